@@ -1,0 +1,1 @@
+"""What the three packages say to each other: frozen msgspec Structs, no behaviour, nothing of ours imported."""

@@ -1,0 +1,93 @@
+"""A prediction: the caller's unit of work, its status, and what is known of it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class Status(StrEnum):
+    """Where a prediction stands: ``queued → running → succeeded | failed | canceled | expired``.
+
+    ``running → queued`` happens again when an attempt ends without a verdict (its worker died or drained).
+    """
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing can follow."""
+        return self not in (Status.QUEUED, Status.RUNNING)
+
+
+class Mode(StrEnum):
+    """How the caller asked: the answer in the response, or later."""
+
+    SYNC = "sync"
+    ASYNC = "async"
+
+
+class PredictionFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a prediction did not succeed: a stable ``code`` for programs, a ``message`` for people."""
+
+    code: str
+    message: str
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a caller may know of one prediction."""
+
+    prediction_id: str
+    status: Status
+    model: str
+    mode: Mode
+    output: Any = None
+    """The model's output once ``succeeded``; otherwise ``None``."""
+    error: PredictionFailure | None = None
+    attempts: int = 0
+    """Attempts begun so far; the first is 1."""
+    progress: float | None = None
+    """0 to 1 as the model reports it; 1 once succeeded; ``None`` when unknown."""
+    queue_position: int | None = None
+    """Predictions ahead of this one while ``queued`` (0 is next); otherwise ``None``."""
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    wait_ms: float | None = None
+    """From created to the start of the last attempt."""
+    run_ms: float | None = None
+    """From the start of the last attempt to the finish."""
+    worker: str | None = None
+    """Id of the worker (or API process) that ran the last attempt."""
+
+
+class PredictionSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a list of predictions: previews instead of whole inputs and outputs.
+
+    Previews are JSON text cut at ``PREVIEW_CHARS`` characters. They are what callers and models sent:
+    untrusted, to be cleaned before a terminal sees them.
+    """
+
+    prediction_id: str
+    status: Status
+    model: str
+    mode: Mode
+    input_preview: str = ""
+    output_preview: str = ""
+    error: PredictionFailure | None = None
+    attempts: int = 0
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    wait_ms: float | None = None
+    run_ms: float | None = None
+    worker: str | None = None
+
+
+PREVIEW_CHARS = 200

@@ -1,0 +1,98 @@
+"""Figures of the running system, as the API, the dashboard and ``zypher top`` share them."""
+
+from datetime import datetime
+
+import msgspec
+
+from zypher_jobs.contracts.prediction import Mode, PredictionSummary, Status
+
+
+class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
+    """One queue at one instant."""
+
+    name: str
+    depth: int
+    """Predictions that wait."""
+    running: int
+    """Predictions under a live lease."""
+    oldest_age_ms: float | None = None
+    """How long the oldest waiting prediction has waited; ``None`` when none waits."""
+
+
+class WorkerStats(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker's last heartbeat."""
+
+    worker_id: str
+    host: str
+    pid: int
+    version: str
+    models: list[str]
+    slots: int
+    """Predictions it runs at once."""
+    running: int
+    succeeded: int
+    failed: int
+    rss_bytes: int
+    started_at: datetime
+    seen_at: datetime
+    draining: bool = False
+
+
+class PredictionCount(msgspec.Struct, frozen=True, kw_only=True):
+    """Predictions that ended, since the counters were last empty."""
+
+    model: str
+    mode: Mode
+    status: Status
+    count: int
+
+
+class LatencyHistogram(msgspec.Struct, frozen=True, kw_only=True):
+    """Times of finished predictions of one model: ``wait`` (created → started) or ``run`` (started → finished).
+
+    ``counts[i]`` holds those at most ``bounds_ms[i]`` and above the bound before; the last count holds the rest,
+    so there is one count more than bounds.
+    """
+
+    model: str
+    mode: Mode
+    kind: str
+    bounds_ms: list[float]
+    counts: list[int]
+    sum_ms: float
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole system at one instant: what one refresh of the dashboard reads."""
+
+    taken_at: datetime
+    redis_ms: float
+    """Round trip of one PING."""
+    queue: QueueStats
+    counts: list[PredictionCount]
+    latencies: list[LatencyHistogram]
+    workers: list[WorkerStats]
+    """Alive ones only, by id."""
+    latest: list[PredictionSummary]
+    """Newest first."""
+
+
+class PartHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of the system: ``ok`` and, if it is not, one sentence that says why and what to do."""
+
+    ok: bool
+    detail: str | None = None
+    latency_ms: float | None = None
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """``GET /health``: each part by name. Holds no secret and no address."""
+
+    status: str
+    """``ok``, ``degraded`` (answers, but a part is away) or ``unavailable``."""
+    version: str
+    uptime_s: float
+    redis: PartHealth
+    workers: PartHealth
+    workers_alive: int
+    models: dict[str, PartHealth]

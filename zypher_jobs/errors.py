@@ -1,0 +1,140 @@
+"""Every error that Zypher raises on purpose, as one tree; each class has a stable ``code``.
+
+::
+
+    ZypherError
+    ├── SettingError              a setting is unknown or wrong; the start stops          invalid_setting
+    ├── StartError                a part cannot start: port, data directory, Redis        cannot_start
+    ├── InvalidInput              the input does not fit the model's schema               invalid_input
+    ├── ModelDefinitionError      a model's class is not one that can be served           invalid_model
+    ├── NotFound
+    │   ├── UnknownModel                                                                  unknown_model
+    │   └── UnknownPrediction                                                             unknown_prediction
+    ├── Unavailable               the same request may succeed later
+    │   ├── RedisUnavailable                                                              redis_unavailable
+    │   └── ModelNotReady         it did not load                                         model_not_ready
+    └── PredictionFailed          an attempt ended without an output
+        ├── ModelError            the model's code raised                                 model_error
+        ├── PredictionTimeout     it ran longer than its timeout                          timeout
+        └── AttemptsExhausted     every attempt was lost with its worker                  attempts_exhausted
+
+What an error means over HTTP is decided in one place, ``zypher_api.problems``.
+"""
+
+class ZypherError(Exception):
+    """Root of the tree. The message is a whole sentence that may be shown to the caller."""
+
+    code: str = "error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class SettingError(ZypherError):
+    """A setting is unknown, or its value is not one it can have."""
+
+    code = "invalid_setting"
+
+
+class StartError(ZypherError):
+    """A part cannot start; the message says which, why and the way out."""
+
+    code = "cannot_start"
+
+
+class ModelDefinitionError(ZypherError):
+    """A model's class cannot be served as it is written."""
+
+    code = "invalid_model"
+
+
+class InvalidInput(ZypherError):
+    """The input does not fit the model's schema; ``field`` is its JSON path (``$`` is the whole input)."""
+
+    code = "invalid_input"
+
+    def __init__(self, message: str, *, field: str = "$") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class NotFound(ZypherError):
+    """Something named by the caller does not exist."""
+
+    code = "not_found"
+
+
+class UnknownModel(NotFound):
+    """No model of that name is registered."""
+
+    code = "unknown_model"
+
+    def __init__(self, name: str, *, known: list[str]) -> None:
+        super().__init__(f"No model is called {name!r}. Known models: {', '.join(sorted(known)) or 'none'}.")
+        self.name = name
+
+
+class UnknownPrediction(NotFound):
+    """No prediction has that id, or its record's retention has ended."""
+
+    code = "unknown_prediction"
+
+    def __init__(self, prediction_id: str) -> None:
+        super().__init__(f"No prediction has the id {prediction_id!r}, or its retention has ended.")
+        self.prediction_id = prediction_id
+
+
+class Unavailable(ZypherError):
+    """Not now; the same request may succeed after ``retry_after_s`` seconds."""
+
+    code = "unavailable"
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class RedisUnavailable(Unavailable):
+    """Redis does not answer, or refuses commands for now. The message holds no address."""
+
+    code = "redis_unavailable"
+
+
+class ModelNotReady(Unavailable):
+    """The model is registered but did not load."""
+
+    code = "model_not_ready"
+
+
+class PredictionFailed(ZypherError):
+    """An attempt ended without an output. ``traceback`` is for logs and dead letters, never for callers.
+
+    A failure read back from Redis is rebuilt as this class, under the ``code`` it was stored with.
+    """
+
+    code = "prediction_failed"
+
+    def __init__(self, message: str, *, code: str | None = None, traceback: str = "") -> None:
+        super().__init__(message)
+        self.traceback = traceback
+        if code is not None:
+            self.code = code
+
+
+class ModelError(PredictionFailed):
+    """The model's own code raised; the message is ``TypeName: text``."""
+
+    code = "model_error"
+
+
+class PredictionTimeout(PredictionFailed):
+    """The attempt ran longer than its timeout."""
+
+    code = "timeout"
+
+
+class AttemptsExhausted(PredictionFailed):
+    """Every allowed attempt was begun and none reported back."""
+
+    code = "attempts_exhausted"

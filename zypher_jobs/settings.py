@@ -1,0 +1,169 @@
+"""Settings: one frozen Struct, read once in each entry point from ``ZYPHER_*`` and an optional ``zypher.toml``.
+
+The environment wins over the file, the file over the defaults. A name that is not a setting, or a value that is not one
+it can have, raises ``SettingError`` with the nearest name: a typing error must never pass as a default.
+"""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import msgspec
+from msgspec import Meta
+
+from zypher_jobs.errors import SettingError
+
+PREFIX = "ZYPHER_"
+CONFIG_FILE = "zypher.toml"
+
+NonNegative = Annotated[float, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
+
+
+class LatencyRange(msgspec.Struct, frozen=True):
+    """A range of simulated latencies in ms; written ``50-150``, ``20`` or ``0``."""
+
+    low_ms: float
+    high_ms: float
+
+    @classmethod
+    def parse(cls, text: str) -> "LatencyRange":
+        """Read ``"50-150"`` or ``"20"``; raises ``ValueError`` for anything else."""
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:-\s*(\d+(?:\.\d+)?)\s*)?", text)
+        if match is None:
+            raise ValueError("expected milliseconds such as 50-150, 20 or 0")
+        low = float(match[1])
+        high = float(match[2]) if match[2] else low
+        if high < low:
+            raise ValueError(f"the range ends below its start: {text.strip()}")
+        return cls(low, high)
+
+    def __str__(self) -> str:
+        return f"{self.low_ms:g}" if self.low_ms == self.high_ms else f"{self.low_ms:g}-{self.high_ms:g}"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be set; ``ZYPHER_HOST`` sets ``host``, and so on. ``describe()`` says what each is for."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535)] = 8080
+    redis_url: str | None = None
+    redis_timeout_s: Positive = 1.5
+    data_dir: Path = Path(".zypher")
+    workers: Annotated[int, Meta(ge=0, le=256)] = 2
+    concurrency: Annotated[int, Meta(ge=1, le=10_000)] = 100
+    models: tuple[str, ...] = ()
+    default_model: str = "mock"
+    mock_latency_ms: LatencyRange = LatencyRange(50, 150)
+    mock_failure_rate: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    run_timeout_s: Positive = 300
+    max_attempts: Annotated[int, Meta(ge=1)] = 5
+    lease_s: Annotated[float, Meta(ge=0.5)] = 5
+    grace_s: NonNegative = 10
+    retention_s: Annotated[int, Meta(ge=1)] = 86_400
+    max_body_bytes: Annotated[int, Meta(ge=1024)] = 1_048_576
+    record_sync: Literal["all", "errors", "none"] = "all"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+DESCRIPTIONS: dict[str, str] = {
+    "host": "Address the API listens on.",
+    "port": "Port the API listens on.",
+    "redis_url": "Redis to share (redis://, rediss://, unix://); unset: the embedded server is started.",
+    "redis_timeout_s": "Longest wait for one answer of Redis, in seconds; past it a caller gets 503.",
+    "data_dir": "Where the embedded server keeps queued predictions, and logs go.",
+    "workers": "Worker processes that `zypher up` starts.",
+    "concurrency": "Predictions that one worker runs at once.",
+    "models": "Models to serve beside the built-in ones: module:Class, comma separated.",
+    "default_model": "The model behind POST /predict.",
+    "mock_latency_ms": "Simulated latency of the mock model in ms: a range (50-150), a number, or 0.",
+    "mock_failure_rate": "Share of the mock model's predictions that fail, 0 to 1.",
+    "run_timeout_s": "Longest run of one attempt, in seconds.",
+    "max_attempts": "Attempts a queued prediction gets when workers die under it.",
+    "lease_s": "How long a worker that went silent keeps its predictions, in seconds.",
+    "grace_s": "How long running predictions may go on when the process drains, in seconds.",
+    "retention_s": "How long records and results are kept, in seconds.",
+    "max_body_bytes": "Largest request body, in bytes.",
+    "record_sync": "Which synchronous predictions are recorded: all, errors or none.",
+    "log_level": "debug, info, warning or error.",
+}
+"""What ``zypher doctor`` and the README's table say of each setting."""
+
+
+class LoadedSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings, and for each field where its value came from."""
+
+    settings: Settings
+    sources: dict[str, str]
+    """Field → ``"ZYPHER_PORT"``, ``"zypher.toml"`` or ``"default"``."""
+
+
+def load_settings(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Settings:
+    """The settings of this process; see ``load_with_sources``."""
+    return load_with_sources(environ, directory).settings
+
+
+def load_with_sources(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> LoadedSettings:
+    """Read the environment (default ``os.environ``) and ``zypher.toml`` in ``directory`` (default: here).
+
+    Raises ``SettingError`` naming the setting and the way out.
+    """
+    environ = os.environ if environ is None else environ
+    raw: dict[str, Any] = {}
+    sources = dict.fromkeys(Settings.__struct_fields__, "default")
+    for name, value in _read_file((directory or Path.cwd()) / CONFIG_FILE).items():
+        _require_known(name, shown=f"{name!r} in {CONFIG_FILE}", candidates=list(Settings.__struct_fields__))
+        raw[name], sources[name] = value, CONFIG_FILE
+    for variable, text in environ.items():
+        if not variable.startswith(PREFIX):
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        _require_known(variable, shown=variable, candidates=[PREFIX + f.upper() for f in Settings.__struct_fields__])
+        if text.strip() == "" and name != "models":
+            continue  # `ZYPHER_REDIS_URL= just up` means "unset", as compose files pass it
+        raw[name], sources[name] = text, variable
+    values = {name: _convert(name, value, source=sources[name]) for name, value in raw.items()}
+    return LoadedSettings(settings=Settings(**values), sources=sources)
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(f"{path.name} is not valid TOML: {error}.") from error
+
+
+def _require_known(name: str, *, shown: str, candidates: list[str]) -> None:
+    if name in candidates:
+        return
+    near = difflib.get_close_matches(name.upper() if name.startswith(PREFIX) else name, candidates, n=1, cutoff=0.6)
+    hint = f"Did you mean {near[0]}?" if near else "`zypher doctor` lists them all."
+    raise SettingError(f"{shown} is not a setting. {hint}")
+
+
+def _convert(name: str, value: Any, *, source: str) -> Any:
+    expected = next(f.type for f in msgspec.structs.fields(Settings) if f.name == name)
+    shown = source if source != CONFIG_FILE else f"{name} in {CONFIG_FILE}"
+    try:
+        if name == "mock_latency_ms":
+            return LatencyRange.parse(str(value))
+        if name == "models" and isinstance(value, str):
+            value = [part.strip() for part in value.split(",") if part.strip()]
+        if name == "data_dir":
+            return Path(msgspec.convert(value, str)).expanduser()
+        if name == "log_level" and isinstance(value, str):
+            value = value.lower()
+        # what the environment holds is text: numbers are read from it, in the file they must be numbers
+        return msgspec.convert(value, expected, strict=source == CONFIG_FILE)
+    except (msgspec.ValidationError, ValueError) as error:
+        choices = get_args(expected) if getattr(expected, "__origin__", None) is Literal else ()
+        near = difflib.get_close_matches(str(value), [str(c) for c in choices], n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        reason = str(error)[:1].lower() + str(error)[1:]
+        raise SettingError(f"{shown}={value!r} cannot be used: {reason}.{hint}") from error
