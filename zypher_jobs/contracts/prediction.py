@@ -91,3 +91,25 @@ class PredictionSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 PREVIEW_CHARS = 200
+"""Longest preview, in characters."""
+
+
+class SyncOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """A prediction that ran in an API process, as the recorder hands it to the queue afterwards.
+
+    With ``keep_record`` false it is only counted: no record, no result, no place in the lists.
+    """
+
+    prediction_id: str
+    model: str
+    status: Status
+    input: Any
+    output: Any = None
+    input_preview: str = ""
+    output_preview: str = ""
+    error: PredictionFailure | None = None
+    created_at_ms: int
+    started_at_ms: int
+    finished_at_ms: int
+    worker: str
+    keep_record: bool = True

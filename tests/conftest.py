@@ -1,0 +1,58 @@
+"""Fixtures on real parts: one private embedded server per test worker, or one of the test's own that may be killed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import redis
+
+from zypher_jobs.queue.embedded import EmbeddedServer
+from zypher_jobs.settings import LatencyRange, Settings
+from zypher_jobs.testing import free_port
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """One server for all tests of this process; tests take ``redis_url``."""
+    server = EmbeddedServer(tmp_path_factory.mktemp("valkey"), appendonly=False)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(shared_server: EmbeddedServer) -> str:
+    """URL of an empty database."""
+    with redis.Redis.from_url(shared_server.url) as client:
+        client.flushall()
+    return shared_server.url
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[EmbeddedServer]:
+    """A started server of the test's own, AOF on; the test may stop, kill and start it again."""
+    server = EmbeddedServer(tmp_path / "valkey")
+    server.start()
+    yield server
+    if server.poll() is None:
+        server.kill()
+
+
+@pytest.fixture
+def settings(redis_url: str, tmp_path: Path) -> Settings:
+    """Settings for one process under test: shared server, free port, a mock model without latency."""
+    return make_settings(redis_url, tmp_path)
+
+
+@pytest.fixture
+def valkey_settings(valkey: EmbeddedServer, tmp_path: Path) -> Settings:
+    """The same over the test's own server."""
+    return make_settings(valkey.url, tmp_path)
+
+
+def make_settings(url: str, directory: Path) -> Settings:
+    """Defaults of the product, but for what tests must not share or wait for."""
+    return msgspec.structs.replace(
+        Settings(), redis_url=url, port=free_port(), data_dir=directory / "data", mock_latency_ms=LatencyRange(0, 0)
+    )

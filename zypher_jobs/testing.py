@@ -1,0 +1,30 @@
+"""Public helpers for tests of Zypher and of models served by it."""
+
+import asyncio
+import inspect
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def wait_until(condition: Callable[[], T | Awaitable[T]], *, timeout_s: float = 10, every_s: float = 0.01) -> T:
+    """The first true value of ``condition`` (a function or coroutine function); raises ``TimeoutError`` after ``timeout_s``."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        value = condition()
+        result = await value if inspect.isawaitable(value) else value
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not true within {timeout_s:g} s: {inspect.getsource(condition).strip()}")
+        await asyncio.sleep(every_s)
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
