@@ -6,6 +6,7 @@
     ├── SettingError              a setting is unknown or wrong; the start stops          invalid_setting
     ├── StartError                a part cannot start: port, data directory, Redis        cannot_start
     ├── InvalidInput              the input does not fit the model's schema               invalid_input
+    │   └── MalformedInput        it is no JSON at all                                    malformed_input
     ├── ModelDefinitionError      a model's class is not one that can be served           invalid_model
     ├── NotFound
     │   ├── UnknownModel                                                                  unknown_model
@@ -20,6 +21,7 @@
 
 What an error means over HTTP is decided in one place, ``zypher_api.problems``.
 """
+
 
 class ZypherError(Exception):
     """Root of the tree. The message is a whole sentence that may be shown to the caller."""
@@ -57,6 +59,12 @@ class InvalidInput(ZypherError):
     def __init__(self, message: str, *, field: str = "$") -> None:
         super().__init__(message)
         self.field = field
+
+
+class MalformedInput(InvalidInput):
+    """The body is empty, or no valid JSON: no schema could be asked."""
+
+    code = "malformed_input"
 
 
 class NotFound(ZypherError):

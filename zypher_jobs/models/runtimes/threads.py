@@ -1,0 +1,75 @@
+"""``ModelThreads``: the threads that models run in.
+
+Not ``concurrent.futures``: its threads are joined at the interpreter's exit, so that one model that hangs would keep
+the process from ending. These are daemons; a hung one ends with the process.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, NamedTuple
+
+
+class _Call(NamedTuple):
+    future: asyncio.Future[Any]
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+class ModelThreads:
+    """Up to ``most`` threads, started when needed."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._outstanding = 0
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+        """Call ``function`` in a thread. A future that is canceled before a thread is free is never called."""
+        call = _Call(asyncio.get_running_loop().create_future(), function, arguments)
+        with self._lock:
+            self._outstanding += 1
+            if self._outstanding > len(self._threads) < self._most:
+                thread = threading.Thread(target=self._work, name=f"model-{len(self._threads)}", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+        self._calls.put(call)
+        return call.future
+
+    def close(self, timeout_s: float) -> bool:
+        """End the threads that are idle or end in time; whether all did. Those that hang end with the process."""
+        for _ in self._threads:
+            self._calls.put(None)
+        deadline = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            result, error = None, None
+            try:
+                if not call.future.cancelled():
+                    result = call.function(*call.arguments)
+            except BaseException as raised:  # whatever it is, it is the caller's to see
+                error = raised
+            with self._lock:
+                self._outstanding -= 1
+            try:
+                call.future.get_loop().call_soon_threadsafe(_deliver, call.future, result, error)
+            except RuntimeError:  # the loop is closed: nobody waits any more
+                pass
+            del call, result, error
+
+
+def _deliver(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)

@@ -1,0 +1,123 @@
+"""Types → JSON Schema, and from a schema an example that fits it."""
+
+from typing import Any, cast
+
+import msgspec
+
+DEEPEST = 6
+"""Levels after which a derived example takes the shortest way out of a recursive type."""
+
+
+class NoExample(Exception):
+    """No example that fits could be derived (a pattern, a check of the type's own)."""
+
+
+def json_schema(of: Any) -> dict[str, Any]:
+    """A self-contained JSON Schema 2020-12 of a type; other Structs stand under ``$defs``."""
+    schema = msgspec.json.schema(of)
+    definitions = cast("dict[str, Any]", schema.get("$defs", {}))
+    if set(schema) == {"$ref", "$defs"}:
+        name = schema["$ref"].removeprefix("#/$defs/")
+        if f'"{schema["$ref"]}"'.encode() not in msgspec.json.encode(definitions):  # else it is recursive
+            rest = {key: value for key, value in definitions.items() if key != name}
+            return {**definitions[name], "$defs": rest} if rest else definitions[name]
+    return schema
+
+
+def resolve(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    """Follow ``$ref``."""
+    while "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].removeprefix("#/$defs/")]
+    return schema
+
+
+def derive_example(of: Any, schema: dict[str, Any]) -> Any:
+    """Plain values that fit ``of``; raises ``NoExample``."""
+    example = _derive(schema, schema, depth=0)
+    try:
+        msgspec.convert(example, of)
+    except msgspec.ValidationError as error:
+        raise NoExample(str(error)) from error
+    return example
+
+
+def _derive(schema: dict[str, Any], root: dict[str, Any], *, depth: int) -> Any:
+    schema = resolve(schema, root)
+    if schema.get("examples"):
+        return schema["examples"][0]
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "const" in schema:
+        return schema["const"]
+    if "anyOf" in schema:
+        options: list[dict[str, Any]] = schema["anyOf"]
+        options = sorted(options, key=lambda option: (option.get("type") == "null") == (depth < DEEPEST))
+        return _derive(options[0], root, depth=depth + 1)
+    if depth > 4 * DEEPEST:
+        raise NoExample("the type never ends")
+    match schema.get("type"):
+        case "object":
+            return _object(schema, root, depth=depth)
+        case "array":
+            return _array(schema, root, depth=depth)
+        case "string":
+            return _string(schema)
+        case "integer":
+            return int(_number(schema, step=1))
+        case "number":
+            return _number(schema, step=0.5)
+        case "boolean":
+            return True
+        case _:
+            return None
+
+
+def _object(schema: dict[str, Any], root: dict[str, Any], *, depth: int) -> dict[str, Any]:
+    required = schema.get("required", [])
+    example: dict[str, Any] = {}
+    for name, part in schema.get("properties", {}).items():
+        if "default" in part and name not in required:
+            example[name] = part["default"]
+        elif name in required or depth < DEEPEST:
+            example[name] = _derive(part, root, depth=depth + 1)
+    return example
+
+
+def _array(schema: dict[str, Any], root: dict[str, Any], *, depth: int) -> list[Any]:
+    if "prefixItems" in schema:
+        return [_derive(part, root, depth=depth + 1) for part in schema["prefixItems"]]
+    fewest = schema.get("minItems", 1 if depth < DEEPEST and schema.get("maxItems", 1) else 0)
+    part = schema.get("items", {})
+    return [_derive(part, root, depth=depth + 1) for _ in range(fewest)] if isinstance(part, dict) else []
+
+
+_FORMATS = {
+    "date-time": "2024-05-17T12:30:00Z",
+    "date": "2024-05-17",
+    "time": "12:30:00Z",
+    "duration": "PT30S",
+    "uuid": "f81d4fae-7dec-41d0-8765-00a0c91e6bf6",
+    "decimal": "1.5",
+}
+
+
+def _string(schema: dict[str, Any]) -> str:
+    if schema.get("format") in _FORMATS:
+        return _FORMATS[schema["format"]]
+    if schema.get("contentEncoding") == "base64":
+        return "SGVsbG8="
+    longest = schema.get("maxLength", 1_000_000)
+    return "hello".ljust(schema.get("minLength", 0), "o")[:longest]
+
+
+def _number(schema: dict[str, Any], *, step: float) -> float:
+    """The lowest number allowed, else the highest, else 1."""
+    if "minimum" in schema:
+        return schema["minimum"]
+    if "exclusiveMinimum" in schema:
+        return schema["exclusiveMinimum"] + step
+    if "maximum" in schema:
+        return schema["maximum"]
+    if "exclusiveMaximum" in schema:
+        return schema["exclusiveMaximum"] - step
+    return schema.get("multipleOf", 1)

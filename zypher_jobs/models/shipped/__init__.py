@@ -1,0 +1,1 @@
+"""Models that come with Zypher and are served by default."""
