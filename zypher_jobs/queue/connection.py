@@ -1,0 +1,75 @@
+"""Connections to Redis from a URL, and what its failures are called here."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from zypher_jobs.errors import RedisUnavailable
+
+_MAX_CONNECTIONS = 64
+
+RedisClient = Any
+"""A ``redis.asyncio.Redis``. The annotations of redis-py 5 mix its two clients: replies are typed where they are read."""
+
+
+def connection_pool(url: str, *, timeout_s: float) -> ConnectionPool:
+    """A pool for ``redis://``, ``rediss://`` or ``unix://`` URLs; no I/O yet.
+
+    A command that meets a connection closed since its last use is sent once more on a new one (all of ours may be
+    sent twice); one that got no answer in ``timeout_s`` is not, so that a caller never waits much longer than that.
+    """
+    return BlockingConnectionPool.from_url(
+        url,
+        max_connections=_MAX_CONNECTIONS,
+        timeout=timeout_s,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+        retry_on_error=[RedisConnectionError],
+    )
+
+
+def connect(url: str, *, timeout_s: float) -> RedisClient:
+    """A plain client over ``connection_pool``."""
+    return Redis.from_pool(connection_pool(url, timeout_s=timeout_s))
+
+
+@contextmanager
+def redis_errors() -> Generator[None]:
+    """Raise ``RedisUnavailable`` for whatever redis-py raises when the server is away or refuses for now.
+
+    The messages hold no address and nothing the server said: they reach callers.
+    """
+    try:
+        yield
+    except BusyLoadingError as error:
+        raise RedisUnavailable("Redis is loading its data; try again in a moment.") from error
+    except (AuthenticationError, AuthorizationError, NoPermissionError) as error:
+        raise RedisUnavailable("Redis refuses the user or password of ZYPHER_REDIS_URL.") from error
+    except RedisTimeoutError as error:
+        raise RedisUnavailable("Redis did not answer in time.") from error
+    except (RedisConnectionError, OSError) as error:
+        raise RedisUnavailable("Redis cannot be reached.") from error
+    except ReadOnlyError as error:
+        raise RedisUnavailable("Redis is a read-only replica at the moment.") from error
+    except OutOfMemoryError as error:
+        raise RedisUnavailable("Redis is out of memory and takes no new predictions.") from error
+    except ResponseError as error:
+        if str(error).startswith(("MASTERDOWN", "CLUSTERDOWN", "MISCONF", "TRYAGAIN", "NOREPLICAS")):
+            raise RedisUnavailable("Redis takes no writes at the moment.") from error
+        raise

@@ -1,0 +1,9 @@
+-- A worker says that it is alive; those that have not said so for long leave the list.
+-- KEYS  1 zypher:workers  2 zypher:worker:{id}
+-- ARGV  1 worker id  2 its WorkerStats  3 lifetime ms
+-- Returns nothing.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[3])
