@@ -1,0 +1,78 @@
+# Zypher's commands. `just` lists them, `just up` starts everything, `just test` tests everything.
+# All they need is Python 3.11 or newer with pip: each brings .venv up to date first, from hash-locked requirements.
+
+set positional-arguments
+
+# pyright comes with the environment, and shall not look for a newer one
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := "1"
+
+[private]
+list:
+    @"{{ just_executable() }}" --justfile "{{ justfile() }}" --list --unsorted
+
+# start everything here: Redis (unless ZYPHER_REDIS_URL is set), API, workers and, on a terminal, the dashboard
+[group('run')]
+up *arguments: _running
+    @exec .venv/bin/zypher up "$@"
+
+# open the dashboard on what runs already
+[group('run')]
+tui *arguments: _running
+    @exec .venv/bin/zypher tui "$@"
+
+# print the dashboard's facts once: `just top --once`, `just top --once --json`
+[group('run')]
+top *arguments: _running
+    @exec .venv/bin/zypher top "$@"
+
+# check each part and every setting, and say what to do
+[group('run')]
+doctor *arguments: _running
+    @exec .venv/bin/zypher doctor "$@"
+
+# the whole test suite, in parallel and in a new order each time; takes pytest's arguments
+[group('develop')]
+test *arguments: _developing
+    @exec .venv/bin/pytest --numprocesses=auto --dist=worksteal "$@"
+
+# everything that must hold before a commit: format, lint, types, imports, container files, then the tests
+[group('develop')]
+check: lint test
+
+# what `check` does before the tests
+[group('develop')]
+lint: _developing
+    .venv/bin/ruff format --check
+    .venv/bin/ruff check
+    .venv/bin/pyright
+    .venv/bin/lint-imports --no-cache
+    .venv/bin/docker-compose --file compose.yaml --profile dashboard config --quiet
+    .venv/bin/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+    .venv/bin/hadolint Dockerfile
+
+# format, and mend what ruff can mend
+[group('develop')]
+fix: _developing
+    .venv/bin/ruff check --fix
+    .venv/bin/ruff format
+
+# measure, beside a peer in the same run: `just bench http`
+[group('develop')]
+bench name *arguments: _developing
+    @shift && exec .venv/bin/python -m "bench.{{ name }}" "$@"
+
+# make the pictures of the README again, from the real program
+[group('develop')]
+docs *arguments: _developing
+    @exec .venv/bin/python docs/pictures.py "$@"
+
+# lock the requirements again; `just lock --upgrade` takes newer versions
+[group('develop')]
+lock *arguments: _developing
+    @scripts/lock "$@"
+
+_running:
+    @scripts/environment running
+
+_developing:
+    @scripts/environment developing
