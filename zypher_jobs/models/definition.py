@@ -4,16 +4,19 @@ import inspect
 import re
 import typing
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 
 import msgspec
 
 from zypher_jobs.errors import ModelDefinitionError
 from zypher_jobs.models.model import Model
-from zypher_jobs.models.schema import NoExample, derive_example, json_schema
+from zypher_jobs.models.schema import NoExampleError, derive_example, json_schema
 
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 VERSION_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+_unwritten = cast("Callable[..., Any]", Model[Any, Any].predict)
 
 
 class ModelDefinition(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,13 +92,13 @@ def _types(model_class: type[Any]) -> tuple[Any, Any]:
     _refuse(model_class, f"say its types: class {model_class.__name__}(Model[YourInput, YourOutput])")
 
 
-def _takes_many(model_class: type[Any], input_type: Any, output_type: Any) -> bool:
+def _takes_many(model_class: type[Model[Any, Any]], input_type: Any, output_type: Any) -> bool:
     """Which form ``predict`` has; refuses every other."""
-    predict = model_class.predict
+    predict: Callable[..., Any] = model_class.predict
     one = f"def predict(self, input: {_show(input_type)}) -> {_show(output_type)}"
     many = f"def predict(self, inputs: list[{_show(input_type)}]) -> list[{_show(output_type)}]"
     way_out = f"write `{many}` or `{one}`"
-    if predict is Model.predict:
+    if predict is _unwritten:
         _refuse(model_class, f"it has no predict; {way_out}")
     if not inspect.isfunction(predict):
         _refuse(model_class, f"predict must be a plain method; {way_out}")
@@ -131,7 +134,7 @@ def _example(model_class: type[Any], attribute: str, of: Any, schema: dict[str, 
     try:
         plain = derive_example(of, schema) if given is None else msgspec.to_builtins(given)
         msgspec.convert(plain, of)
-    except NoExample:
+    except NoExampleError:
         _refuse(model_class, f"no example can be derived from {_show(of)}; set `{attribute}` to one")
     except (msgspec.ValidationError, TypeError) as error:
         _refuse(model_class, f"`{attribute}` does not fit {_show(of)}: {error}")

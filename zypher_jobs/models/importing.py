@@ -62,6 +62,6 @@ def _failed(name: str, entry: str, error: Exception) -> str:
 def _hint(wanted: str, known: list[str], *, prefix: str = "") -> str:
     if near := difflib.get_close_matches(wanted, known, n=1):
         return f"Did you mean {prefix}{near[0]}?"
-    return (
-        f"Known there: {', '.join(known)}." if known else "Start zypher in the directory that holds it, or install it."
-    )
+    if known:
+        return f"Known there: {', '.join(known)}."
+    return "Start zypher in the directory that holds it, or install it."

@@ -1,5 +1,6 @@
 """Types → JSON Schema, and from a schema an example that fits it."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
@@ -8,7 +9,7 @@ DEEPEST = 6
 """Levels after which a derived example takes the shortest way out of a recursive type."""
 
 
-class NoExample(Exception):
+class NoExampleError(Exception):
     """No example that fits could be derived (a pattern, a check of the type's own)."""
 
 
@@ -32,12 +33,12 @@ def resolve(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
 
 
 def derive_example(of: Any, schema: dict[str, Any]) -> Any:
-    """Plain values that fit ``of``; raises ``NoExample``."""
+    """Plain values that fit ``of``; raises ``NoExampleError``."""
     example = _derive(schema, schema, depth=0)
     try:
         msgspec.convert(example, of)
     except msgspec.ValidationError as error:
-        raise NoExample(str(error)) from error
+        raise NoExampleError(str(error)) from error
     return example
 
 
@@ -49,30 +50,20 @@ def _derive(schema: dict[str, Any], root: dict[str, Any], *, depth: int) -> Any:
         return schema["enum"][0]
     if "const" in schema:
         return schema["const"]
-    if "anyOf" in schema:
-        options: list[dict[str, Any]] = schema["anyOf"]
-        options = sorted(options, key=lambda option: (option.get("type") == "null") == (depth < DEEPEST))
-        return _derive(options[0], root, depth=depth + 1)
     if depth > 4 * DEEPEST:
-        raise NoExample("the type never ends")
-    match schema.get("type"):
-        case "object":
-            return _object(schema, root, depth=depth)
-        case "array":
-            return _array(schema, root, depth=depth)
-        case "string":
-            return _string(schema)
-        case "integer":
-            return int(_number(schema, step=1))
-        case "number":
-            return _number(schema, step=0.5)
-        case "boolean":
-            return True
-        case _:
-            return None
+        raise NoExampleError("the type never ends")
+    kind = "anyOf" if "anyOf" in schema else schema.get("type", "null")
+    return _NESTED[kind](schema, root, depth) if kind in _NESTED else _plain(schema, kind)
 
 
-def _object(schema: dict[str, Any], root: dict[str, Any], *, depth: int) -> dict[str, Any]:
+def _any_of(schema: dict[str, Any], root: dict[str, Any], depth: int) -> Any:
+    """The first that is not null; deep down, null: a recursive type has to end."""
+    options = cast("list[dict[str, Any]]", schema["anyOf"])
+    options = sorted(options, key=lambda option: (option.get("type") == "null") == (depth < DEEPEST))
+    return _derive(options[0], root, depth=depth + 1)
+
+
+def _object(schema: dict[str, Any], root: dict[str, Any], depth: int) -> dict[str, Any]:
     required = schema.get("required", [])
     example: dict[str, Any] = {}
     for name, part in schema.get("properties", {}).items():
@@ -83,12 +74,12 @@ def _object(schema: dict[str, Any], root: dict[str, Any], *, depth: int) -> dict
     return example
 
 
-def _array(schema: dict[str, Any], root: dict[str, Any], *, depth: int) -> list[Any]:
+def _array(schema: dict[str, Any], root: dict[str, Any], depth: int) -> list[Any]:
     if "prefixItems" in schema:
         return [_derive(part, root, depth=depth + 1) for part in schema["prefixItems"]]
     fewest = schema.get("minItems", 1 if depth < DEEPEST and schema.get("maxItems", 1) else 0)
-    part = schema.get("items", {})
-    return [_derive(part, root, depth=depth + 1) for _ in range(fewest)] if isinstance(part, dict) else []
+    part = cast("dict[str, Any]", schema.get("items") or {})
+    return [_derive(part, root, depth=depth + 1) for _ in range(fewest)]
 
 
 _FORMATS = {
@@ -99,6 +90,18 @@ _FORMATS = {
     "uuid": "f81d4fae-7dec-41d0-8765-00a0c91e6bf6",
     "decimal": "1.5",
 }
+
+
+def _plain(schema: dict[str, Any], kind: str) -> Any:
+    match kind:
+        case "string":
+            return _string(schema)
+        case "integer":
+            return int(_number(schema, step=1))
+        case "number":
+            return _number(schema, step=0.5)
+        case _:
+            return True if kind == "boolean" else None
 
 
 def _string(schema: dict[str, Any]) -> str:
@@ -121,3 +124,10 @@ def _number(schema: dict[str, Any], *, step: float) -> float:
     if "exclusiveMaximum" in schema:
         return schema["exclusiveMaximum"] - step
     return schema.get("multipleOf", 1)
+
+
+_NESTED: dict[str, Callable[[dict[str, Any], dict[str, Any], int], Any]] = {
+    "anyOf": _any_of,
+    "object": _object,
+    "array": _array,
+}

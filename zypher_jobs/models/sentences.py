@@ -63,21 +63,20 @@ def _unknown(match: re.Match[str], path: str, schema: dict[str, Any]) -> Invalid
     return InvalidInput(f"{_name(field)} is not known here; known: {known}.", field=field)
 
 
-def _missing(match: re.Match[str], path: str, schema: dict[str, Any]) -> InvalidInput:
+def _missing(match: re.Match[str], path: str, _schema: dict[str, Any]) -> InvalidInput:
     field = f"{path}.{match[1]}"
     return InvalidInput(f"{_name(field)} is missing.", field=field)
 
 
-def _wrong_type(match: re.Match[str], path: str, schema: dict[str, Any]) -> InvalidInput:
+def _wrong_type(match: re.Match[str], path: str, _schema: dict[str, Any]) -> InvalidInput:
     expected = " or ".join(_TYPES.get(part, part) for part in match[1].split(" | "))
     return InvalidInput(f"{_name(path)} must be {expected}, got {match[2]}.", field=path)
 
 
 def _wrong_length(match: re.Match[str], path: str, schema: dict[str, Any]) -> InvalidInput:
     unit = _COUNTED.get(match[1], "items")
-    bounds = [
-        schema.get(low) for low in (("minLength", "maxLength") if unit == "characters" else ("minItems", "maxItems"))
-    ]
+    low, high = ("minLength", "maxLength") if unit == "characters" else ("minItems", "maxItems")
+    bounds = (schema.get(low), schema.get(high))
     if bounds[0] is not None and bounds[0] == bounds[1]:
         wanted = f"exactly {bounds[0]}"
     else:
@@ -90,11 +89,11 @@ def _wrong_length(match: re.Match[str], path: str, schema: dict[str, Any]) -> In
 def _no_match(match: re.Match[str], path: str, schema: dict[str, Any]) -> InvalidInput:
     if match[1] in (r"'\\S'", r"\S"):
         return InvalidInput(f"{_name(path)} must not be blank.", field=path)
-    pattern = schema.get("pattern") or match[1]
-    return InvalidInput(f"{_name(path)} must match the pattern {pattern}", field=path)
+    meaning = f": {schema['description'].rstrip('.')}" if "description" in schema else ""
+    return InvalidInput(f"{_name(path)} must match the pattern {schema.get('pattern', match[1])}{meaning}.", field=path)
 
 
-def _out_of_bounds(match: re.Match[str], path: str, schema: dict[str, Any]) -> InvalidInput:
+def _out_of_bounds(match: re.Match[str], path: str, _schema: dict[str, Any]) -> InvalidInput:
     return InvalidInput(f"{_name(path)} must be {_BOUNDS[match[1]]} {match[2]}.", field=path)
 
 

@@ -55,7 +55,7 @@ class ServedModel:
         """Load it, blocking; a failure is kept in ``error``, never raised."""
         try:
             self._runtime.load()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 a model may raise anything, SystemExit too
             self.error = f"{type(error).__name__}: {error}"
         else:
             self.error = None
@@ -79,9 +79,7 @@ class ServedModel:
         try:
             return _encoder.encode(output)
         except (TypeError, ValueError, RecursionError) as error:
-            raise ModelError(
-                f"Model {self.name!r} returned an output that cannot be written as JSON: {error}."
-            ) from error
+            raise ModelError(f"Model {self.name!r} returned what JSON cannot hold: {error}.") from error
 
     async def run(self, input: Any, *, timeout_s: float) -> Any:
         """One prediction; raises ``ModelNotReady``, ``ModelError`` or ``PredictionTimeout``."""

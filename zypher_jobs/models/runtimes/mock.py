@@ -13,6 +13,8 @@ from zypher_jobs.models.definition import define
 from zypher_jobs.models.model import Model
 from zypher_jobs.settings import LatencyRange
 
+_random = random.Random()  # noqa: S311 nothing secret is drawn
+
 
 class MockInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """Any text."""
@@ -54,11 +56,11 @@ class MockRuntime:
     async def run(self, input: MockInput, timeout_s: float) -> Any:
         """The hash after a latency drawn uniformly from the range; fails at the failure rate."""
         if self._latency_ms.high_ms > 0:
-            latency_s = random.uniform(self._latency_ms.low_ms, self._latency_ms.high_ms) / 1000
+            latency_s = _random.uniform(self._latency_ms.low_ms, self._latency_ms.high_ms) / 1000
             await asyncio.sleep(min(latency_s, timeout_s))
             if latency_s > timeout_s:
                 raise PredictionTimeout(f"Model 'mock' did not answer within {timeout_s:g} s.")
-        if self._failure_rate and random.random() < self._failure_rate:
+        if self._failure_rate and _random.random() < self._failure_rate:
             raise ModelError(f"SimulatedFailure: the mock model fails at a rate of {self._failure_rate:g}, as set.")
         return _hash(input)
 

@@ -36,8 +36,9 @@ class PythonRuntime:
     async def run(self, input: Any, timeout_s: float) -> Any:
         """One prediction; raises ``ModelError`` (``TypeName: text``, with traceback) or ``PredictionTimeout``."""
         call = self._predict_async(input) if self.definition.is_async else self._threads.submit(self._predict, input)
+        timeout = asyncio.timeout(timeout_s)
         try:
-            async with asyncio.timeout(timeout_s) as timeout:
+            async with timeout:
                 return await call
         except TimeoutError:  # never the model's own: that is a ModelError by now
             if timeout.expired():
@@ -51,7 +52,7 @@ class PythonRuntime:
             return self._output(model.predict([input] if self.definition.takes_many else input))
         except ModelError:
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 a model may raise anything, SystemExit too
             raise _model_error(error) from None
 
     async def _predict_async(self, input: Any) -> Any:
@@ -60,7 +61,7 @@ class PythonRuntime:
             return self._output(await model.predict([input] if self.definition.takes_many else input))
         except ModelError:
             raise
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001 but never the loop's own cancellation
             raise _model_error(error) from None
 
     def _output(self, returned: Any) -> Any:

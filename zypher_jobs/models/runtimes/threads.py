@@ -5,6 +5,7 @@ the process from ending. These are daemons; a hung one ends with the process.
 """
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -55,14 +56,12 @@ class ModelThreads:
             try:
                 if not call.future.cancelled():
                     result = call.function(*call.arguments)
-            except BaseException as raised:  # whatever it is, it is the caller's to see
+            except BaseException as raised:  # noqa: BLE001 whatever it is, the caller sees it
                 error = raised
             with self._lock:
                 self._outstanding -= 1
-            try:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 call.future.get_loop().call_soon_threadsafe(_deliver, call.future, result, error)
-            except RuntimeError:  # the loop is closed: nobody waits any more
-                pass
             del call, result, error
 
 
