@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import quote
 
 from zypher_jobs.errors import StartError
 
@@ -61,7 +62,7 @@ class EmbeddedServer:
     def __init__(self, data_dir: Path, *, appendonly: bool = True, pass_fds: tuple[int, ...] = ()) -> None:
         self.data_dir = data_dir.resolve()
         self.socket_path = socket_path(self.data_dir)
-        self.url = f"unix://{self.socket_path}"
+        self.url = f"unix://{quote(str(self.socket_path))}"
         self._appendonly = appendonly
         self._pass_fds = pass_fds
         self._process: subprocess.Popen[bytes] | None = None
@@ -127,11 +128,6 @@ class EmbeddedServer:
         process.kill()
         process.wait()
 
-    def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
-            raise RuntimeError("the embedded server was not started")
-        return self._process
-
     def answers(self) -> bool:
         """Whether PING gets +PONG; -LOADING is a no."""
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
@@ -146,6 +142,11 @@ class EmbeddedServer:
         with contextlib.suppress(OSError, IndexError):
             return (self.data_dir / LOG_NAME).read_text(errors="replace").strip().splitlines()[-1]
         return "it left no log."
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise RuntimeError("the embedded server was not started")
+        return self._process
 
 
 def _die_with_parent() -> Callable[[], None] | None:

@@ -1,0 +1,156 @@
+"""The ``zypher`` command. The only module of the base that knows the API and the dashboard, inside their commands.
+
+Imports stand inside the commands: ``zypher --help`` loads none of the parts, and each command its own only.
+"""
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036  # an environment made by hand reaches this line
+    sys.exit("Zypher needs Python 3.11 or newer; this is {}.{}.".format(*sys.version_info[:2]))
+
+from typing import TYPE_CHECKING
+
+import click
+
+from zypher_jobs import __version__
+from zypher_jobs.errors import ModelDefinitionError, SettingError, StartError, ZypherError
+
+if TYPE_CHECKING:
+    from zypher_jobs.settings import Settings
+
+_EXIT_WITH_PARENT = click.option("--exit-with-parent", is_flag=True, hidden=True, help="Drain when stdin ends.")
+_API_URL = click.option("--api-url", help="Where the API answers; by default the running one's, or the settings'.")
+
+
+def main() -> None:
+    """Run the command line. What Zypher refuses on purpose is one sentence on stderr, never a traceback."""
+    try:
+        code = zypher.main(prog_name="zypher", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    except ZypherError as error:
+        click.echo(error.message, err=True)
+        code = 2 if isinstance(error, (SettingError, ModelDefinitionError)) else 1
+    sys.exit(code)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="zypher")
+def zypher() -> None:
+    """Serve machine-learning models over HTTP: answer now, or queue and answer later, and watch it live."""
+
+
+@zypher.command()
+def up() -> int:
+    """Start everything: Redis, API, workers, and the dashboard on a terminal."""
+    from zypher_jobs.supervisor.stack import run_up
+
+    return run_up(_settings())
+
+
+@zypher.command()
+@_EXIT_WITH_PARENT
+def api(*, exit_with_parent: bool) -> int:
+    """Run the HTTP API."""
+    settings = _settings_with_redis()
+    _watch_parent(settings, wanted=exit_with_parent)
+    from zypher_api.server import serve
+
+    return serve(settings)
+
+
+@zypher.command()
+@_EXIT_WITH_PARENT
+def worker(*, exit_with_parent: bool) -> int:
+    """Run one worker."""
+    settings = _settings_with_redis()
+    _watch_parent(settings, wanted=exit_with_parent)
+    from zypher_jobs.worker.main import run_worker
+
+    return run_worker(settings)
+
+
+@zypher.command()
+@_API_URL
+def tui(*, api_url: str | None) -> int:
+    """Show the dashboard."""
+    found_api_url, redis_url = _sources(api_url)
+    from zypher_tui.app import run_dashboard
+
+    return run_dashboard(api_url=found_api_url, redis_url=redis_url)
+
+
+@zypher.command()
+@click.option("--once", is_flag=True, help="Print the figures of this moment and end.")
+@click.option("--json", "as_json", is_flag=True, help="With --once: as JSON.")
+@_API_URL
+def top(*, once: bool, as_json: bool, api_url: str | None) -> int:
+    """Print what the dashboard shows, without a terminal."""
+    if not once:
+        raise click.UsageError("zypher top prints once: add --once. For a live view run: zypher tui")
+    found_api_url, redis_url = _sources(api_url)
+    from zypher_tui.top import print_once
+
+    return print_once(api_url=found_api_url, redis_url=redis_url, as_json=as_json)
+
+
+@zypher.command()
+def doctor() -> int:
+    """Check every part and say what to do."""
+    from zypher_jobs.doctor import run_doctor
+
+    return run_doctor()
+
+
+def _settings() -> "Settings":
+    from zypher_jobs.settings import load_settings
+
+    return load_settings()
+
+
+def _settings_with_redis() -> "Settings":
+    """The settings, with the Redis of the Zypher that runs on this data directory when none is set."""
+    settings = _settings()
+    if settings.redis_url is not None:
+        return settings
+    import msgspec
+
+    from zypher_jobs.supervisor.data_dir import DataDir
+
+    running = DataDir(settings.data_dir).running()
+    if running is None or running.redis_url is None:
+        raise StartError(_nothing_runs(settings))
+    return msgspec.structs.replace(settings, redis_url=running.redis_url)
+
+
+def _sources(api_url: str | None) -> tuple[str, str | None]:
+    """Where the dashboard reads: the API's URL, and Redis's if it is known."""
+    from zypher_jobs.supervisor.data_dir import DataDir
+    from zypher_jobs.supervisor.probes import api_url as url_of
+    from zypher_jobs.supervisor.probes import is_listening
+
+    settings = _settings()
+    running = DataDir(settings.data_dir).running()
+    redis_url = settings.redis_url or (running.redis_url if running else None)
+    found = api_url or (running.api_url if running else url_of(settings))
+    if redis_url is None and not is_listening(found):
+        raise StartError(_nothing_runs(settings))
+    return found, redis_url
+
+
+def _nothing_runs(settings: "Settings") -> str:
+    return f"No Zypher runs on the data directory {settings.data_dir}: run `zypher up`, or set ZYPHER_REDIS_URL."
+
+
+def _watch_parent(settings: "Settings", *, wanted: bool) -> None:
+    if wanted:
+        from zypher_jobs.supervisor.parent import drain_when_parent_is_gone
+
+        drain_when_parent_is_gone(grace_s=settings.grace_s)
+
+
+if __name__ == "__main__":
+    main()

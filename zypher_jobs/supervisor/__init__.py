@@ -1,0 +1,6 @@
+"""What ``zypher up`` runs: check first, start, watch, restart with backoff, drain in order.
+
+``preflight`` → ``stack`` (start and drain) → ``parts`` (watch and restart) → ``child`` (one process). ``data_dir``
+says who uses the data directory, ``console`` where words and logs go, ``dashboard`` keeps the terminal sane, and
+``parent`` is what a child does when its supervisor is gone.
+"""

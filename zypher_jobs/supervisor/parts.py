@@ -1,0 +1,295 @@
+"""The parts of a running Zypher: each is started, watched, started again when it dies, and ended when asked."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from zypher_jobs.errors import SettingError, StartError, ZypherError
+from zypher_jobs.queue.embedded import EmbeddedServer
+from zypher_jobs.settings import Settings
+from zypher_jobs.supervisor.child import Child, Reaper
+from zypher_jobs.supervisor.console import Console
+from zypher_jobs.supervisor.probes import api_is_ready, api_url, worker_is_alive
+
+FIRST_DELAY_S = 0.5
+LONGEST_DELAY_S = 30.0
+STABLE_AFTER_S = 30.0
+"""A part that was ready and lived this long starts with the first delay again."""
+WRONG_SETTINGS = 2
+"""Exit code of a child that was told something it cannot do: starting it again cannot help."""
+_SLOW_AFTER_S = 15.0
+_POLL_S = 0.05
+
+Look = Callable[[Settings, str, int], Awaitable[str | None]]
+"""Settings, Redis URL and process id → what to say of a part once it is ready."""
+
+
+class Running(Protocol):
+    """A started process, as a part sees it."""
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        ...
+
+    @property
+    def last_lines(self) -> Sequence[str]:
+        """The last that it said, for people."""
+        ...
+
+    async def wait(self) -> int:
+        """The exit code, once it has ended."""
+        ...
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        ...
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        ...
+
+
+class Part(ABC):
+    """One process that ought to run.
+
+    ``kind`` and ``which`` name it for people: ``worker`` and ``1 of 2``; ``which`` is empty when there is one only.
+    """
+
+    def __init__(self, kind: str, which: str, *, console: Console, on_start: Callable[[], None]) -> None:
+        self.kind = kind
+        self.name = f"{kind} {which}".strip()
+        self.process: Running | None = None
+        self.settled = asyncio.Event()
+        """Set once it was ready, or has ended without."""
+        self._which = which
+        self._console = console
+        self._on_start = on_start
+        self._ready_at = 0.0
+
+    @abstractmethod
+    def start(self) -> Running:
+        """Start the process and return at once. Raises ``ZypherError`` or ``OSError``."""
+
+    @abstractmethod
+    async def look(self, process: Running) -> str | None:
+        """What to say of it once it is ready; ``None`` until then."""
+
+    @abstractmethod
+    def refusal(self, code: int, last_line: str) -> ZypherError | None:
+        """Why ``zypher up`` must not go on, when the very first start ended with ``code``; ``None``: try again."""
+
+    async def keep_running(self) -> None:
+        """Start it, and again whenever it ends, until cancelled. The process lives on then: see ``stop``.
+
+        Raises ``ZypherError`` when its first start shows that it cannot run.
+        """
+        delay_s = FIRST_DELAY_S
+        while True:
+            how = await self._run_once()
+            if self._ready_at and time.monotonic() - self._ready_at >= STABLE_AFTER_S:
+                delay_s = FIRST_DELAY_S
+            before = "" if self._ready_at else " before it was ready"
+            lines = list(self.process.last_lines) if self.process and not self._ready_at else []
+            self.process = None
+            self._console.event(
+                "failed",
+                f"{how}{before}; starting it again in {delay_s:g} s" + "".join(f"\n  {line}" for line in lines),
+                about=self.name,
+                level=logging.WARNING,
+            )
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, LONGEST_DELAY_S)
+
+    async def stop(self, *, timeout_s: float) -> None:
+        """Let it drain; end it by force after ``timeout_s``, and say so."""
+        process = self.process
+        if process is None:
+            return
+        process.terminate()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await process.wait()
+        except TimeoutError:
+            self._console.event("killed", f"did not end within {timeout_s:g} s", about=self.name, level=logging.WARNING)
+            process.kill()
+            await process.wait()
+        self.process = None
+        self._console.event("ended", "ended", about=self.name)
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self.process is not None:
+            self.process.kill()
+
+    async def _run_once(self) -> str:
+        """Run the process to its end; how it ended, in words."""
+        self._ready_at = 0.0
+        try:
+            process = self.process = self.start()
+        except (ZypherError, OSError) as error:
+            if not self.settled.is_set():
+                raise StartError(f"{self.name} cannot be started: {error}") from error
+            return f"cannot be started: {error}"
+        self._on_start()
+        watch = asyncio.create_task(self._become_ready(process))
+        try:
+            code = await process.wait()
+        finally:
+            watch.cancel()
+            await asyncio.wait([watch])
+        if not self.settled.is_set() and (error := self.refusal(code, "".join(process.last_lines[-1:]))):
+            raise error
+        self.settled.set()
+        return describe_exit(code)
+
+    async def _become_ready(self, process: Running) -> None:
+        slow_at = time.monotonic() + _SLOW_AFTER_S
+        while (text := await self.look(process)) is None:
+            if time.monotonic() > slow_at:
+                slow_at += 4 * _SLOW_AFTER_S
+                self._console.event("slow", "is not ready yet; waiting on", about=self.name, level=logging.WARNING)
+            await asyncio.sleep(_POLL_S)
+        self._ready_at = time.monotonic()
+        self._console.ready(self.kind, ", ".join(filter(None, (self._which, text))))
+        self.settled.set()
+
+
+class RedisPart(Part):
+    """The embedded server."""
+
+    def __init__(
+        self, server: EmbeddedServer, *, shown: str, reaper: Reaper, console: Console, on_start: Callable[[], None]
+    ) -> None:
+        super().__init__("redis", "", console=console, on_start=on_start)
+        self._server = server
+        self._shown = shown
+        self._reaper = reaper
+
+    def start(self) -> Running:
+        """Start it over the data that is there."""
+        self._server.launch()
+        return _RunningServer(self._server, self._reaper)
+
+    async def look(self, process: Running) -> str | None:  # noqa: ARG002  # the socket is its own
+        """Ready once it answers with its data loaded."""
+        return self._shown if self._server.answers() else None
+
+    def refusal(self, code: int, last_line: str) -> ZypherError | None:
+        """Without Redis there is nothing to serve with."""
+        return StartError(f"The embedded Redis-compatible server {describe_exit(code)}: {last_line}")
+
+
+class _RunningServer:
+    """The embedded server's process."""
+
+    def __init__(self, server: EmbeddedServer, reaper: Reaper) -> None:
+        self._server = server
+        self._code = 0
+        self._ended = asyncio.Event()
+        reaper.watch(server.poll, self._end)
+
+    @property
+    def pid(self) -> int:
+        return self._server.pid
+
+    @property
+    def last_lines(self) -> Sequence[str]:
+        return [self._server.last_log_line()]
+
+    async def wait(self) -> int:
+        await self._ended.wait()
+        return self._code
+
+    def terminate(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if not self._ended.is_set():
+            os.kill(self.pid, number)
+
+    def _end(self, code: int) -> None:
+        self._server.socket_path.unlink(missing_ok=True)
+        self._code = code
+        self._ended.set()
+
+
+class CommandPart(Part):
+    """A part that is one of our own commands: the API or a worker."""
+
+    def __init__(
+        self,
+        kind: str,
+        which: str,
+        *,
+        settings: Settings,
+        redis_url: str,
+        look: Look,
+        reaper: Reaper,
+        console: Console,
+        on_start: Callable[[], None],
+    ) -> None:
+        super().__init__(kind, which, console=console, on_start=on_start)
+        self._settings = settings
+        self._redis_url = redis_url
+        self._look = look
+        self._reaper = reaper
+        self._log_name = self.name.partition(" of ")[0].replace(" ", "-")
+
+    def start(self) -> Running:
+        """Start ``zypher <kind>`` as a child that ends with us."""
+        return Child(
+            [*command(self.kind), "--exit-with-parent"],
+            environ=child_environ(self._redis_url),
+            on_line=lambda line: self._console.child_line(self._log_name, line),
+            reaper=self._reaper,
+        )
+
+    async def look(self, process: Running) -> str | None:
+        """As the kind's own function says."""
+        return await self._look(self._settings, self._redis_url, process.pid)
+
+    def refusal(self, code: int, last_line: str) -> ZypherError | None:
+        """With wrong settings it will never run."""
+        return SettingError(last_line or f"{self.name} was given wrong settings.") if code == WRONG_SETTINGS else None
+
+
+async def api_look(settings: Settings, redis_url: str, pid: int) -> str | None:  # noqa: ARG001  # one shape for both
+    """Ready once ``/health/ready`` says so."""
+    ready = await api_is_ready(api_url(settings))
+    return f"{api_url(settings)} (docs: /docs)" if ready else None
+
+
+async def worker_look(settings: Settings, redis_url: str, pid: int) -> str | None:
+    """Ready once its heartbeat is seen."""
+    alive = await worker_is_alive(redis_url, pid)
+    return f"{settings.concurrency} predictions at once, pid {pid}" if alive else None
+
+
+def command(name: str) -> list[str]:
+    """The command line of ``zypher <name>`` under this Python; a ``redis.py`` lying about here cannot shadow ours."""
+    return [sys.executable, "-P", "-m", "zypher_jobs.cli", name]
+
+
+def child_environ(redis_url: str) -> dict[str, str]:
+    """Our environment, with the Redis that is used; what a model prints shows at once."""
+    return {**os.environ, "ZYPHER_REDIS_URL": redis_url, "PYTHONUNBUFFERED": "1"}
+
+
+def describe_exit(code: int) -> str:
+    """An exit code in words."""
+    if code >= 0:
+        return f"ended with code {code}"
+    try:
+        return f"was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was ended by signal {-code}"
