@@ -4,6 +4,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
+import redis
+import redis.asyncio
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -24,7 +26,7 @@ from zypher_jobs.errors import RedisUnavailable
 _MAX_CONNECTIONS = 64
 
 RedisClient = Any
-"""A ``redis.asyncio.Redis``. The annotations of redis-py 5 mix its two clients: replies are typed where they are read."""
+"""A ``redis.asyncio.Redis``; redis-py 5 annotates its two clients as one: replies are typed where they are read."""
 
 
 def connection_pool(url: str, *, timeout_s: float) -> ConnectionPool:
@@ -33,7 +35,8 @@ def connection_pool(url: str, *, timeout_s: float) -> ConnectionPool:
     A command that meets a connection closed since its last use is sent once more on a new one (all of ours may be
     sent twice); one that got no answer in ``timeout_s`` is not, so that a caller never waits much longer than that.
     """
-    return BlockingConnectionPool.from_url(
+    pool_class: Any = BlockingConnectionPool
+    return pool_class.from_url(
         url,
         max_connections=_MAX_CONNECTIONS,
         timeout=timeout_s,
@@ -47,6 +50,27 @@ def connection_pool(url: str, *, timeout_s: float) -> ConnectionPool:
 def connect(url: str, *, timeout_s: float) -> RedisClient:
     """A plain client over ``connection_pool``."""
     return Redis.from_pool(connection_pool(url, timeout_s=timeout_s))
+
+
+def connection_options(client: RedisClient) -> dict[str, Any]:
+    """What a client's pool gives to each of its connections."""
+    return client.connection_pool.connection_kwargs
+
+
+def blocking_client(client: RedisClient, *, timeout_s: float = 1.0) -> RedisClient:
+    """A synchronous client for the server of an asyncio one: the two halves of redis-py share no connections."""
+    classes: tuple[tuple[Any, Any], ...] = (
+        (redis.asyncio.UnixDomainSocketConnection, redis.UnixDomainSocketConnection),
+        (redis.asyncio.SSLConnection, redis.SSLConnection),
+        (redis.asyncio.Connection, redis.Connection),
+    )
+    pool = client.connection_pool
+    connection_class: Any = next(ours for theirs, ours in classes if issubclass(pool.connection_class, theirs))
+    shared = ("host", "port", "path", "db", "username", "password", "ssl_keyfile", "ssl_certfile", "ssl_cert_reqs")
+    shared += ("ssl_ca_certs", "ssl_ca_data", "ssl_check_hostname")
+    options = {name: value for name, value in connection_options(client).items() if name in shared}
+    options |= {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
+    return redis.Redis(connection_pool=redis.ConnectionPool(connection_class=connection_class, **options))
 
 
 @contextmanager

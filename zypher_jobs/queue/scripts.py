@@ -92,6 +92,7 @@ class Scripts:
     """The scripts over one client. They raise redis-py's errors; wrap calls in ``connection.redis_errors``."""
 
     def __init__(self, redis: RedisClient) -> None:
+        self._redis = redis
         self._submit = load(redis, "submit")
         self._claim = load(redis, "claim")
         self._finish = load(redis, "finish")
@@ -127,6 +128,10 @@ class Scripts:
             [Claim(r[0].decode(), int(float(r[1])), r[2], r[3].decode(), r[4]) for r in rows],
         )
 
+    async def wake_up(self, timeout_s: float) -> None:
+        """Until something is submitted or handed back, at most ``timeout_s`` (less than the client's own time-out)."""
+        await self._redis.execute_command("BLPOP", keys.WAKE, timeout_s)
+
     async def finish(self, finishes: Sequence[Finish], *, queue: str, retention_ms: int) -> list[bool]:
         """End attempts; for each whether it was accepted (``False``: its lease was no longer the worker's)."""
         reply = await self._finish(
@@ -141,18 +146,17 @@ class Scripts:
 
     async def record(self, records: Sequence[Record], *, retention_ms: int) -> int:
         """Record predictions that ended outside a lease; how many records were written."""
-        written = await self._record(
+        return await self._record(
             keys=[keys.SYNC_INDEX, keys.COUNTS, keys.LATENCY],
             args=[
                 *(retention_ms, keys.SYNC_RECORDS_KEPT, keys.RECORD, keys.DONE),
                 *(_encode([r.recorded for r in records]), *(r.output for r in records)),
             ],
         )
-        return written
 
 
 def load(redis: RedisClient, name: str) -> Script:
-    """A script as a function of ``keys`` and ``args``: EVALSHA, and once more with its text where the server lacks it."""
+    """A script as a function of ``keys`` and ``args``: by its digest, and with its text where the server lacks it."""
     return cast("Script", redis.register_script(source(name)))
 
 

@@ -1,0 +1,121 @@
+"""What one attempt came to, as the finish script wants it."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from zypher_jobs.contracts.prediction import PREVIEW_CHARS, Status
+from zypher_jobs.errors import ModelError
+from zypher_jobs.queue.latency import bucket_of
+from zypher_jobs.queue.scripts import Claim, Ended, Finish
+from zypher_jobs.queue.serialize import failure_of, serialize
+
+KEEP_FOR_EVER = -1
+
+
+class JobCall(msgspec.Struct, frozen=True):
+    """What an arq job asks for."""
+
+    function: str
+    args: Sequence[Any]
+    kwargs: dict[str, Any]
+    job_try: int | None
+    enqueued_at_ms: int
+
+
+UNREADABLE = JobCall("<unknown>", (), {}, None, 0)
+
+
+class Attempt:
+    """One claimed prediction from its start to its end; ``succeeded``, ``failed``, ``handed_back`` report it."""
+
+    def __init__(self, claim: Claim, *, queue: str, now_ms: int) -> None:
+        """``now_ms`` is the server's clock at the claim."""
+        self.claim = claim
+        self.call = UNREADABLE
+        self.number = claim.attempt
+        self.result_ttl_ms = 0
+        self._queue = queue
+        self._claimed_at_ms = now_ms
+        self._started_s = time.perf_counter()
+
+    def succeeded(self, output: Any) -> Finish:
+        """It has an output; one that cannot be kept as MessagePack is a failure."""
+        try:
+            result = self._result(success=True, result=output)
+        except (TypeError, OverflowError, ValueError) as error:
+            return self.failed(ModelError(f"The output cannot be kept: {error}."))
+        return Finish(self._ended(Status.SUCCEEDED, output_preview=_preview(output)), result)
+
+    def failed(self, error: BaseException, status: Status = Status.FAILED) -> Finish:
+        """It ended for good without an output."""
+        failure = failure_of(error)
+        kept = error if isinstance(error, asyncio.CancelledError) else failure
+        ended = self._ended(status, error_code=failure.code, error_message=failure.message)
+        return Finish(ended, self._result(success=False, result=kept))
+
+    def handed_back(self, *, defer_ms: int = 0, counts: bool = False) -> Finish:
+        """It goes back to the queue; whether the attempt counts against the limit is the caller's to say."""
+        claim = self.claim
+        return Finish(
+            Ended(
+                *(claim.prediction_id, claim.token, claim.attempt, Status.QUEUED),
+                defer_ms=defer_ms,
+                counts_as_attempt=counts,
+            )
+        )
+
+    @property
+    def run_s(self) -> float:
+        """Since the claim."""
+        return time.perf_counter() - self._started_s
+
+    def _ended(
+        self, status: Status, *, output_preview: str = "", error_code: str = "", error_message: str = ""
+    ) -> Ended:
+        wait_ms = max(0, self._claimed_at_ms - (self.call.enqueued_at_ms or self._claimed_at_ms))
+        run_us = round(self.run_s * 1_000_000)
+        return Ended(
+            self.claim.prediction_id,
+            self.claim.token,
+            self.claim.attempt,
+            status,
+            result_ttl_ms=self.result_ttl_ms,
+            wait_bucket=bucket_of(wait_ms),
+            wait_us=wait_ms * 1000,
+            run_bucket=bucket_of(run_us / 1000),
+            run_us=run_us,
+            output_preview=output_preview,
+            error_code=error_code,
+            error_message=error_message,
+        )
+
+    def _result(self, *, success: bool, result: Any) -> bytes:
+        """arq's result, as ``Job.result()`` reads it."""
+        call = self.call
+        finished_at_ms = self._claimed_at_ms + round(self.run_s * 1000)
+        return serialize(
+            {
+                "t": self.number,
+                "f": call.function,
+                "a": call.args,
+                "k": call.kwargs,
+                "et": call.enqueued_at_ms,
+                "s": success,
+                "r": result,
+                "st": self._claimed_at_ms,
+                "ft": finished_at_ms,
+                "q": self._queue,
+                "id": self.claim.prediction_id,
+            }
+        )
+
+
+def _preview(output: Any) -> str:
+    try:
+        return msgspec.json.encode(output).decode()[:PREVIEW_CHARS]
+    except (TypeError, ValueError):
+        return ""

@@ -1,0 +1,53 @@
+"""Reports attempts that ended: one script for all that end while the one before is under way."""
+
+import asyncio
+import logging
+
+from zypher_jobs.errors import RedisUnavailable
+from zypher_jobs.queue.connection import redis_errors
+from zypher_jobs.queue.scripts import Finish, Scripts
+from zypher_jobs.worker.backoff import Backoff
+
+log = logging.getLogger("zypher.worker")
+
+
+class Reporter:
+    """Writes finishes until they are written: while Redis is away they wait here, and ``caught_up`` is clear."""
+
+    def __init__(self, scripts: Scripts, *, queue: str, retention_ms: int) -> None:
+        self.caught_up = asyncio.Event()
+        self.caught_up.set()
+        self._scripts = scripts
+        self._queue = queue
+        self._retention_ms = retention_ms
+        self._unwritten: list[tuple[Finish, asyncio.Future[bool]]] = []
+        self._arrived = asyncio.Event()
+
+    async def report(self, finish: Finish) -> bool:
+        """Return once it is in Redis: whether it was accepted (``False``: the lease was lost to another worker)."""
+        written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._unwritten.append((finish, written))
+        self._arrived.set()
+        return await written
+
+    async def run(self) -> None:
+        """Write what arrives, until canceled."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            batch, self._unwritten = self._unwritten, []
+            accepted = await self._write([finish for finish, _ in batch])
+            self.caught_up.set()
+            for (_, written), was_accepted in zip(batch, accepted, strict=True):
+                written.set_result(was_accepted)
+
+    async def _write(self, finishes: list[Finish]) -> list[bool]:
+        backoff = Backoff()
+        while True:
+            try:
+                with redis_errors():
+                    return await self._scripts.finish(finishes, queue=self._queue, retention_ms=self._retention_ms)
+            except RedisUnavailable as error:
+                self.caught_up.clear()
+                log.warning("cannot report", extra={"error": error.message, "predictions": len(finishes)})
+                await backoff.sleep()

@@ -1,0 +1,320 @@
+"""``PredictionWorker``: arq's worker, woken instead of polling, with leases instead of long in-progress keys.
+
+Takes ``arq.Worker``'s arguments and runs any arq function: its hooks, ``Retry``, timeouts, cron jobs and burst hold.
+
+Of arq 0.28 it overrides ``__init__`` (MessagePack unless told otherwise), ``main`` (the loop of claims in place of
+``_poll_iteration``, ``start_jobs``, ``run_job`` and ``finish_job``, which it never calls), ``close``, ``handle_sig``
+and ``handle_sig_wait_for_completion`` (a claim under way is never canceled, or what it took would wait out a lease).
+It reads ``functions``, ``tasks``, ``ctx``, ``max_jobs``, ``pool``, ``allow_pick_jobs``, ``burst`` and the counters, and
+calls ``heart_beat`` for the health key and cron jobs. ``tests/queue/test_arq_internals.py`` fails when arq changes one.
+"""
+
+import asyncio
+import logging
+import os
+import platform
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from signal import Signals
+from typing import Any
+
+from arq.connections import create_pool
+from arq.cron import CronJob
+from arq.jobs import DeserializationError, deserialize_job_raw
+from arq.utils import ms_to_datetime, to_seconds
+from arq.worker import Function, JobExecutionFailed, Retry, RetryJob, Worker
+from redis.exceptions import RedisError
+
+from zypher_jobs.contracts.prediction import Status
+from zypher_jobs.errors import AttemptsExhausted, PredictionTimeout, RedisUnavailable
+from zypher_jobs.queue.connection import connection_options, redis_errors
+from zypher_jobs.queue.scripts import Claim, Claimed, Finish, Scripts
+from zypher_jobs.queue.serialize import deserialize, serialize
+from zypher_jobs.worker.attempt import KEEP_FOR_EVER, Attempt, JobCall
+from zypher_jobs.worker.backoff import Backoff
+from zypher_jobs.worker.lease import LeaseKeeper
+from zypher_jobs.worker.reporter import Reporter
+
+log = logging.getLogger("zypher.worker")
+
+SLOW_POLL_S = 1.0
+"""The safety net under the wake-up: how often an idle worker looks by itself."""
+CRON_RESULT_TTL_MS = 60_000
+"""Every worker enqueues each cron job; its result is what keeps the second of them out."""
+
+
+class PredictionWorker(Worker):
+    """One process's worker on one queue."""
+
+    jobs_complete: int
+    jobs_failed: int
+    jobs_retried: int
+
+    def __init__(
+        self,
+        functions: Sequence[Any] = (),
+        *,
+        lease_s: float = 5.0,
+        worker_id: str | None = None,
+        models: Sequence[str] = (),
+        retention_s: int = 86_400,
+        **arq_options: Any,
+    ) -> None:
+        """``lease_s``: how long a silent worker's predictions stay its own; ``retention_s``: how long records stay.
+
+        ``models`` are shown in heartbeats. ``arq_options`` are ``arq.Worker``'s.
+        """
+        ours: dict[str, Any] = {
+            "job_serializer": serialize,
+            "job_deserializer": deserialize,
+            "keep_result": retention_s,
+        }
+        super().__init__(functions, **(ours | arq_options))
+        self._ctx: dict[Any, Any] = self.ctx  # arq's own annotation is lost on the way
+        self.worker_id = worker_id or f"{platform.node()}-{os.getpid()}-{os.urandom(2).hex()}"
+        self.refused_finishes = 0
+        self._lease_ms = int(lease_s * 1000)
+        self._retention_ms = retention_s * 1000
+        self._models = list(models)
+        self._waiting: asyncio.Future[Any] | None = None
+
+    async def main(self) -> None:
+        """Claim and run until told to stop; then until what runs has ended."""
+        if self._pool is None:
+            self._pool = await create_pool(
+                self.redis_settings,
+                job_serializer=self.job_serializer,
+                job_deserializer=self.job_deserializer,
+                default_queue_name=self.queue_name,
+                expires_extra_ms=self.expires_extra_ms,
+            )
+        self._scripts = Scripts(self.pool)
+        self._ctx |= {"redis": self.pool, "worker_id": self.worker_id, "leased": True}
+        if self.on_startup:
+            await self.on_startup(self._ctx)
+        self._keeper = LeaseKeeper(
+            self.pool,
+            worker_id=self.worker_id,
+            lease_ms=self._lease_ms,
+            slots=self.max_jobs,
+            models=self._models,
+            counts=self._counts,
+        )
+        self._keeper.start()
+        self._reporter = Reporter(self._scripts, queue=self.queue_name, retention_ms=self._retention_ms)
+        self._reporting = asyncio.create_task(self._reporter.run())
+        log.info("worker ready", extra={"worker_id": self.worker_id, "slots": self.max_jobs})
+        await self._claim_until_stopped()
+        await asyncio.gather(*self.tasks.values())
+
+    async def close(self) -> None:
+        """Hand back what still runs, report everything, say goodbye."""
+        if not self._handle_signals:
+            self.handle_sig(Signals.SIGUSR1)
+        if self._pool is None:
+            return
+        if hasattr(self, "_keeper"):
+            await asyncio.gather(*self.tasks.values())
+            self._reporting.cancel()
+            await asyncio.to_thread(self._keeper.stop)
+            with suppress(RedisError, OSError):
+                await self.pool.delete(self.health_check_key)
+            if self.on_shutdown:
+                await self._call_hook(self.on_shutdown, self._ctx)
+        await self.pool.aclose(close_connection_pool=True)
+        self._pool = None
+
+    def handle_sig(self, signum: Signals) -> None:
+        """Stop claiming and hand back at once what runs."""
+        self._stop_claiming()
+        for task in self.tasks.values():
+            task.cancel()
+        if self.on_stop:
+            self.on_stop(signum)
+
+    def handle_sig_wait_for_completion(self, signum: Signals) -> None:
+        """Stop claiming; what still runs after ``job_completion_wait`` seconds is handed back."""
+        super().handle_sig_wait_for_completion(signum)
+        self._stop_claiming()
+
+    def _counts(self) -> tuple[int, int, bool]:
+        return self.jobs_complete, self.jobs_failed, not self.allow_pick_jobs
+
+    def _stop_claiming(self) -> None:
+        self.allow_pick_jobs = False
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    # claim
+
+    async def _claim_until_stopped(self) -> None:
+        backoff = Backoff()
+        while self.allow_pick_jobs:
+            room = self._room()
+            if room == 0:
+                await self._wait(asyncio.wait(list(self.tasks.values()), return_when=asyncio.FIRST_COMPLETED))
+                continue
+            # after an outage what ended is reported before anything new is taken, or it would be taken twice
+            if not self._reporter.caught_up.is_set():
+                await self._wait(self._reporter.caught_up.wait())
+                continue
+            try:
+                with redis_errors():
+                    claimed = await self._claim(room)
+                    await self.heart_beat()
+            except RedisUnavailable as error:
+                log.warning("cannot claim", extra={"error": error.message})
+                await self._wait(backoff.sleep())
+                continue
+            backoff.reset()
+            for claim in claimed.claims:
+                self._begin(claim, claimed.now_ms)
+            if self.burst and not claimed.claims and await self._is_drained():
+                return
+            if len(claimed.claims) < room:
+                await self._wait(self._wake_up(claimed.next_due_ms))
+
+    def _room(self) -> int:
+        room = self.max_jobs - len(self.tasks)
+        if self.burst and self.max_burst_jobs >= 0:
+            room = min(room, max(0, self.max_burst_jobs - self._jobs_started()))
+        return room
+
+    async def _claim(self, room: int) -> Claimed:
+        return await self._scripts.claim(
+            queue=self.queue_name, worker_id=self.worker_id, room=room, lease_ms=self._lease_ms
+        )
+
+    async def _wake_up(self, next_due_ms: int | None) -> None:
+        """Until something is submitted, handed back or due, at most one slow poll."""
+        timeout_s = SLOW_POLL_S
+        if (answer_timeout_s := connection_options(self.pool).get("socket_timeout")) is not None:
+            timeout_s = min(timeout_s, answer_timeout_s / 2)
+        if next_due_ms is not None:
+            timeout_s = min(timeout_s, max(0.001, next_due_ms / 1000))
+        if self.burst:
+            timeout_s = min(timeout_s, 0.01)
+        with suppress(RedisError, OSError):  # the claim that follows meets the same trouble and says so
+            await self._scripts.wake_up(timeout_s)
+
+    async def _wait(self, what: Awaitable[Any]) -> None:
+        """Await something that a stop may interrupt."""
+        self._waiting = asyncio.ensure_future(what)
+        try:
+            await asyncio.wait([self._waiting])
+        finally:
+            self._waiting.cancel()
+            self._waiting = None
+
+    async def _is_drained(self) -> bool:
+        if self.tasks:
+            return False
+        if 0 <= self.max_burst_jobs <= self._jobs_started():
+            return True
+        return await self.pool.zcard(self.queue_name) == 0
+
+    # run
+
+    def _begin(self, claim: Claim, now_ms: int) -> None:
+        self._keeper.hold(claim.prediction_id, claim.token, claim.attempt)
+        task = asyncio.create_task(self._run(Attempt(claim, queue=self.queue_name, now_ms=now_ms)))
+        self.tasks[claim.prediction_id] = task
+
+    async def _run(self, attempt: Attempt) -> None:
+        """One attempt, to the report of its end; never raises."""
+        claim = attempt.claim
+        ctx: dict[Any, Any] = dict(self._ctx)
+        try:
+            finish = await self._finish_of(attempt, ctx)
+        except asyncio.CancelledError:
+            # drained: not the prediction's fault, so the attempt does not count
+            finish = attempt.handed_back()
+        accepted = await asyncio.shield(self._reporter.report(finish))
+        self._keeper.release(claim.prediction_id, claim.token)
+        if self.tasks.get(claim.prediction_id) is asyncio.current_task():
+            del self.tasks[claim.prediction_id]
+        self._log_end(attempt, finish, accepted=accepted)
+        if self.after_job_end:
+            await self._call_hook(self.after_job_end, ctx)
+
+    async def _finish_of(self, attempt: Attempt, ctx: dict[Any, Any]) -> Finish:
+        claim = attempt.claim
+        attempt.result_ttl_ms = self._result_ttl_ms(None)
+        if claim.job is None:
+            return attempt.failed(JobExecutionFailed("job expired"), Status.EXPIRED)
+        try:
+            call = attempt.call = JobCall(*deserialize_job_raw(claim.job, deserializer=self.job_deserializer))
+        except DeserializationError as error:
+            return attempt.failed(error)
+        attempt.number = max(claim.attempt, call.job_try or 0)
+        function = self.functions.get(call.function)
+        if function is None:
+            return attempt.failed(JobExecutionFailed(f"function {call.function!r} not found"))
+        attempt.result_ttl_ms = self._result_ttl_ms(function)
+        max_tries = self.max_tries if function.max_tries is None else function.max_tries
+        if attempt.number > max_tries:
+            why = f"Given up after {max_tries} attempts; each ended without a report, as when its worker dies."
+            return attempt.failed(AttemptsExhausted(why))
+        ctx |= {"job_id": claim.prediction_id, "job_try": attempt.number, "score": claim.score}
+        ctx |= {"enqueue_time": ms_to_datetime(call.enqueued_at_ms)}
+        if self.on_job_start:
+            await self._call_hook(self.on_job_start, ctx)
+        finish = await self._call(attempt, function, ctx)
+        if self.on_job_end:
+            await self._call_hook(self.on_job_end, ctx)
+        return finish
+
+    async def _call(self, attempt: Attempt, function: "Function | CronJob", ctx: dict[Any, Any]) -> Finish:
+        timeout_s = to_seconds(self.job_timeout_s if function.timeout_s is None else function.timeout_s)
+        deadline = asyncio.timeout(timeout_s)
+        try:
+            async with deadline:
+                output = await function.coroutine(ctx, *attempt.call.args, **attempt.call.kwargs)
+        except (Retry, RetryJob) as error:
+            if self.retry_jobs:
+                return attempt.handed_back(defer_ms=getattr(error, "defer_score", None) or 0, counts=True)
+            return attempt.failed(error)
+        except TimeoutError as error:
+            if deadline.expired():
+                return attempt.failed(PredictionTimeout(f"It ran longer than {timeout_s:g} s."))
+            return attempt.failed(error)
+        except Exception as error:  # noqa: BLE001  # whatever a model raises is its prediction's failure, never the worker's
+            return attempt.failed(error)
+        return attempt.succeeded(output)
+
+    def _result_ttl_ms(self, function: "Function | CronJob | None") -> int:
+        forever = self.keep_result_forever if function is None else function.keep_result_forever
+        if self.keep_result_forever if forever is None else forever:
+            return KEEP_FOR_EVER
+        kept_s = None if function is None else function.keep_result_s
+        ttl_ms = int((self.keep_result_s if kept_s is None else kept_s) * 1000)
+        return max(ttl_ms, CRON_RESULT_TTL_MS) if isinstance(function, CronJob) else ttl_ms
+
+    async def _call_hook(self, hook: Callable[[dict[Any, Any]], Awaitable[Any]], ctx: dict[Any, Any]) -> None:
+        """A hook that raises is logged; it ends neither the attempt nor the worker."""
+        try:
+            await hook(ctx)
+        except Exception:
+            log.exception("hook failed", extra={"hook": getattr(hook, "__name__", str(hook))})
+
+    def _log_end(self, attempt: Attempt, finish: Finish, *, accepted: bool) -> None:
+        ended = finish.ended
+        if not accepted:
+            self.refused_finishes += 1
+        elif ended.status == Status.SUCCEEDED:
+            self.jobs_complete += 1
+        elif ended.status == Status.QUEUED:
+            self.jobs_retried += 1
+        else:
+            self.jobs_failed += 1
+        log.info(
+            "attempt ended" if accepted else "finish refused: the lease was lost",
+            extra={
+                "prediction_id": ended.prediction_id,
+                "attempt": attempt.number,
+                "status": str(ended.status),
+                "wait_ms": ended.wait_us / 1000,
+                "run_ms": round(attempt.run_s * 1000, 3),
+                **({"error_code": ended.error_code, "error": ended.error_message} if ended.error_code else {}),
+            },
+        )
