@@ -40,9 +40,10 @@ class Console:
         """A part can be used."""
         self._plain(1, f"{'ready':<7}{kind:<8}{text}")
 
-    def event(self, what: str, text: str, *, level: int = logging.INFO, about: str = "", **facts: object) -> None:
+    def event(self, what: str, text: str, *, level: int = logging.INFO, about: str = "") -> None:
         """Something happened to a part: one structured line, and on a terminal a plain one."""
-        _logger.log(level, "%s", f"{about} {text}".strip(), extra={"event": what, "child": about, **facts})
+        extra = {"event": what, "child": about} if about else {"event": what}
+        _logger.log(level, "%s", f"{about} {text}".strip(), extra=extra)
         if self._logs_dir is not None:
             self._plain(2, f"{what:<7}{about + ' ' if about else ''}{text}")
 
