@@ -1,0 +1,114 @@
+"""What the caller says in headers: when it wants the answer (``Async-Mode``, ``Prefer``), what the body is.
+
+Header names arrive in lower case, as ASGI has it.
+"""
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+from litestar.types import Scope
+
+from zypher_api.problems import MalformedRequest, UnsupportedMediaType
+
+MAX_WAIT_S = 60
+"""Longest time a request is held open for a prediction; proxies give up soon after."""
+
+_LIST_MEMBER = re.compile(r'[ \t]*((?:"(?:[^"\\]|\\.)*"|[^",])*)(?:,|$)')
+_PREFERENCE = re.compile(
+    r"""([!#$%&'*+.^_`|~0-9A-Za-z-]+)             # token
+        [ \t]*(?:=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([!#$%&'*+.^_`|~0-9A-Za-z-]*)))?  # = word
+        [ \t]*(?:;.*)?                              # parameters: none that we know""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """When the caller wants the answer."""
+
+    later: bool = False
+    """Through the queue."""
+    wait_s: int | None = None
+    """With ``later``: hold the request this long, in case the prediction ends in time."""
+    applied: bytes = b""
+    """Value of ``Preference-Applied``; empty when no preference decided."""
+
+
+NOW = Reply()
+
+
+def wanted_reply(scope: Scope) -> Reply:
+    """``NOW`` unless a header says otherwise. ``Async-Mode`` decides; where it is absent, ``Prefer`` does.
+
+    Raises ``MalformedRequest`` for an ``Async-Mode`` that is neither true nor false. A preference that cannot be
+    understood is ignored, as RFC 7240 wants it.
+    """
+    prefer: list[str] = []
+    async_mode: str | None = None
+    for name, value in scope["headers"]:
+        if name == b"prefer":
+            prefer.append(value.decode("latin-1"))
+        elif name == b"async-mode":
+            text = value.decode("latin-1").strip().lower()
+            if text not in ("true", "false") or async_mode not in (None, text):
+                raise MalformedRequest(
+                    "The header Async-Mode must be true (the answer later) or false (the answer now), once.",
+                    field="Async-Mode",
+                )
+            async_mode = text
+    if not prefer:
+        return NOW if async_mode != "true" else Reply(later=True)
+    preferences = parse_prefer(prefer)
+    preferred = preferences.get("respond-async") == ""
+    if async_mode == "false" or (async_mode is None and not preferred):
+        return NOW
+    wait_s = _wait_s(preferences.get("wait", ""))
+    applied = [b"respond-async"] if preferred else []
+    if wait_s is not None:
+        applied.append(b"wait=%d" % wait_s)
+    return Reply(later=True, wait_s=wait_s, applied=b", ".join(applied))
+
+
+def parse_prefer(values: list[str]) -> dict[str, str]:
+    """Preference → value (``""`` for none) of all ``Prefer`` headers (RFC 7240 §2); of repeated ones the first counts.
+
+    Members that are no preference are left out.
+    """
+    preferences: dict[str, str] = {}
+    for value in values:
+        for member in _members(value):
+            if match := _PREFERENCE.fullmatch(member):
+                name, quoted, plain = match.groups()
+                word = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain or ""
+                preferences.setdefault(name.lower(), word)
+    return preferences
+
+
+def _members(value: str) -> Iterator[str]:
+    """Members of a comma separated list; commas inside quotes do not separate."""
+    position = 0
+    while position < len(value):
+        match = _LIST_MEMBER.match(value, position)
+        if match is None:  # a quote that never ends
+            return
+        if member := match[1].strip(" \t"):
+            yield member
+        position = match.end()
+
+
+def _wait_s(text: str) -> int | None:
+    return min(int(text), MAX_WAIT_S) if re.fullmatch(r"[0-9]{1,9}", text) else None
+
+
+def require_json(content_type: bytes | None) -> None:
+    """Accept ``application/json`` and ``application/*+json`` with any parameters, and no Content-Type at all.
+
+    Raises ``UnsupportedMediaType``. A charset is not looked at: JSON is UTF-8, and what is not is refused as such.
+    """
+    if content_type == b"application/json" or content_type is None:
+        return
+    media_type = content_type.partition(b";")[0].strip().lower()
+    if media_type == b"application/json" or re.fullmatch(rb"application/[!#$&^_.+a-z0-9-]+\+json", media_type):
+        return
+    shown = media_type.decode("latin-1") or "an empty Content-Type"
+    raise UnsupportedMediaType(f"The body must be JSON, not {shown}: send the header Content-Type: application/json.")

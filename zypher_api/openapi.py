@@ -1,0 +1,208 @@
+"""The OpenAPI 3.1 document, made from what each handler says of itself in ``opt``.
+
+Litestar's own document cannot know what handlers that read raw bodies take and answer, and gives its errors the wrong
+shape. Here every status of every operation has its own schema and an example, and each model its own path.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, cast
+
+import msgspec
+from litestar import Litestar
+from litestar.routes import HTTPRoute
+
+from zypher_api.problems import KINDS, Problem, problem_type
+
+OPT = "operations"
+"""Key in a handler's ``opt``; under it a list of ``Operation``."""
+
+
+class Parameter(msgspec.Struct, frozen=True, kw_only=True):
+    """A path, query or header parameter."""
+
+    name: str
+    place: Literal["path", "query", "header"]
+    description: str
+    schema: dict[str, Any]
+    example: Any
+    required: bool = False
+
+
+class Content(msgspec.Struct, frozen=True, kw_only=True):
+    """A body: its type, and an example of it (an instance, or plain values)."""
+
+    type: Any
+    example: Any
+    media_type: str = "application/json"
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """One status that is no error."""
+
+    description: str
+    content: Content | None = None
+    headers: dict[str, str] = {}
+    """Name → description."""
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """One method of one path."""
+
+    method: Literal["get", "post"]
+    path: str
+    operation_id: str
+    tag: str
+    summary: str
+    description: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    body: Content | None = None
+    answers: dict[int, Answer]
+    problems: tuple[str, ...] = ()
+    """Codes of ``zypher_api.problems.KINDS``; ``internal_error`` is understood."""
+
+
+DESCRIPTION = """\
+Predictions now, or later through a queue.
+
+- **Now:** `POST /predict` answers with the model's output.
+- **Later:** the same with `Async-Mode: true` or `Prefer: respond-async` answers 202 with an id;
+  `GET /predict/{prediction_id}` reads the result, and waits for it with `?wait=30`.
+
+Every error is a problem document (RFC 9457); its `code` is for programs, its `detail` for people.
+"""
+
+TAGS = [
+    {"name": "predictions", "description": "Ask a model, now or later."},
+    {"name": "models", "description": "What can be asked."},
+    {"name": "system", "description": "Health and figures, for people and machines that watch."},
+    {"name": "documentation", "description": "These pages."},
+]
+
+
+def operations(app: Litestar) -> Iterator[Operation]:
+    """What all handlers of the application say of themselves."""
+    seen: set[int] = set()
+    for route in app.routes:
+        handlers = route.route_handlers if isinstance(route, HTTPRoute) else [route.route_handler]
+        for handler in handlers:
+            declared = cast("list[Operation]", handler.opt.get(OPT, []))
+            if id(declared) not in seen:
+                seen.add(id(declared))
+                yield from declared
+
+
+def document(described: Iterable[Operation], *, version: str) -> dict[str, Any]:
+    """The whole document, as plain values."""
+    described = sorted(described, key=lambda operation: [tag["name"] for tag in TAGS].index(operation.tag))
+    contents = [content for operation in described for content in _contents(operation)]
+    schemas, components = msgspec.json.schema_components(
+        [Problem, *(content.type for content in contents)], ref_template="#/components/schemas/{name}"
+    )
+    problem_schema, *rest = schemas
+    schema_of = {id(content): schema for content, schema in zip(contents, rest, strict=True)}
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in described:
+        paths.setdefault(operation.path, {})[operation.method] = _operation(operation, schema_of, problem_schema)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Zypher",
+            "version": version,
+            "description": DESCRIPTION,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/", "description": "This server."}],
+        "tags": TAGS,
+        "paths": paths,
+        "components": {"schemas": components},
+    }
+
+
+def _contents(operation: Operation) -> Iterator[Content]:
+    if operation.body is not None:
+        yield operation.body
+    for answer in operation.answers.values():
+        if answer.content is not None:
+            yield answer.content
+
+
+def _operation(operation: Operation, schema_of: dict[int, Any], problem_schema: dict[str, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "tags": [operation.tag],
+        "operationId": operation.operation_id,
+        "summary": operation.summary,
+    }
+    if operation.description:
+        described["description"] = operation.description
+    if operation.parameters:
+        described["parameters"] = [
+            {
+                "name": parameter.name,
+                "in": parameter.place,
+                "description": parameter.description,
+                "required": parameter.required or parameter.place == "path",
+                "schema": parameter.schema,
+                "example": parameter.example,
+            }
+            for parameter in operation.parameters
+        ]
+    if operation.body is not None:
+        described["requestBody"] = {"required": True, "content": _media(operation.body, schema_of)}
+    responses: dict[str, Any] = {}
+    for status, answer in operation.answers.items():
+        responses[str(status)] = {"description": answer.description}
+        if answer.headers:
+            responses[str(status)]["headers"] = {
+                name: {"description": text, "schema": {"type": "string"}} for name, text in answer.headers.items()
+            }
+        if answer.content is not None:
+            responses[str(status)]["content"] = _media(answer.content, schema_of)
+    for status, problem in _problems(operation, problem_schema).items():
+        # a status may be both: /health answers 503 with its own body
+        responses.setdefault(status, problem)["content"].update(problem["content"])
+    described["responses"] = dict(sorted(responses.items()))
+    return described
+
+
+def _media(content: Content, schema_of: dict[int, Any]) -> dict[str, Any]:
+    example = msgspec.to_builtins(content.example)
+    return {content.media_type: {"schema": schema_of[id(content)], "example": example}}
+
+
+def _problems(operation: Operation, schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Status → response, with an example for each code."""
+    responses: dict[str, dict[str, Any]] = {}
+    for code in (*operation.problems, "internal_error"):
+        kind = KINDS[code]
+        response = responses.setdefault(
+            str(kind.status),
+            {"description": "", "content": {"application/problem+json": {"schema": schema, "examples": {}}}},
+        )
+        response["description"] = " / ".join(filter(None, [response["description"], kind.title]))
+        response["content"]["application/problem+json"]["examples"][code] = {
+            "summary": kind.title,
+            "value": msgspec.to_builtins(_example(operation, code)),
+        }
+        if kind.status == 503:
+            response["headers"] = {
+                "Retry-After": {"description": "Seconds until it is worth trying again.", "schema": {"type": "string"}}
+            }
+    return responses
+
+
+def _example(operation: Operation, code: str) -> Problem:
+    kind = KINDS[code]
+    return Problem(
+        type=problem_type(code),
+        title=kind.title,
+        status=kind.status,
+        detail=kind.example,
+        instance=operation.path.replace("{prediction_id}", EXAMPLE_ID).replace("{name}", "mock"),
+        error=kind.example,
+        code=code,
+        request_id="8c1f0d3a5b7e00000001",
+        field=kind.example_field,
+    )
+
+
+EXAMPLE_ID = "0f8fad5bd9cb469fa16570867728950e"

@@ -1,0 +1,205 @@
+"""Error → RFC 9457 problem document; the only place with status codes of errors.
+
+Every answer that is an error comes from here, the framework's own (404, 405, …) included. ``error`` repeats ``detail``:
+today's callers and the Open Inference Protocol both read it.
+"""
+
+import logging
+import math
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from litestar.types import Scope
+
+from zypher_api.responses import Header, RawResponse
+from zypher_jobs.errors import InvalidInput, PredictionFailed, Unavailable, ZypherError
+
+log = logging.getLogger("zypher.api")
+
+MEDIA_TYPE = b"application/problem+json"
+INTERNAL = "The server failed on this request; its log says why, under the same request_id."
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What went wrong, for people (``detail``) and for programs (``code``)."""
+
+    type: str
+    """``urn:zypher:problem:`` and the code."""
+    title: str
+    """The same for every problem of this code."""
+    status: int
+    detail: str
+    """One sentence: what is wrong and the way out."""
+    instance: str
+    """Path of the request."""
+    error: str
+    """The same as ``detail``."""
+    code: str
+    request_id: str
+    """As in the header ``Request-Id`` and the log line of the request."""
+    field: str | None = None
+    """What is wrong: a JSON path into the body (``$`` is all of it), or the name of a header or parameter."""
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """What all problems of one code share, and an example for the documentation."""
+
+    status: int
+    title: str
+    example: str
+    example_field: str | None = None
+
+
+KINDS: dict[str, Kind] = {
+    "malformed_input": Kind(
+        400, "The body is not JSON", 'The body is empty; send JSON such as {"input":"hello"}.', "$"
+    ),
+    "malformed_request": Kind(
+        400,
+        "The request cannot be understood",
+        "The header Async-Mode must be true (the answer later) or false (the answer now), once.",
+        "Async-Mode",
+    ),
+    "not_found": Kind(404, "Nothing is here", "Nothing is here; /docs lists every route."),
+    "unknown_model": Kind(404, "No such model", "No model is called 'mick'. Known models: digits, mock."),
+    "unknown_prediction": Kind(
+        404, "No such prediction", "No prediction has the id 'abc', or its retention has ended."
+    ),
+    "method_not_allowed": Kind(405, "The method is not allowed here", "PUT is not allowed here; allowed: POST."),
+    "body_too_large": Kind(
+        413, "The body is too large", "The body is larger than 1,048,576 bytes; ZYPHER_MAX_BODY_BYTES sets the limit."
+    ),
+    "unsupported_media_type": Kind(
+        415,
+        "The media type is not supported",
+        "The body must be JSON, not text/plain: send the header Content-Type: application/json.",
+    ),
+    "invalid_input": Kind(422, "The input does not fit the model", "The input must not be blank.", "$.input"),
+    "internal_error": Kind(500, "Something went wrong in the server", INTERNAL),
+    "prediction_failed": Kind(500, "The prediction failed", "The prediction failed."),
+    "model_error": Kind(500, "The model failed", "ValueError: the model could not read the input"),
+    "attempts_exhausted": Kind(
+        500, "The prediction was lost too often", "Every one of 5 attempts was lost with its worker."
+    ),
+    "redis_unavailable": Kind(503, "Redis is away", "Redis does not answer; try again shortly."),
+    "model_not_ready": Kind(503, "The model is not ready", "Model 'digits' is not ready: it is still loading."),
+    "not_ready": Kind(503, "Not ready to serve", "Redis does not answer; try again shortly."),
+    "unavailable": Kind(503, "Not now", "Not now; try again shortly."),
+    "timeout": Kind(504, "The prediction took too long", "Model 'mock' did not answer within 300 s."),
+}
+"""Problems by code."""
+
+_FRAMEWORK_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large", 415: "unsupported_media_type"}
+_encode = msgspec.json.Encoder().encode
+
+
+class MalformedRequest(ZypherError):
+    """A header or parameter cannot be understood; ``field`` is its name."""
+
+    code = "malformed_request"
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class UnsupportedMediaType(ZypherError):
+    """The body's Content-Type is not JSON."""
+
+    code = "unsupported_media_type"
+
+
+class BodyTooLarge(ZypherError):
+    """The body is longer than ``ZYPHER_MAX_BODY_BYTES``."""
+
+    code = "body_too_large"
+
+
+class NotReady(Unavailable):
+    """This process is up but cannot serve yet."""
+
+    code = "not_ready"
+
+
+def problem_type(code: str) -> str:
+    """The ``type`` of problems of one code."""
+    return f"urn:zypher:problem:{code}"
+
+
+def respond(scope: Scope, error: Exception) -> RawResponse:
+    """The answer to a request that ended in ``error``. Only what we raise on purpose is told to the caller."""
+    if isinstance(error, ZypherError):
+        code, detail = error.code, error.message
+    elif isinstance(error, HTTPException) and error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        code, detail = _FRAMEWORK_CODES.get(error.status_code, "malformed_request"), _framework_detail(scope, error)
+    else:
+        code, detail = "internal_error", INTERNAL
+        log.error("request failed", exc_info=error, extra={"request_id": request_id(scope)})
+    kind = KINDS.get(code) or KINDS["prediction_failed" if isinstance(error, PredictionFailed) else "internal_error"]
+    problem = Problem(
+        type=problem_type(code),
+        title=kind.title,
+        status=kind.status,
+        detail=detail,
+        instance=scope["raw_path"].decode("latin-1"),
+        error=detail,
+        code=code,
+        request_id=request_id(scope),
+        field=error.field if isinstance(error, InvalidInput | MalformedRequest) else None,
+    )
+    return RawResponse(_encode(problem), status=kind.status, headers=_headers(scope, error), media_type=MEDIA_TYPE)
+
+
+def request_id(scope: Scope) -> str:
+    """The id that ``zypher_api.middleware`` gave the request."""
+    return scope["state"].get("request_id", "")
+
+
+def _headers(scope: Scope, error: Exception) -> list[Header]:
+    headers: list[Header] = []
+    if isinstance(error, Unavailable):
+        headers.append((b"retry-after", str(math.ceil(error.retry_after_s)).encode()))
+    if isinstance(error, HTTPException) and error.headers and (allow := error.headers.get("allow")):
+        headers.append((b"allow", allow.encode()))
+    if isinstance(error, PredictionFailed) and (prediction_id := scope["state"].get("prediction_id")):
+        headers.append((b"prediction-id", prediction_id.encode()))
+    return headers
+
+
+def _framework_detail(scope: Scope, error: HTTPException) -> str:
+    match error.status_code:
+        case HTTPStatus.NOT_FOUND:
+            return "Nothing is here; /docs lists every route."
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            allowed = (error.headers or {}).get("allow", "")
+            method = scope["method"] if scope["type"] == "http" else "That"
+            return f"{method} is not allowed here; allowed: {allowed}."
+        case _:
+            return error.detail if error.detail.endswith(".") else f"{error.detail}."
+
+
+class _ProblemResponse(Response[None]):
+    """Hands a ready ``RawResponse`` to Litestar, whose exception handlers must return a ``Response``."""
+
+    def __init__(self, answer: RawResponse) -> None:
+        super().__init__(None)
+        self._answer = answer
+
+    def to_asgi_response(self, *_: object, **__: object) -> RawResponse:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """What Litestar sends."""
+        return self._answer
+
+
+def _handle(request: Request[Any, Any, Any], error: Exception) -> Response[None]:
+    return _ProblemResponse(respond(request.scope, error))
+
+
+EXCEPTION_HANDLERS: dict[int | type[Exception], Callable[[Request[Any, Any, Any], Exception], Response[None]]] = {
+    Exception: _handle,
+    HTTPException: _handle,
+}
+"""For Litestar: whatever is raised becomes a problem."""

@@ -1,0 +1,1 @@
+"""The routes, one subject a file. Each file makes its handlers around the ``Services`` they work with."""

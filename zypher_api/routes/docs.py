@@ -1,0 +1,143 @@
+"""``/docs``: the API's pages, from files that are on this machine; nothing is fetched from elsewhere."""
+
+from functools import cache
+from typing import Any
+
+import msgspec
+from litestar import Litestar, Request, get
+from litestar.exceptions import NotFoundException
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+from litestar.types import ASGIApp
+from openapi_ui_bundles import swagger_ui
+
+from zypher_api.answers import Links
+from zypher_api.openapi import OPT, Answer, Content, Operation, document, operations
+from zypher_api.responses import Header, RawResponse
+from zypher_jobs import __version__
+
+_encode = msgspec.json.Encoder().encode
+
+PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Zypher</title>
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="stylesheet" href="/docs/page.css">
+<link rel="icon" type="image/png" href="/docs/favicon-32x32.png">
+</head>
+<body>
+<div id="pages"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/page.js"></script>
+</body>
+</html>
+"""
+SCRIPT = """\
+SwaggerUIBundle({
+  url: "/docs/openapi.json",
+  dom_id: "#pages",
+  deepLinking: true,
+  docExpansion: "list",
+  defaultModelsExpandDepth: 0,
+  displayRequestDuration: true,
+  tryItOutEnabled: true,
+  validatorUrl: null,
+});
+"""
+STYLE = """\
+body { margin: 0; background: #fff; }
+.swagger-ui .info { margin: 32px 0 16px; }
+.swagger-ui .scheme-container { display: none; }
+.swagger-ui .wrapper { max-width: 1100px; }
+"""
+_OURS = {"page.js": (SCRIPT.encode(), b"text/javascript"), "page.css": (STYLE.encode(), b"text/css")}
+_THEIRS = {
+    "swagger-ui.css": b"text/css",
+    "swagger-ui-bundle.js": b"text/javascript",
+    "favicon-32x32.png": b"image/png",
+}
+# the page may load nothing but what this server holds; Swagger UI styles and draws inline
+_POLICY: Header = (
+    b"content-security-policy",
+    b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'",
+)
+_LINKS = Links(name="zypher", version=__version__)
+_ROOT = Operation(
+    method="get",
+    path="/",
+    operation_id="root",
+    tag="documentation",
+    summary="Where to go from here",
+    answers={
+        200: Answer(description="The main paths.", content=Content(type=Links, example=_LINKS)),
+        303: Answer(description="For browsers: to `/docs`.", headers={"Location": "`/docs`"}),
+    },
+)
+_PAGE = Operation(
+    method="get",
+    path="/docs",
+    operation_id="docs",
+    tag="documentation",
+    summary="These pages",
+    answers={
+        200: Answer(
+            description="A page for browsers.",
+            content=Content(type=str, example="<!doctype html>…", media_type="text/html"),
+        )
+    },
+)
+_DOCUMENT = Operation(
+    method="get",
+    path="/docs/openapi.json",
+    operation_id="openapi",
+    tag="documentation",
+    summary="This API, for programs",
+    answers={
+        200: Answer(
+            description="An OpenAPI 3.1 document.",
+            content=Content(type=dict[str, object], example={"openapi": "3.1.0"}),
+        )
+    },
+)
+
+
+def handlers() -> list[HTTPRouteHandler]:
+    """The handlers of this file."""
+
+    @cache
+    def made(app: Litestar) -> bytes:
+        return _encode(document(operations(app), version=__version__))
+
+    @get("/", opt={OPT: [_ROOT]})
+    async def root(request: Request[Any, Any, Any]) -> ASGIApp:
+        if "text/html" in request.headers.get("accept", ""):
+            return RawResponse(b"", status=303, headers=[(b"location", b"/docs")])
+        return RawResponse(_encode(_LINKS))
+
+    @get("/docs", opt={OPT: [_PAGE]})
+    async def page() -> ASGIApp:
+        return RawResponse(PAGE.encode(), media_type=b"text/html; charset=utf-8", headers=[_POLICY])
+
+    @get("/docs/openapi.json", opt={OPT: [_DOCUMENT]})
+    async def openapi(request: Request[Any, Any, Any]) -> ASGIApp:
+        return RawResponse(made(request.app))
+
+    @get("/docs/{file:str}")
+    async def asset(file: FromPath[str]) -> ASGIApp:
+        body, media_type = _asset(file)
+        return RawResponse(body, media_type=media_type, headers=[(b"cache-control", b"public, max-age=3600")])
+
+    return [root, page, openapi, asset]
+
+
+@cache
+def _asset(file: str) -> tuple[bytes, bytes]:
+    if file in _OURS:
+        return _OURS[file]
+    if file in _THEIRS:
+        return (swagger_ui.static_path / file).read_bytes(), _THEIRS[file]
+    raise NotFoundException

@@ -1,0 +1,53 @@
+"""``GET /models``: what can be asked."""
+
+import msgspec
+from litestar import get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+from litestar.types import ASGIApp
+
+from zypher_api.answers import ModelList
+from zypher_api.openapi import OPT, Answer, Content, Operation
+from zypher_api.responses import RawResponse
+from zypher_api.routes.predict_docs import NAME
+from zypher_api.services import Services
+from zypher_jobs.contracts.model import ModelInfo
+
+_encode = msgspec.json.Encoder().encode
+
+
+def handlers(services: Services) -> list[HTTPRouteHandler]:
+    """The handlers of this file."""
+    example = msgspec.structs.replace(services.default_model.info, ready=True, error=None)
+    list_operation = Operation(
+        method="get",
+        path="/models",
+        operation_id="list_models",
+        tag="models",
+        summary="List the models, with their schemas",
+        answers={
+            200: Answer(
+                description="Every model.", content=Content(type=ModelList, example=ModelList(models=[example]))
+            )
+        },
+    )
+    read_operation = Operation(
+        method="get",
+        path="/models/{name}",
+        operation_id="read_model",
+        tag="models",
+        summary="Read what one model takes and answers",
+        parameters=(NAME,),
+        answers={200: Answer(description="The model.", content=Content(type=ModelInfo, example=example))},
+        problems=("unknown_model",),
+    )
+
+    @get("/models", opt={OPT: [list_operation]})
+    async def list_models() -> ASGIApp:
+        return RawResponse(_encode(ModelList(models=services.registry.infos())))
+
+    @get("/models/{name:str}", opt={OPT: [read_operation]})
+    async def read_model(name: FromPath[str]) -> ASGIApp:
+        return RawResponse(_encode(services.registry.get(name).info))
+
+    return [list_models, read_model]

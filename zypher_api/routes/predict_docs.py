@@ -1,0 +1,111 @@
+"""What the documentation says of the predict routes: one operation for each model, with its own types and examples."""
+
+from typing import Any
+
+from zypher_api.answers import Accepted
+from zypher_api.negotiation import MAX_WAIT_S
+from zypher_api.openapi import EXAMPLE_ID, Answer, Content, Operation, Parameter
+from zypher_jobs.contracts.prediction import Status
+from zypher_jobs.models import ServedModel
+
+ASYNC_MODE = Parameter(
+    name="Async-Mode",
+    place="header",
+    description="`true`, in any case: answer 202 at once, the prediction follows.",
+    schema={"type": "string", "pattern": "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])$", "default": "false"},
+    example="false",
+)
+PREFER = Parameter(
+    name="Prefer",
+    place="header",
+    description="RFC 7240. `respond-async` is the same as `Async-Mode: true`; with `wait=N` the request is held for up "
+    f"to N seconds (at most {MAX_WAIT_S}) and answered as a synchronous one if the prediction ends in time.",
+    schema={"type": "string"},
+    example="respond-async, wait=5",
+)
+NAME = Parameter(name="name", place="path", description="Name of a model.", schema={"type": "string"}, example="mock")
+PROBLEMS = (
+    "malformed_input",
+    "malformed_request",
+    "body_too_large",
+    "unsupported_media_type",
+    "invalid_input",
+    "model_error",
+    "redis_unavailable",
+    "model_not_ready",
+    "timeout",
+)
+_ACCEPTED = Accepted(
+    prediction_id=EXAMPLE_ID, status=Status.QUEUED, queue_position=0, location=f"/predict/{EXAMPLE_ID}"
+)
+
+
+def default(served: ServedModel) -> Operation:
+    """``POST /predict``."""
+    return _operation(
+        served, path="/predict", operation_id="predict", summary=f"Predict with the default model, {served.name}"
+    )
+
+
+def each(models: list[ServedModel]) -> list[Operation]:
+    """``POST /models/{name}/predict``: for any name, then for each model with its types."""
+    anything: Any = models[0].info.input_example
+    result: Any = models[0].info.output_example
+    return [
+        *(
+            _operation(
+                served,
+                path=f"/models/{served.name}/predict",
+                operation_id=f"predict_with_{served.name}",
+                summary=f"Predict with {served.name}",
+            )
+            for served in models
+        ),
+        Operation(
+            method="post",
+            path="/models/{name}/predict",
+            operation_id="predict_with_model",
+            tag="predictions",
+            summary="Predict with any model, by name",
+            description="What it takes and answers is that of the model: `GET /models/{name}` has its schemas.",
+            parameters=(NAME, ASYNC_MODE, PREFER),
+            body=Content(type=Any, example=anything),
+            answers=_answers(Content(type=Any, example=result)),
+            problems=("unknown_model", *PROBLEMS),
+        ),
+    ]
+
+
+def _operation(served: ServedModel, *, path: str, operation_id: str, summary: str) -> Operation:
+    info = served.info
+    return Operation(
+        method="post",
+        path=path,
+        operation_id=operation_id,
+        tag="predictions",
+        summary=summary,
+        description=info.description,
+        parameters=(ASYNC_MODE, PREFER),
+        body=Content(type=served.input_type, example=info.input_example),
+        answers=_answers(Content(type=served.output_type, example=info.output_example)),
+        problems=PROBLEMS,
+    )
+
+
+def _answers(output: Content) -> dict[int, Answer]:
+    return {
+        200: Answer(
+            description="The model's output.",
+            content=output,
+            headers={"Prediction-Id": "By which `GET /predict/{prediction_id}` shows it a moment later."},
+        ),
+        202: Answer(
+            description="Queued; the answer follows.",
+            content=Content(type=Accepted, example=_ACCEPTED),
+            headers={
+                "Location": "Where to read it.",
+                "Prediction-Id": "The same id as in the body.",
+                "Preference-Applied": "What of `Prefer` was applied.",
+            },
+        ),
+    }

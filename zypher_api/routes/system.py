@@ -1,0 +1,210 @@
+"""Health, readiness and figures: for people, dashboards, load balancers and Prometheus."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from litestar import Request, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import ASGIApp
+
+from zypher_api.answers import Live, Ready
+from zypher_api.exposition import Snapshot, write
+from zypher_api.openapi import OPT, Answer, Content, Operation, Parameter
+from zypher_api.problems import MalformedRequest, NotReady
+from zypher_api.responses import RawResponse
+from zypher_api.services import Services
+from zypher_jobs import __version__
+from zypher_jobs.contracts.stats import Health, Overview, PartHealth, QueueStats
+from zypher_jobs.errors import ModelNotReady, RedisUnavailable
+
+MAX_LATEST = 200
+
+_encode = msgspec.json.Encoder().encode
+_NO_STORE = [(b"cache-control", b"no-store")]
+
+_HEALTH = Content(
+    type=Health,
+    example=Health(
+        status="ok",
+        version=__version__,
+        uptime_s=12.5,
+        redis=PartHealth(ok=True, latency_ms=0.4),
+        workers=PartHealth(ok=True),
+        workers_alive=2,
+        models={"mock": PartHealth(ok=True)},
+    ),
+)
+_HEALTH_OPERATION = Operation(
+    method="get",
+    path="/health",
+    operation_id="health",
+    tag="system",
+    summary="How each part is",
+    answers={
+        200: Answer(description="`ok`, or `degraded`: it answers, but a part is away.", content=_HEALTH),
+        503: Answer(
+            description="`unavailable`: no model can answer.",
+            content=Content(
+                type=Health,
+                example=msgspec.structs.replace(
+                    _HEALTH.example,
+                    status="unavailable",
+                    models={"mock": PartHealth(ok=False, detail="Not loaded; GET /models/mock says why.")},
+                ),
+            ),
+        ),
+    },
+)
+_LIVE_OPERATION = Operation(
+    method="get",
+    path="/health/live",
+    operation_id="live",
+    tag="system",
+    summary="Whether the process answers at all",
+    answers={200: Answer(description="It does.", content=Content(type=Live, example=Live()))},
+)
+_READY_OPERATION = Operation(
+    method="get",
+    path="/health/ready",
+    operation_id="ready",
+    tag="system",
+    summary="Whether it can serve: Redis answers and the default model is loaded",
+    answers={200: Answer(description="It can.", content=Content(type=Ready, example=Ready()))},
+    problems=("redis_unavailable", "model_not_ready", "not_ready"),
+)
+_METRICS_OPERATION = Operation(
+    method="get",
+    path="/metrics",
+    operation_id="metrics",
+    tag="system",
+    summary="Figures for Prometheus",
+    answers={
+        200: Answer(
+            description="Text in Prometheus' format, or OpenMetrics if asked for.",
+            content=Content(type=str, example="zypher_redis_up 1.0\n", media_type="text/plain"),
+        )
+    },
+)
+_STATS_OPERATION = Operation(
+    method="get",
+    path="/stats",
+    operation_id="stats",
+    tag="system",
+    summary="The whole system at one instant: what the dashboard shows",
+    parameters=(
+        Parameter(
+            name="latest",
+            place="query",
+            description="How many of the newest predictions.",
+            schema={"type": "integer", "minimum": 0, "maximum": MAX_LATEST, "default": 50},
+            example=50,
+        ),
+    ),
+    answers={
+        200: Answer(
+            description="The figures.",
+            content=Content(
+                type=Overview,
+                example=Overview(
+                    taken_at=datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC),
+                    redis_ms=0.4,
+                    queue=QueueStats(name="arq:queue", depth=3, running=2, oldest_age_ms=120.0),
+                    counts=[],
+                    latencies=[],
+                    workers=[],
+                    latest=[],
+                ),
+            ),
+        )
+    },
+    problems=("malformed_request", "redis_unavailable"),
+)
+
+
+def handlers(services: Services) -> list[HTTPRouteHandler]:
+    """The handlers of this file."""
+
+    @get("/health", opt={OPT: [_HEALTH_OPERATION]})
+    async def health() -> ASGIApp:
+        report = _health(services, await _overview(services))
+        return RawResponse(_encode(report), status=503 if report.status == "unavailable" else 200, headers=_NO_STORE)
+
+    @get("/health/live", opt={OPT: [_LIVE_OPERATION]})
+    async def live() -> ASGIApp:
+        return RawResponse(_encode(Live()), headers=_NO_STORE)
+
+    @get("/health/ready", opt={OPT: [_READY_OPERATION]})
+    async def ready() -> ASGIApp:
+        if services.draining:
+            raise NotReady("This process is shutting down.")
+        default = services.default_model
+        if default.error is not None:
+            raise ModelNotReady(f"Model {default.name!r} is not ready: {default.error.rstrip('.')}.")
+        await services.queue.inspect.ping()
+        return RawResponse(_encode(Ready()), headers=_NO_STORE)
+
+    @get("/metrics", opt={OPT: [_METRICS_OPERATION]})
+    async def metrics(request: Request[Any, Any, Any]) -> ASGIApp:
+        snapshot = Snapshot(
+            meter=services.meter,
+            overview=await _overview(services),
+            models=services.registry.infos(),
+            unrecorded=services.recorder.dropped,
+            version=__version__,
+        )
+        text, content_type = write(snapshot, accept=request.headers.get("accept", ""))
+        return RawResponse(text, media_type=content_type.encode(), headers=_NO_STORE)
+
+    @get("/stats", opt={OPT: [_STATS_OPERATION]})
+    async def stats(request: Request[Any, Any, Any]) -> ASGIApp:
+        latest = request.query_params.get("latest", "50")
+        if not (latest.isascii() and latest.isdigit() and len(latest) <= 3 and int(latest) <= MAX_LATEST):
+            raise MalformedRequest(f"latest must be a number from 0 to {MAX_LATEST}.", field="latest")
+        overview = await services.queue.inspect.overview(latest=int(latest))
+        return RawResponse(_encode(overview), headers=_NO_STORE)
+
+    return [health, live, ready, metrics, stats]
+
+
+async def _overview(services: Services) -> Overview | None:
+    try:
+        return await services.queue.inspect.overview(latest=0)
+    except RedisUnavailable:
+        return None
+
+
+def _health(services: Services, overview: Overview | None) -> Health:
+    models = {
+        info.name: PartHealth(
+            ok=info.ready, detail=None if info.ready else f"Not loaded; GET /models/{info.name} says why."
+        )
+        for info in services.registry.infos()
+    }
+    if overview is None:
+        redis = PartHealth(ok=False, detail="Redis does not answer; synchronous predictions still work.")
+        workers = PartHealth(ok=False, detail="Unknown while Redis is away.")
+    else:
+        redis = PartHealth(ok=True, latency_ms=round(overview.redis_ms, 3))
+        workers = PartHealth(
+            ok=bool(overview.workers),
+            detail=None
+            if overview.workers
+            else "No worker is alive, so queued predictions wait: start `zypher worker`.",
+        )
+    return Health(
+        status=_status(redis, workers, models),
+        version=__version__,
+        uptime_s=round(time.monotonic() - services.started, 3),
+        redis=redis,
+        workers=workers,
+        workers_alive=len(overview.workers) if overview else 0,
+        models=models,
+    )
+
+
+def _status(redis: PartHealth, workers: PartHealth, models: dict[str, PartHealth]) -> str:
+    if not any(model.ok for model in models.values()):
+        return "unavailable"
+    return "ok" if all(part.ok for part in (redis, workers, *models.values())) else "degraded"

@@ -1,0 +1,102 @@
+"""``serve``: the API on a port, with uvicorn, until SIGTERM or SIGINT."""
+
+import errno
+import math
+import signal
+import socket
+from types import FrameType
+
+import uvicorn
+
+from zypher_api.app import create_app
+from zypher_api.services import Services
+from zypher_jobs import logs
+from zypher_jobs.errors import StartError
+from zypher_jobs.settings import Settings
+
+KEEP_ALIVE_S = 65
+"""How long an idle connection stays open: longer than the 60 s after which proxies close theirs."""
+BACKLOG = 2048
+
+
+def serve(settings: Settings) -> int:
+    """Serve until a signal, drain for at most ``grace_s``, and return the exit code.
+
+    Raises ``StartError`` or ``SettingError``, in one sentence, when it cannot start.
+    """
+    logs.configure(settings, part="api")
+    listener = bind(settings.host, settings.port)
+    app = create_app(settings)
+    services: Services = app.state["services"]
+    server = _Server(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            loop="uvloop",
+            ws="none",
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            proxy_headers=False,
+            server_header=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=math.ceil(settings.grace_s),
+        ),
+        services,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal again once it has drained; then there is nothing left to do
+        signal.signal(number, _ignore)
+    server.run(sockets=[listener])
+    return 0 if server.started else 1
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; raises ``StartError`` in one sentence that says which setting to change."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError as error:
+        raise StartError(
+            f"The host {host!r} is not known ({error.strerror}); set ZYPHER_HOST to an address."
+        ) from error
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise StartError(_refusal(host, port, error)) from error
+    return listener
+
+
+def _refusal(host: str, port: int, error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"Port {port} on {host} is taken; set ZYPHER_PORT to a free one."
+        case errno.EACCES:
+            return f"Port {port} needs more rights than this user has; set ZYPHER_PORT to one from 1024 up."
+        case errno.EADDRNOTAVAIL:
+            return f"{host} is not an address of this machine; set ZYPHER_HOST to one that is."
+        case _:
+            return f"Port {port} on {host} cannot be opened ({error.strerror}); set ZYPHER_HOST or ZYPHER_PORT."
+
+
+class _Server(uvicorn.Server):
+    """Answers those that wait before it waits for them."""
+
+    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+        super().__init__(config)
+        self._services = services
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to drain, then shut down as uvicorn does."""
+        self._services.drain()
+        await super().shutdown(sockets)
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """Handle a signal by doing nothing."""

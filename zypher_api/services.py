@@ -1,0 +1,82 @@
+"""``Services``: what handlers work with; made by ``create_app``, started and stopped by its lifespan."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from litestar import Litestar
+
+from zypher_api.meter import HttpMeter
+from zypher_api.recorder import Recorder
+from zypher_api.request_log import RequestLog
+from zypher_jobs.models import ModelRegistry, ServedModel
+from zypher_jobs.queue import PredictionQueue
+from zypher_jobs.settings import Settings
+
+T = TypeVar("T")
+
+LOAD_WAIT_S = 2.0
+"""The start waits this long for models, so that quick ones serve the first request; slow ones go on loading behind
+``/health/ready``, while ``/health/live`` answers."""
+
+
+class Services:
+    """The parts of one API process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.registry = ModelRegistry.from_settings(settings)
+        self.queue = PredictionQueue.from_settings(settings)
+        self.process_id = f"api-{socket.gethostname()}-{os.getpid()}"
+        """The ``worker`` of synchronous predictions."""
+        self.recorder = Recorder(self.queue.record_sync, policy=settings.record_sync, process_id=self.process_id)
+        self.meter = HttpMeter()
+        self.request_log = RequestLog()
+        self.started = time.monotonic()
+        self._draining = asyncio.Event()
+
+    @property
+    def default_model(self) -> ServedModel:
+        """The model behind ``POST /predict``."""
+        return self.registry.get(self.settings.default_model)
+
+    @property
+    def draining(self) -> bool:
+        """Whether this process is about to end."""
+        return self._draining.is_set()
+
+    @asynccontextmanager
+    async def running(self, _: Litestar) -> AsyncGenerator[None]:
+        """Load the models and record; in the end flush and close."""
+        loading = asyncio.create_task(self.registry.load_all())
+        await asyncio.wait([loading], timeout=LOAD_WAIT_S)
+        self.recorder.start()
+        try:
+            yield
+        finally:
+            self.drain()
+            loading.cancel()
+            await asyncio.wait([loading])
+            await self.recorder.close()
+            await self.registry.close()
+            await self.queue.aclose()
+            self.request_log.flush()
+
+    def drain(self) -> None:
+        """End what is held open for its caller's sake: each waiting request is answered with what is known now."""
+        self._draining.set()
+
+    async def until_drained(self, waiting: Awaitable[T]) -> T | None:
+        """The result of ``waiting``, or ``None`` as soon as the process drains."""
+        task = asyncio.ensure_future(waiting)
+        drained = asyncio.create_task(self._draining.wait())
+        try:
+            await asyncio.wait([task, drained], return_when=asyncio.FIRST_COMPLETED)
+            return task.result() if task.done() else None
+        finally:
+            task.cancel()
+            drained.cancel()

@@ -1,0 +1,79 @@
+"""Every metric: its name, its kind, what it means, its labels and its buckets. ``GET /metrics`` shows them.
+
+What one API process alone knows (requests) is counted there; what all processes share (predictions, queue, workers)
+is read from Redis when asked for, so it is the same whichever API process answers. While Redis is away those are
+absent, and ``zypher_redis_up`` is 0.
+"""
+
+from typing import Literal
+
+import msgspec
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric family."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets_s: tuple[float, ...] = ()
+    """Upper bounds of a histogram that is counted here; those read from Redis bring their own."""
+
+
+HTTP_REQUESTS = Metric(
+    name="zypher_http_requests_total",
+    kind="counter",
+    help="Requests answered by this process. route is the template, (none) where nothing is.",
+    labels=("method", "route", "status"),
+)
+HTTP_DURATION = Metric(
+    name="zypher_http_request_duration_seconds",
+    kind="histogram",
+    help="From a request's head to the end of its answer.",
+    labels=("method", "route"),
+    buckets_s=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+)
+HTTP_RUNNING = Metric(
+    name="zypher_http_requests_running", kind="gauge", help="Requests that this process is answering now."
+)
+UNRECORDED = Metric(
+    name="zypher_unrecorded_predictions_total",
+    kind="counter",
+    help="Synchronous predictions answered but neither recorded nor counted: Redis was away for too long.",
+)
+MODEL_READY = Metric(
+    name="zypher_model_ready", kind="gauge", help="1 if the model is loaded in this process, else 0.", labels=("model",)
+)
+BUILD = Metric(name="zypher_build_info", kind="gauge", help="Always 1; the label says which.", labels=("version",))
+REDIS_UP = Metric(name="zypher_redis_up", kind="gauge", help="1 if Redis answered just now, else 0.")
+REDIS_ROUND_TRIP = Metric(name="zypher_redis_round_trip_seconds", kind="gauge", help="One PING.")
+PREDICTIONS = Metric(
+    name="zypher_predictions_total",
+    kind="counter",
+    help="Predictions that ended, of all processes.",
+    labels=("model", "mode", "status"),
+)
+QUEUE_DEPTH = Metric(name="zypher_queue_depth", kind="gauge", help="Predictions that wait.", labels=("queue",))
+QUEUE_OLDEST_AGE = Metric(
+    name="zypher_queue_oldest_age_seconds",
+    kind="gauge",
+    help="How long the oldest waiting prediction has waited; 0 when none waits.",
+    labels=("queue",),
+)
+RUNNING = Metric(
+    name="zypher_predictions_running", kind="gauge", help="Predictions that workers run now.", labels=("queue",)
+)
+WORKERS_ALIVE = Metric(name="zypher_workers_alive", kind="gauge", help="Workers with a fresh heartbeat.")
+WAIT = Metric(
+    name="zypher_prediction_wait_seconds",
+    kind="histogram",
+    help="From created to the start of the last attempt.",
+    labels=("model", "mode"),
+)
+RUN = Metric(
+    name="zypher_prediction_run_seconds",
+    kind="histogram",
+    help="From the start of the last attempt to its finish.",
+    labels=("model", "mode"),
+)
