@@ -1,0 +1,54 @@
+"""Text measured and cut in terminal cells, by the same table that Textual draws with."""
+
+from typing import Literal
+
+from rich.cells import cell_len, get_character_cell_size
+
+Align = Literal["left", "right"]
+
+
+def width(text: str) -> int:
+    """Cells that clean text takes."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def cut(text: str, cells: int) -> str:
+    """The text if it fits ``cells``, else its start and ``…``; a wide character is never cut in half."""
+    if cells <= 0:
+        return ""
+    if text.isascii():
+        return text if len(text) <= cells else text[: cells - 1] + "…"
+    used = 0
+    fits = 0  # characters that leave room for the ellipsis
+    for index, character in enumerate(text):
+        used += get_character_cell_size(character)
+        if used > cells:
+            return text[:fits] + "…"
+        if used <= cells - 1:
+            fits = index + 1
+    return text
+
+
+def fit(text: str, cells: int, align: Align = "left") -> str:
+    """The text in exactly ``cells`` cells: cut or filled up with spaces."""
+    shown = cut(text, cells)
+    space = " " * (cells - width(shown))
+    return shown + space if align == "left" else space + shown
+
+
+def wrap(text: str, cells: int) -> list[str]:
+    """The text broken after at most ``cells`` cells, at spaces where a line has one in its last third."""
+    lines: list[str] = []
+    while width(text) > cells:
+        used = end = 0
+        for character in text:
+            used += get_character_cell_size(character)
+            if used > cells:
+                break
+            end += 1
+        end = max(end, 1)
+        space = text.rfind(" ", end * 2 // 3, end + 1)
+        cut_at = space if space > 0 else end
+        lines.append(text[:cut_at])
+        text = text[cut_at:].removeprefix(" ") if space > 0 else text[cut_at:]
+    return [*lines, text]

@@ -1,0 +1,1 @@
+"""Where facts come from: the API, Redis, a simulation. The only I/O of the dashboard."""

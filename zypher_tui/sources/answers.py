@@ -1,0 +1,55 @@
+"""The API's JSON → clean Structs; shared by the dashboard's source and ``zypher top``."""
+
+from typing import Any
+
+import msgspec
+
+from zypher_jobs.contracts.prediction import Prediction
+from zypher_jobs.contracts.stats import Health, Overview
+from zypher_tui.core.cleaning import clean, cleaned
+from zypher_tui.sources.source import SourceAway
+
+_overview = msgspec.json.Decoder(Overview)
+_health = msgspec.json.Decoder(Health)
+_prediction = msgspec.json.Decoder(Prediction)
+
+
+def overview(status: int, body: bytes) -> Overview:
+    """``GET /stats``; raises ``SourceAway`` for a problem."""
+    return cleaned(_decoded(_overview, status, body))
+
+
+def health(status: int, body: bytes) -> Health:
+    """``GET /health``, whose body is the same with 503."""
+    return cleaned(_decoded(_health, 200 if status == 503 else status, body))
+
+
+def prediction(status: int, body: bytes) -> Prediction:
+    """``GET /predict/{id}``; its output is not cleaned: it is shown as lines, which ``clean_lines`` makes."""
+    whole = _decoded(_prediction, status, body)
+    return msgspec.structs.replace(cleaned(msgspec.structs.replace(whole, output=None)), output=whole.output)
+
+
+def _decoded(decoder: msgspec.json.Decoder[Any], status: int, body: bytes) -> Any:
+    if status != 200:
+        raise SourceAway(_sentence(status, body))
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SourceAway(
+            f"it answers, but not as this version of Zypher expects ({clean(str(error))[:120]})"
+        ) from error
+
+
+class _Problem(msgspec.Struct):
+    detail: str = ""
+
+
+def _sentence(status: int, body: bytes) -> str:
+    try:
+        detail = clean(msgspec.json.decode(body, type=_Problem).detail)[:200].rstrip(". ")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        detail = ""
+    if status in (401, 403):
+        return f"it asks for a key ({status})"
+    return detail or f"it answers {status}; is it a Zypher API?"

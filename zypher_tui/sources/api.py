@@ -1,0 +1,94 @@
+"""Facts from the API: ``/health/live`` for its latency, ``/health`` and ``/stats`` for the rest."""
+
+import asyncio
+import time
+from urllib.parse import urlsplit
+
+import httpx
+
+from zypher_jobs.contracts.prediction import Prediction
+from zypher_jobs.contracts.stats import Health, Overview
+from zypher_jobs.errors import UnknownPrediction
+from zypher_tui.core.readings import Reading, SourceName
+from zypher_tui.sources import answers
+from zypher_tui.sources.source import SourceAway, reason
+
+LATEST = 100
+"""Predictions asked for."""
+CONNECT_TIMEOUT_S = 1.5
+ANSWER_TIMEOUT_S = 3.0
+"""Longer than the API's own wait for Redis, whose end it reports."""
+
+
+class ApiSource:
+    """Reads the API at ``url``."""
+
+    name = SourceName.API
+
+    def __init__(self, url: str) -> None:
+        loopback = (urlsplit(url).hostname or "") in ("127.0.0.1", "localhost", "::1")
+        self._client = httpx.AsyncClient(
+            base_url=url,
+            timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            trust_env=not loopback,  # a proxy of the environment cannot reach this machine's loopback
+            verify=url.startswith(
+                "https:"
+            ),  # plain HTTP does not need the certificate store, which takes 20 ms to load
+        )
+
+    async def read(self, *, overview: bool) -> Reading:
+        """See ``Source``. The latency is that of ``/health/live``, which asks nobody else."""
+        started_s = time.perf_counter()
+        try:
+            live = await self._client.get("/health/live")
+        except httpx.HTTPError as error:
+            return self._away(reason(error, timeout_s=ANSWER_TIMEOUT_S))
+        latency_ms = (time.perf_counter() - started_s) * 1000
+        if live.status_code != 200:
+            return self._away(f"it answers {live.status_code}; is it a Zypher API?")
+        health, figures = await asyncio.gather(self._health(), self._overview() if overview else _nothing())
+        return Reading(
+            source=self.name,
+            at_s=time.monotonic(),
+            latency_ms=latency_ms,
+            health=health if isinstance(health, Health) else None,
+            overview=figures if isinstance(figures, Overview) else None,
+            overview_error=figures if isinstance(figures, str) else None,
+        )
+
+    async def prediction(self, prediction_id: str) -> Prediction:
+        """See ``Source``."""
+        try:
+            answer = await self._client.get(f"/predict/{prediction_id}")
+        except httpx.HTTPError as error:
+            raise SourceAway(reason(error, timeout_s=ANSWER_TIMEOUT_S)) from error
+        if answer.status_code == 404:
+            raise UnknownPrediction(prediction_id)
+        return answers.prediction(answer.status_code, answer.content)
+
+    async def aclose(self) -> None:
+        """See ``Source``."""
+        await self._client.aclose()
+
+    def _away(self, why: str) -> Reading:
+        return Reading(source=self.name, at_s=time.monotonic(), error=why)
+
+    async def _health(self) -> Health | str:
+        try:
+            answer = await self._client.get("/health")
+            return answers.health(answer.status_code, answer.content)
+        except (httpx.HTTPError, SourceAway) as error:
+            return str(error)
+
+    async def _overview(self) -> Overview | str:
+        try:
+            answer = await self._client.get("/stats", params={"latest": LATEST})
+            return answers.overview(answer.status_code, answer.content)
+        except httpx.HTTPError as error:
+            return reason(error, timeout_s=ANSWER_TIMEOUT_S)
+        except SourceAway as error:
+            return str(error)
+
+
+async def _nothing() -> None:
+    return None

@@ -1,0 +1,63 @@
+"""What every source can be asked, and how its failure reads."""
+
+import socket
+from collections.abc import Iterator
+from typing import Protocol
+
+from zypher_jobs.contracts.prediction import Prediction
+from zypher_tui.core.readings import Reading, SourceName
+
+
+class SourceAway(Exception):  # noqa: N818  # a state of the world, as it is shown
+    """A source does not bring what it was asked for; the message is the end of a sentence: ``connection refused``."""
+
+
+class Source(Protocol):
+    """One way to the facts. What it returns is clean; see ``core.cleaning``."""
+
+    @property
+    def name(self) -> SourceName:
+        """Who is asked."""
+        ...
+
+    async def read(self, *, overview: bool) -> Reading:
+        """The state now, with figures if ``overview``. Raises nothing for an outage: that is a reading too."""
+        ...
+
+    async def prediction(self, prediction_id: str) -> Prediction:
+        """One prediction whole. Raises ``SourceAway``; ``UnknownPrediction`` when nothing is known of it."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+def reason(error: BaseException, *, timeout_s: float) -> str:
+    """Why a connection failed, in two or three words; HTTP clients hide it behind several exceptions."""
+    for cause in _causes(error):
+        if isinstance(cause, ConnectionRefusedError):
+            return "connection refused"
+        if isinstance(cause, socket.gaierror):
+            return "its host name is not known"
+        if isinstance(cause, ConnectionError):
+            return "it closed the connection"
+        if isinstance(cause, TimeoutError):
+            return f"no answer within {timeout_s:g} s"
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror[0].lower() + cause.strerror[1:]
+    return type(error).__name__
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, what it wraps and what it was raised from, depth first; a loop among them ends."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        current = waiting.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        if isinstance(current, BaseExceptionGroup):
+            waiting.extend(current.exceptions)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+        waiting.extend(linked for linked in (current.__context__, current.__cause__) if linked is not None)

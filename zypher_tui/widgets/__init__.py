@@ -1,0 +1,1 @@
+"""The parts of the screen; each shows a ``View`` and knows nothing of sources."""

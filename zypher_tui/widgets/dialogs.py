@@ -1,0 +1,179 @@
+"""What opens over the dashboard: one prediction, and the help."""
+
+from collections.abc import Awaitable, Callable
+from typing import ClassVar
+
+from rich.style import Style
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.screen import ModalScreen
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from zypher_jobs.contracts.prediction import Prediction, PredictionSummary, Status
+from zypher_tui import palette
+from zypher_tui.core import cells
+from zypher_tui.core.detail import Field, Tone, describe
+from zypher_tui.core.view import Link
+from zypher_tui.widgets.drawing import Part, line
+
+NAME_CELLS = 12
+_TONES: dict[Tone, Style] = {
+    "plain": palette.PLAIN,
+    "dim": palette.DIM,
+    "status": palette.STRONG,
+    "error": palette.ERROR,
+}
+
+
+class Lines(ScrollView, can_focus=True):
+    """Any number of lines made of parts; scrolls with the arrows."""
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's name
+        super().__init__(id=id)
+        self._lines: list[list[Part]] = []
+
+    def show(self, lines: list[list[Part]]) -> None:
+        """Replace all lines; the place stays."""
+        if lines != self._lines:
+            self._lines = lines
+            self.virtual_size = Size(self.size.width, len(lines))
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """A line from the scroll position on."""
+        index = self.scroll_offset.y + y
+        parts = self._lines[index] if index < len(self._lines) else []
+        return line(parts, self.size.width).apply_style(self.rich_style)
+
+
+class Dialog(ModalScreen[None]):
+    """A framed box of lines over the dashboard; Esc, q or Enter closes it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,enter", "dismiss", "Close"),
+        Binding("ctrl+c", "app.quit", "Quit", show=False, priority=True),
+    ]
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._title = title
+
+    @property
+    def box(self) -> Lines:
+        """What is framed."""
+        return self.query_one("#box", Lines)
+
+    def compose(self) -> ComposeResult:
+        """The box, to be filled once its width is known."""
+        box = Lines(id="box")
+        box.border_title = self._title
+        box.border_subtitle = "esc closes · ↑ ↓ scroll"
+        yield box
+
+    def on_resize(self) -> None:
+        """Break the lines anew."""
+        self.call_after_refresh(self.fill)
+
+    def fill(self) -> None:
+        """Put the lines into the box."""
+        raise NotImplementedError
+
+
+class PredictionDialog(Dialog):
+    """All of one prediction, read whole; while it is not done, read again and again."""
+
+    def __init__(
+        self, summary: PredictionSummary, read: Callable[[str], Awaitable[Prediction | str]], *, every_s: float
+    ) -> None:
+        super().__init__("Prediction")
+        self._summary = summary
+        self._read = read
+        self._every_s = every_s
+        self._whole: Prediction | None = None
+        self._note: str | None = "Reading the whole prediction…"
+        self._reading = False
+
+    async def on_mount(self) -> None:
+        """Read now, and then until it has ended."""
+        self.set_interval(self._every_s, self._start_reading)
+        self._start_reading()
+
+    def fill(self) -> None:
+        """Put its fields into the box."""
+        width = self.box.scrollable_content_region.width - NAME_CELLS - 3
+        lines: list[list[Part]] = [[]]
+        for field in describe(self._summary, self._whole, self._note):
+            lines += _field_lines(field, max(width, 10), (self._whole or self._summary).status)
+        self.box.show(lines)
+
+    def _start_reading(self) -> None:
+        done = self._whole is not None and self._whole.status.is_terminal
+        if not done and not self._reading:
+            self._reading = True
+            self.run_worker(self._read_whole(), exit_on_error=False)
+
+    async def _read_whole(self) -> None:
+        try:
+            answer = await self._read(self._summary.prediction_id)
+        finally:
+            self._reading = False
+        if isinstance(answer, str):
+            self._note = answer
+        else:
+            self._whole, self._note = answer, None
+        self.fill()
+
+
+class HelpDialog(Dialog):
+    """Keys, and what the words and glyphs mean."""
+
+    def __init__(self) -> None:
+        super().__init__("Help")
+
+    def fill(self) -> None:
+        """Put the help into the box."""
+        width = max(self.box.scrollable_content_region.width - NAME_CELLS - 3, 10)
+        lines: list[list[Part]] = [[]]
+        for name, text in _HELP:
+            lines += _field_lines(Field(name=name, lines=[text]), width, None)
+        lines += [[], *(_legend(name, parts) for name, parts in _LEGENDS)]
+        self.box.show(lines)
+
+
+_HELP = (
+    ("↑ ↓  k j", "Move in a table; PgUp, PgDn, Home and End too"),
+    ("tab", "To the next table"),
+    ("enter", "Open the prediction under the cursor"),
+    ("p", "Stop the screen and go on; figures are collected meanwhile"),
+    ("t", "Span of the charts"),
+    ("c", "Copy the id of the prediction, or the example call while there is none"),
+    ("q", "Quit"),
+    ("", ""),
+    ("waiting", "Predictions in the queue, not yet claimed by a worker"),
+    ("per s", "Predictions that ended per second, over the last 5 s"),
+    ("failed", "Share of those that ended, over the last minute"),
+    ("wait", "From created to started, of asynchronous predictions"),
+    ("run", "From started to finished, of all"),
+    ("p50 · p95", "Half of them, and 95 of 100, took at most this"),
+)
+_LEGENDS: tuple[tuple[str, list[tuple[str, Style]]], ...] = (
+    ("predictions", [(f"{palette.STATUS[s][0]} {s.value}  ", palette.STATUS[s][1]) for s in list(Status)[:3]]),
+    ("", [(f"{palette.STATUS[s][0]} {s.value}  ", palette.STATUS[s][1]) for s in list(Status)[3:]]),
+    ("parts", [(f"{palette.LINK[s][0]} {s.value}  ", palette.LINK[s][1]) for s in Link]),
+)
+
+
+def _legend(name: str, parts: list[Part]) -> list[Part]:
+    return [(f" {name:<{NAME_CELLS}} ", palette.DIM), *parts]
+
+
+def _field_lines(field: Field, width: int, status: Status | None) -> list[list[Part]]:
+    style = _TONES[field.tone]
+    texts = [text for whole in field.lines for text in cells.wrap(whole, width)]
+    if field.tone == "status" and status is not None:
+        glyph, style = palette.STATUS[status]
+        texts = [f"{glyph} {status.value}"]
+    names = [field.name] + [""] * (len(texts) - 1)
+    return [[(f" {name:<{NAME_CELLS}} ", palette.DIM), (text, style)] for name, text in zip(names, texts, strict=True)]

@@ -1,0 +1,39 @@
+"""Lines put together from styled parts."""
+
+from collections.abc import Iterable
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+from textual.widget import Widget
+
+from zypher_tui.core import cells
+
+Part = tuple[str, Style]
+"""Clean text and how it looks."""
+
+
+def line(parts: Iterable[Part], width: int) -> Strip:
+    """The parts in a row, in exactly ``width`` cells."""
+    segments = [Segment(text, style) for text, style in parts]
+    return Strip(segments, sum(cells.width(segment.text) for segment in segments)).adjust_cell_length(width)
+
+
+def length(parts: Iterable[Part]) -> int:
+    """Cells the parts take."""
+    return sum(cells.width(text) for text, _ in parts)
+
+
+class LineWidget(Widget):
+    """A widget that draws itself line by line."""
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's name
+        super().__init__(id=id)
+
+    def line_at(self, y: int) -> Strip:
+        """The line, on no background of its own."""
+        raise NotImplementedError
+
+    def render_line(self, y: int) -> Strip:
+        """The line on the widget's background: the line API leaves that to the widget."""
+        return self.line_at(y).apply_style(self.rich_style)

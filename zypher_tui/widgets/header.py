@@ -1,0 +1,86 @@
+"""The first line: who this is, and how it stands with the API and with Redis. Below it, when needed, what is wrong."""
+
+from textual.strip import Strip
+
+from zypher_tui import palette
+from zypher_tui.core import cells, formats
+from zypher_tui.core.view import Link, LinkView, View
+from zypher_tui.widgets.drawing import LineWidget, Part, length, line
+
+
+class Header(LineWidget):
+    """``Zypher 0.1.0  API ● up 1.2 ms  Redis ● up 0.3 ms``."""
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's name
+        super().__init__(id=id)
+        self._left: list[Part] = []
+        self._right: list[Part] = []
+
+    def show(self, view: View, *, paused_s: float | None) -> None:
+        """Draw anew if something in it changed."""
+        left: list[Part] = [(" Zypher ", palette.BRAND), (view.version or "", palette.DIM)]
+        for link in view.links:
+            left += [("   ", palette.PLAIN), *_link(link)]
+        right: list[Part] = []
+        if view.uptime_s is not None:
+            right = [("running for ", palette.DIM), (formats.age_s(view.uptime_s), palette.PLAIN)]
+        if view.stale_s is not None:
+            right = [("figures ", palette.WARNING), (f"{formats.age_s(view.stale_s)} old", palette.WARNING)]
+        if paused_s is not None:
+            right = [("‖ paused for ", palette.WARNING), (formats.age_s(paused_s), palette.WARNING)]
+        if (left, right) != (self._left, self._right):
+            self._left, self._right = left, right
+            self.refresh()
+
+    def line_at(self, y: int) -> Strip:  # noqa: ARG002  # there is only one
+        """One line: the right part only where there is room for it."""
+        width = self.size.width
+        room = width - length(self._left) - length(self._right) - 1
+        right = [(" " * room, palette.PLAIN), *self._right] if room >= 2 else []
+        return line([*self._left, *right], width)
+
+
+def _link(link: LinkView) -> list[Part]:
+    glyph, style = palette.LINK[link.link]
+    parts: list[Part] = [(f"{link.source.label} ", palette.PLAIN), (f"{glyph} {link.link.value}", style)]
+    if link.link is Link.UP:
+        parts.append((f" {formats.duration_ms(link.latency_ms):<6}", palette.DIM))
+    elif link.since_s is not None:
+        parts.append((f" {formats.age_s(link.since_s):<6}", palette.DIM))
+    return parts
+
+
+class Notice(LineWidget):
+    """One sentence on what is wrong; not there when nothing is."""
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's name
+        super().__init__(id=id)
+        self._lines: list[str] = []
+        self._sentence: str | None = None
+
+    def show(self, view: View) -> None:
+        """Show the view's notice, in as many lines as it needs, three at most."""
+        if view.notice == self._sentence:
+            return
+        self._sentence = view.notice
+        self.display = view.notice is not None
+        self._lay_out()
+
+    def on_resize(self) -> None:
+        """Break the sentence anew."""
+        self._lay_out()
+
+    def line_at(self, y: int) -> Strip:
+        """A line of the sentence."""
+        text = self._lines[y] if y < len(self._lines) else ""
+        return line([(" ▲ " if y == 0 else "   ", palette.WARNING), (text, palette.PLAIN)], self.size.width)
+
+    def _lay_out(self) -> None:
+        width = (self.size.width or self.screen.size.width) - 4
+        lines = cells.wrap(self._sentence or "", max(width, 10))
+        if len(lines) > 3:
+            lines = [*lines[:2], cells.cut(lines[2] + " …", width)]
+        if len(lines) != len(self._lines):
+            self.styles.height = len(lines)
+        self._lines = lines
+        self.refresh()
