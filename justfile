@@ -12,26 +12,31 @@ list:
 
 # start everything here: Redis (unless ZYPHER_REDIS_URL is set), API, workers and, on a terminal, the dashboard
 [group('run')]
+[no-exit-message]
 up *arguments: _running
     @exec .venv/bin/zypher up "$@"
 
 # open the dashboard on what runs already
 [group('run')]
+[no-exit-message]
 tui *arguments: _running
     @exec .venv/bin/zypher tui "$@"
 
 # print the dashboard's facts once: `just top --once`, `just top --once --json`
 [group('run')]
+[no-exit-message]
 top *arguments: _running
     @exec .venv/bin/zypher top "$@"
 
 # check each part and every setting, and say what to do
 [group('run')]
+[no-exit-message]
 doctor *arguments: _running
     @exec .venv/bin/zypher doctor "$@"
 
 # the whole test suite, in parallel and in a new order each time; takes pytest's arguments
 [group('develop')]
+[no-exit-message]
 test *arguments: _developing
     @exec .venv/bin/pytest --numprocesses=auto --dist=worksteal "$@"
 
@@ -71,8 +76,10 @@ docs *arguments: _developing
 lock *arguments: _developing
     @scripts/lock "$@"
 
+[no-exit-message]
 _running:
     @scripts/environment running
 
+[no-exit-message]
 _developing:
     @scripts/environment developing
