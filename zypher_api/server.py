@@ -9,6 +9,7 @@ from types import FrameType
 import uvicorn
 
 from zypher_api.app import create_app
+from zypher_api.corked import CorkedProtocol
 from zypher_api.services import Services
 from zypher_jobs import logs
 from zypher_jobs.errors import StartError
@@ -31,7 +32,7 @@ def serve(settings: Settings) -> int:
     server = _Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=CorkedProtocol,
             loop="uvloop",
             ws="none",
             lifespan="on",

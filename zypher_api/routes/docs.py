@@ -99,7 +99,7 @@ _DOCUMENT = Operation(
     answers={
         200: Answer(
             description="An OpenAPI 3.1 document.",
-            content=Content(type=dict[str, object], example={"openapi": "3.1.0"}),
+            content=Content(type=dict[str, Any], example={"openapi": "3.1.0"}),
         )
     },
 )
