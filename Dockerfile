@@ -23,7 +23,8 @@ LABEL org.opencontainers.image.title="zypher" \
     org.opencontainers.image.description="Serve machine-learning models over HTTP: answer now, or queue and answer later" \
     org.opencontainers.image.licenses="MIT" \
     org.opencontainers.image.vendor="Zypher maintainers"
-RUN useradd --system --uid 10001 --user-group --home-dir /data --shell /usr/sbin/nologin zypher \
+RUN groupadd --gid 10001 zypher \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin zypher \
     && install --directory --owner=zypher --group=zypher --mode=0700 /data
 COPY --from=build /opt/zypher /opt/zypher
 # inside, every interface: who may reach the port is decided where it is published
