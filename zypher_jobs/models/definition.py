@@ -134,8 +134,8 @@ def _example(model_class: type[Any], attribute: str, of: Any, schema: dict[str, 
     try:
         plain = derive_example(of, schema) if given is None else msgspec.to_builtins(given)
         msgspec.convert(plain, of)
-    except NoExampleError:
-        _refuse(model_class, f"no example can be derived from {_show(of)}; set `{attribute}` to one")
+    except NoExampleError as error:
+        _refuse(model_class, f"no example can be derived from {_show(of)} ({error}); set `{attribute}` to one")
     except (msgspec.ValidationError, TypeError) as error:
         _refuse(model_class, f"`{attribute}` does not fit {_show(of)}: {error}")
     return plain

@@ -15,9 +15,13 @@ from zypher_jobs.models.runtimes.mock import MockRuntime
 from zypher_jobs.models.runtimes.python import PythonRuntime
 from zypher_jobs.models.runtimes.threads import ModelThreads
 from zypher_jobs.models.served import ServedModel
+from zypher_jobs.models.shipped.digits import Digits
 from zypher_jobs.settings import Settings
 
 log = logging.getLogger("zypher.models")
+
+MOST_THREADS = 32
+"""More only fight over the GIL: digits at 100 at once runs 8,000/s in 32 threads, 5,000/s in 100 (2 cores)."""
 
 CLOSE_TIMEOUT_S = 2.0
 """How long ``close`` waits for threads; predictions have drained before, only hung ones are left."""
@@ -26,7 +30,7 @@ CLOSE_TIMEOUT_S = 2.0
 class ModelRegistry:
     """Every model that this process serves, and the threads they run in."""
 
-    def __init__(self, *, threads: int = 32) -> None:
+    def __init__(self, *, threads: int = MOST_THREADS) -> None:
         self._threads = ModelThreads(threads)
         self._models: dict[str, ServedModel] = {}
 
@@ -36,8 +40,9 @@ class ModelRegistry:
 
         Raises ``SettingError`` or ``ModelDefinitionError``.
         """
-        registry = cls(threads=settings.concurrency)
+        registry = cls(threads=min(settings.concurrency, MOST_THREADS))
         registry.add_runtime(MockRuntime(latency_ms=settings.mock_latency_ms, failure_rate=settings.mock_failure_rate))
+        registry.add(Digits)
         for entry in settings.models:
             registry.add(import_model(entry))
         if settings.default_model not in registry._models:

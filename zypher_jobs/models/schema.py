@@ -1,6 +1,5 @@
 """Types → JSON Schema, and from a schema an example that fits it."""
 
-from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
@@ -34,53 +33,20 @@ def resolve(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
 
 def derive_example(of: Any, schema: dict[str, Any]) -> Any:
     """Plain values that fit ``of``; raises ``NoExampleError``."""
-    example = _derive(schema, schema, depth=0)
-    try:
-        msgspec.convert(example, of)
-    except msgspec.ValidationError as error:
-        raise NoExampleError(str(error)) from error
-    return example
+    problem = ""
+    for word in _WORDS:
+        example = _Deriver(schema, word).value(schema)
+        try:
+            msgspec.convert(example, of)
+        except msgspec.ValidationError as error:
+            problem = problem or str(error)
+        else:
+            return example
+    raise NoExampleError(problem)
 
 
-def _derive(schema: dict[str, Any], root: dict[str, Any], *, depth: int) -> Any:
-    schema = resolve(schema, root)
-    if schema.get("examples"):
-        return schema["examples"][0]
-    if "enum" in schema:
-        return schema["enum"][0]
-    if "const" in schema:
-        return schema["const"]
-    if depth > 4 * DEEPEST:
-        raise NoExampleError("the type never ends")
-    kind = "anyOf" if "anyOf" in schema else schema.get("type", "null")
-    return _NESTED[kind](schema, root, depth) if kind in _NESTED else _plain(schema, kind)
-
-
-def _any_of(schema: dict[str, Any], root: dict[str, Any], depth: int) -> Any:
-    """The first that is not null; deep down, null: a recursive type has to end."""
-    options = cast("list[dict[str, Any]]", schema["anyOf"])
-    options = sorted(options, key=lambda option: (option.get("type") == "null") == (depth < DEEPEST))
-    return _derive(options[0], root, depth=depth + 1)
-
-
-def _object(schema: dict[str, Any], root: dict[str, Any], depth: int) -> dict[str, Any]:
-    required = schema.get("required", [])
-    example: dict[str, Any] = {}
-    for name, part in schema.get("properties", {}).items():
-        if "default" in part and name not in required:
-            example[name] = part["default"]
-        elif name in required or depth < DEEPEST:
-            example[name] = _derive(part, root, depth=depth + 1)
-    return example
-
-
-def _array(schema: dict[str, Any], root: dict[str, Any], depth: int) -> list[Any]:
-    if "prefixItems" in schema:
-        return [_derive(part, root, depth=depth + 1) for part in schema["prefixItems"]]
-    fewest = schema.get("minItems", 1 if depth < DEEPEST and schema.get("maxItems", 1) else 0)
-    part = cast("dict[str, Any]", schema.get("items") or {})
-    return [_derive(part, root, depth=depth + 1) for _ in range(fewest)]
-
+_WORDS = ("hello", "2024-05-17T12:30:00Z", "12:30:00Z")
+"""Tried in turn as every free string: in msgspec's schema a datetime or time without a zone looks like any text."""
 
 _FORMATS = {
     "date-time": "2024-05-17T12:30:00Z",
@@ -92,25 +58,71 @@ _FORMATS = {
 }
 
 
-def _plain(schema: dict[str, Any], kind: str) -> Any:
-    match kind:
-        case "string":
-            return _string(schema)
-        case "integer":
-            return int(_number(schema, step=1))
-        case "number":
-            return _number(schema, step=0.5)
-        case _:
-            return True if kind == "boolean" else None
+class _Deriver:
+    def __init__(self, root: dict[str, Any], word: str) -> None:
+        self._root = root
+        self._word = word
 
+    def value(self, schema: dict[str, Any], depth: int = 0) -> Any:
+        """Of any schema."""
+        schema = resolve(schema, self._root)
+        if choices := schema.get("examples") or schema.get("enum"):
+            return choices[0]
+        if "const" in schema:
+            return schema["const"]
+        if depth > 4 * DEEPEST:
+            raise NoExampleError("the type never ends")
+        match "anyOf" if "anyOf" in schema else schema.get("type"):
+            case "anyOf":
+                return self._any_of(schema, depth)
+            case "object":
+                return self._object(schema, depth)
+            case "array":
+                return self._array(schema, depth)
+            case kind:
+                return self._plain(schema, kind)
 
-def _string(schema: dict[str, Any]) -> str:
-    if schema.get("format") in _FORMATS:
-        return _FORMATS[schema["format"]]
-    if schema.get("contentEncoding") == "base64":
-        return "SGVsbG8="
-    longest = schema.get("maxLength", 1_000_000)
-    return "hello".ljust(schema.get("minLength", 0), "o")[:longest]
+    def _any_of(self, schema: dict[str, Any], depth: int) -> Any:
+        """The first that is not null; deep down null, for a recursive type has to end."""
+        options = cast("list[dict[str, Any]]", schema["anyOf"])
+        options = sorted(options, key=lambda option: (option.get("type") == "null") == (depth < DEEPEST))
+        return self.value(options[0], depth + 1)
+
+    def _object(self, schema: dict[str, Any], depth: int) -> dict[str, Any]:
+        required = schema.get("required", [])
+        example: dict[str, Any] = {}
+        for name, part in schema.get("properties", {}).items():
+            if "default" in part and name not in required:
+                example[name] = part["default"]
+            elif name in required or depth < DEEPEST:
+                example[name] = self.value(part, depth + 1)
+        return example
+
+    def _array(self, schema: dict[str, Any], depth: int) -> list[Any]:
+        if "prefixItems" in schema:
+            return [self.value(part, depth + 1) for part in schema["prefixItems"]]
+        fewest = schema.get("minItems", 1 if depth < DEEPEST and schema.get("maxItems", 1) else 0)
+        part = cast("dict[str, Any]", schema.get("items") or {})
+        return [self.value(part, depth + 1) for _ in range(fewest)]
+
+    def _plain(self, schema: dict[str, Any], kind: str | None) -> Any:
+        match kind:
+            case "string":
+                return self._string(schema)
+            case "integer":
+                return int(_number(schema, step=1))
+            case "number":
+                return _number(schema, step=0.5)
+            case _:
+                return True if kind == "boolean" else None
+
+    def _string(self, schema: dict[str, Any]) -> str:
+        if schema.get("format") in _FORMATS:
+            return _FORMATS[schema["format"]]
+        if schema.get("contentEncoding") == "base64":
+            return "SGVsbG8="
+        longest = schema.get("maxLength", 1_000_000)
+        return self._word.ljust(schema.get("minLength", 0), "o")[:longest]
 
 
 def _number(schema: dict[str, Any], *, step: float) -> float:
@@ -124,10 +136,3 @@ def _number(schema: dict[str, Any], *, step: float) -> float:
     if "exclusiveMaximum" in schema:
         return schema["exclusiveMaximum"] - step
     return schema.get("multipleOf", 1)
-
-
-_NESTED: dict[str, Callable[[dict[str, Any], dict[str, Any], int], Any]] = {
-    "anyOf": _any_of,
-    "object": _object,
-    "array": _array,
-}

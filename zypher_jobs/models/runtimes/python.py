@@ -14,8 +14,8 @@ from zypher_jobs.models.runtimes.threads import ModelThreads
 class PythonRuntime:
     """One instance of a model's class.
 
-    A prediction that outlives its timeout fails at once, but its thread cannot be killed: it goes on until
-    ``predict`` returns and takes up one of the threads until then.
+    A prediction that outlives its timeout (which begins when it waits for a thread) fails at once, but its thread
+    cannot be killed: it goes on until ``predict`` returns and takes up one of the threads until then.
     """
 
     __slots__ = ("_check", "_model", "_model_class", "_threads", "definition")
@@ -94,4 +94,4 @@ def _class_of(output_type: Any) -> type | tuple[type, ...]:
     if output_type is float:
         return (float, int)
     kind = typing.get_origin(output_type) or output_type
-    return kind if isinstance(kind, type) else object
+    return kind if isinstance(kind, type) and kind is not Any else object

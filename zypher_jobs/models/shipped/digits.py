@@ -25,7 +25,7 @@ Row = Annotated[
     Meta(
         min_length=SIDE,
         max_length=SIDE,
-        pattern=r"^[ .:\-=+*#%@]*$",
+        pattern=r"^[ .:\-=+*#%@]{8}",
         description=f"{SIDE} characters, each one of '{RAMP}', from paper to ink.",
     ),
 ]
@@ -38,7 +38,7 @@ class Drawing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def __post_init__(self) -> None:
         if len(set("".join(self.drawing))) == 1:
-            raise ValueError("Field 'drawing' is blank: draw a digit with a character darker than its paper")
+            raise ValueError("the drawing is blank; draw with characters darker than its paper")
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +64,9 @@ class Digits(Model[Drawing, Reading]):
             "  ####  ",
         ]
     )
-    output_example = Reading(digit=3, confidence=0.98, probabilities=[0, 0, 0, 0.98, 0, 0.01, 0, 0, 0.01, 0])
+    output_example = Reading(
+        digit=3, confidence=0.8708, probabilities=[0.0001, 0, 0, 0.8708, 0, 0.0071, 0, 0, 0.0018, 0.1201]
+    )
 
     _numpy: Any
     _session: Any
