@@ -48,7 +48,8 @@ def demo(state: str) -> Dashboard:
                     system.away.add(SourceName.REDIS)
             store.fold(redis.read_at(float(second), overview=store.wants_overview(SourceName.REDIS, float(second))))
             store.fold(api.read_at(float(second), overview=True))
-    return Dashboard({}, api_url="http://127.0.0.1:8080", store=store, clock_s=lambda: float(WATCHED_S))
+    openers = {} if state == "connecting" else {SourceName.API: lambda: api, SourceName.REDIS: lambda: redis}
+    return Dashboard(openers, api_url="http://127.0.0.1:8080", store=store, clock_s=lambda: float(WATCHED_S))
 
 
 async def svg_of(dashboard: Dashboard, size: tuple[int, int], *, keys: tuple[str, ...] = (), live: bool = False) -> str:
@@ -103,7 +104,7 @@ def main(arguments: list[str]) -> int:
                 if options.demo
                 else Dashboard(openers_of(options.api_url, options.redis_url), api_url=options.api_url)
             )
-            keys = {"detail": ("down", "down", "enter"), "help": ("question_mark",)}.get(state, ())
+            keys = {"detail": ("down",) * 8 + ("enter",), "help": ("question_mark",)}.get(state, ())
             svg = asyncio.run(svg_of(dashboard, (columns, rows), keys=keys, live=not options.demo))
             path = options.out / f"{state}-{size}.png"
             if options.svg:

@@ -161,7 +161,7 @@ def _since(since_s: float | None, now_s: float, still: bool) -> float | None:
 
 
 def _away_sentence(link: LinkView) -> str:
-    lasting = f" for {formats.age_s(link.since_s)}" if link.since_s is not None else ""
+    lasting = f" for {formats.age_s(link.since_s)}" if link.since_s and link.since_s >= 1 else ""
     reason = f": {link.reason.rstrip('.')}" if link.reason else ""
     return f"{link.source.label} away{lasting}{reason}."
 

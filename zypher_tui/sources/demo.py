@@ -51,7 +51,7 @@ class _Run(msgspec.Struct):
 class DemoSystem:
     """An API, a queue and its workers. Set ``away`` and ``busy`` at any time; facts change with ``advance``."""
 
-    def __init__(self, *, seed: int = 7, workers: int = 3, slots: int = 8, busy: bool = True) -> None:
+    def __init__(self, *, seed: int = 7, workers: int = 3, slots: int = 2, busy: bool = True) -> None:
         self.away: set[SourceName] = set()
         self.busy = busy
         self._random = random.Random(seed)  # noqa: S311  # a simulation
@@ -125,10 +125,10 @@ class DemoSystem:
 
     def _arrivals(self) -> None:
         t = self._now_s
-        rate = 32 + 18 * math.sin(t / 19) + 14 * math.sin(t / 5.3)
-        if (t + 20) % 65 < 5:
-            rate += 150  # someone sends a batch
-        expected = max(rate, 3) * STEP_S
+        rate = 9 + 5 * math.sin(t / 19) + 4 * math.sin(t / 5.3)
+        if (t + 10) % 58 < 5:
+            rate += 45  # someone sends a batch
+        expected = max(rate, 1) * STEP_S
         for _ in range(int(expected) + (self._random.random() < expected % 1)):
             self._submit()
 

@@ -52,7 +52,8 @@ class Chart(LineWidget):
         room = max(width - AXIS_CELLS, 1)
         self.border_subtitle = f"last {formats.age_s(2 * room * self._step_s)}"
         values = columns(self._points, end_s=self._end_s, step_s=self._step_s, count=2 * room)
-        top = nice_ceiling(max((value for value in values if value is not None), default=0))
+        known = [value for value in values if value is not None]
+        top = nice_ceiling(max(known, default=0))
         levels = [0 if value is None else max(math.ceil(value / top * height * 4), 1) for value in values]
         styles = palette.gradient(*self._colours, height)
         strips: list[Strip] = []
@@ -60,7 +61,7 @@ class Chart(LineWidget):
             floor = (height - 1 - y) * 4
             filled = [min(max(level - floor, 0), 4) for level in levels]
             dots = "".join(BRAILLE[filled[i]][filled[i + 1]] for i in range(0, len(filled), 2))
-            axis = _axis_label(y, height, top)
+            axis = _axis_label(y, height, top) if known else ""
             strips.append(line([(f"{axis:>{AXIS_CELLS - 1}} ", palette.DIM), (dots, styles[height - 1 - y])], width))
         return strips
 

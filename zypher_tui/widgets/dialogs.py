@@ -39,7 +39,7 @@ class Lines(ScrollView, can_focus=True):
         if lines != self._lines:
             self._lines = lines
             self.virtual_size = Size(self.size.width, len(lines))
-            self.refresh()
+            self.refresh(layout=True)
 
     def render_line(self, y: int) -> Strip:
         """A line from the scroll position on."""

@@ -8,6 +8,7 @@ from zypher_tui.core.latencies import Percentile
 from zypher_tui.core.view import View
 from zypher_tui.widgets.drawing import LineWidget, Part, length, line
 
+FAILED = palette.STRONG + palette.ERROR
 Card = tuple[str, str, list[Part], int]
 """Long and short label, value, and how much of the width it wants."""
 
@@ -30,8 +31,11 @@ class FigureRow(LineWidget):
         widths = _widths([card[3] for card in self._cards], self.size.width)
         framed = self.size.height >= 3
         parts: list[Part] = []
-        for card, width in zip(self._cards, widths, strict=True):
-            parts += _framed(card, width, y) if framed else _plain(card, width, y)
+        frame = 5 if framed else 2
+        long = all(cells.width(card[0]) <= width - frame for card, width in zip(self._cards, widths, strict=True))
+        for (longer, shorter, value, _), width in zip(self._cards, widths, strict=True):
+            label = cells.cut(longer if long else shorter, width - frame)
+            parts += _framed(label, value, width, y) if framed else _plain(label, value, width, y)
         return line(parts, self.size.width)
 
 
@@ -39,7 +43,7 @@ def _cards(view: View) -> list[Card]:
     figures = view.figures
     slots = sum(worker.slots for worker in view.workers)
     over = "all" if figures.window_s is None else f"{figures.window_s:.0f} s" if figures.window_s < 55 else "1 min"
-    failed_style = palette.ERROR + palette.STRONG if figures.failed_share else palette.STRONG
+    failed_style = FAILED if figures.failed_share else palette.STRONG
     running = [(formats.count(figures.running), palette.STRONG)]
     if slots:
         running.append((f"/{formats.count(slots)}", palette.DIM))
@@ -75,26 +79,18 @@ def _widths(wanted: list[int], width: int) -> list[int]:
     return widths
 
 
-def _label(card: Card, room: int) -> str:
-    return card[0] if cells.width(card[0]) <= room else cells.cut(card[1], room)
-
-
-def _plain(card: Card, width: int, y: int) -> list[Part]:
+def _plain(label: str, value: list[Part], width: int, y: int) -> list[Part]:
     if y == 0:
-        return [(" " + cells.fit(_label(card, width - 2), width - 1), palette.DIM)]
-    return [(" ", palette.PLAIN), *card[2], (" " * (width - 1 - length(card[2])), palette.PLAIN)]
+        return [(" " + cells.fit(label, width - 1), palette.DIM)]
+    return [(" ", palette.PLAIN), *value, (" " * (width - 1 - length(value)), palette.PLAIN)]
 
 
-def _framed(card: Card, width: int, y: int) -> list[Part]:
+def _framed(label: str, value: list[Part], width: int, y: int) -> list[Part]:
     inner = width - 2
     if y == 0:
-        label = _label(card, inner - 3)
-        return [
-            ("╭ ", palette.FRAME),
-            (label, palette.DIM),
-            (" " + "─" * (inner - 2 - cells.width(label)) + "╮", palette.FRAME),
-        ]
+        rest = "─" * (inner - 2 - cells.width(label))
+        return [("╭ ", palette.FRAME), (label, palette.DIM), (f" {rest}╮", palette.FRAME)]
     if y == 1:
-        gap = " " * (inner - 1 - length(card[2]))
-        return [("│ ", palette.FRAME), *card[2], (gap, palette.PLAIN), ("│", palette.FRAME)]
+        gap = " " * (inner - 1 - length(value))
+        return [("│ ", palette.FRAME), *value, (gap, palette.PLAIN), ("│", palette.FRAME)]
     return [("╰" + "─" * inner + "╯", palette.FRAME)]

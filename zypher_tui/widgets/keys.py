@@ -9,10 +9,10 @@ KEYS = (
     ("q", "quit"),
     ("?", "help"),
     ("↑↓", "move"),
-    ("⏎", "details"),
-    ("tab", "next table"),
+    ("enter", "details"),
+    ("tab", "next"),
     ("p", "pause"),
-    ("t", "time span"),
+    ("t", "span"),
     ("c", "copy"),
 )
 

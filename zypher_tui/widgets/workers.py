@@ -18,14 +18,15 @@ FILLED = Style(color=palette.SKY)
 
 
 class WorkerRow(msgspec.Struct, frozen=True):
-    """A worker, and when the figures were taken, for the age of its heartbeat."""
+    """A worker, when the figures were taken, and how old they are if nothing newer comes."""
 
     worker: WorkerStats
     taken_at: datetime
+    stale_s: float
 
     @property
     def seen_s(self) -> float:
-        """Seconds since its last heartbeat."""
+        """Age of its heartbeat when the figures were taken."""
         return max((self.taken_at - self.worker.seen_at).total_seconds(), 0)
 
 
@@ -38,7 +39,8 @@ class WorkerTable(Table[WorkerRow]):
 
     def show_view(self, view: View) -> None:
         """Show the view's workers."""
-        rows = [WorkerRow(worker, view.taken_at) for worker in view.workers] if view.taken_at else []
+        stale_s = view.stale_s or 0
+        rows = [WorkerRow(worker, view.taken_at, stale_s) for worker in view.workers] if view.taken_at else []
         self.border_title = f"Workers · {len(rows)}" if view.has_figures else "Workers"
         hint = "No worker is alive; predictions wait. Start one: zypher worker" if view.has_figures else "…"
         self.show(rows, empty=[[(hint, palette.WARNING if view.has_figures else palette.DIM)]])
@@ -69,7 +71,9 @@ def _failed(row: WorkerRow, _: int) -> list[Part]:
 
 def _seen(row: WorkerRow, _: int) -> list[Part]:
     late = row.seen_s > LATE_S
-    return [(("▲ " if late else "") + formats.age_s(row.seen_s), palette.WARNING if late else palette.DIM)]
+    return [
+        (("▲ " if late else "") + formats.age_s(row.seen_s + row.stale_s), palette.WARNING if late else palette.DIM)
+    ]
 
 
 COLUMNS: list[Column[WorkerRow]] = [
