@@ -30,6 +30,7 @@ class Console:
         self._logs_dir = logs_dir
         self._shows_logs = logs_dir is None
         self._covered = False
+        self._hushed = False
         self._held: deque[bytes] | None = deque(maxlen=_HELD_LINES)
         logs.configure(settings, part="supervisor")
         handler = logging.getLogger().handlers[0]
@@ -64,9 +65,11 @@ class Console:
         for line in held:
             _write(2, line)
 
-    def drop_held(self) -> None:
-        """Forget what waited: one sentence says it better."""
+    def hush(self) -> None:
+        """The start has failed: nothing more is said here, for one sentence will say it all."""
+        self._hushed = True
         self._held = None
+        self._shows_logs = False
 
     def cover(self) -> None:
         """The dashboard owns the terminal from here on."""
@@ -84,12 +87,13 @@ class Console:
     def structured(self, line: str) -> None:
         """One line of the supervisor's own log."""
         if self._logs_dir is None:
-            _write(2, line.encode())
+            if not self._hushed:
+                _write(2, line.encode())
         else:
             self._file("supervisor").write(line.encode())
 
     def _plain(self, fd: int, text: str) -> None:
-        if not self._covered:
+        if not self._covered and not self._hushed:
             _write(fd, text.encode())
 
     def _file(self, name: str) -> "_LogFile":

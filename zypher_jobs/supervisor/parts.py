@@ -142,8 +142,10 @@ class Part(ABC):
         try:
             code = await process.wait()
         finally:
-            watch.cancel()
-            await asyncio.wait([watch])
+            while not watch.done():
+                # more than once: a client of redis-py that is being closed swallows a cancellation
+                watch.cancel()
+                await asyncio.wait([watch], timeout=_POLL_S)
         if not self.settled.is_set() and (error := self.refusal(code, "".join(process.last_lines[-1:]))):
             raise error
         self.settled.set()

@@ -22,6 +22,7 @@ from zypher_jobs.supervisor.parts import CommandPart, Part, RedisPart, api_look,
 from zypher_jobs.supervisor.preflight import embedded_version, preflight
 from zypher_jobs.supervisor.probes import api_url
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _SETTLE_S = 15.0
 """Longest wait for every part to be ready before logs flow, or the dashboard is shown, without it."""
 _DASHBOARD_STOP_S = 3.0
@@ -66,12 +67,13 @@ class Stack:
         try:
             await asyncio.wait([serve, stopped], return_when=asyncio.FIRST_COMPLETED)
             if serve.done():
-                self._console.drop_held()  # its error says it in one sentence
+                self._console.hush()  # its error is raised below
         finally:
             stopped.cancel()
             serve.cancel()
             await asyncio.wait([serve])
             await self._drain()
+            self._leave_signals()
         if not serve.cancelled() and (error := serve.exception()):
             raise _first(error)
         return 128 + signal.SIGINT if self._forced else 0
@@ -141,10 +143,16 @@ class Stack:
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in _SIGNALS:
             # what our starter ignores for us (nohup, a shell's background job) stays ignored
             if signal.getsignal(number) is not signal.SIG_IGN:
                 loop.add_signal_handler(number, self._on_signal, number)
+
+    def _leave_signals(self) -> None:
+        """Everything has ended: one more Ctrl-C must not turn that into a crash."""
+        for number in _SIGNALS:
+            asyncio.get_running_loop().remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
     def _on_signal(self, number: signal.Signals) -> None:
         if not self._stop.is_set():
