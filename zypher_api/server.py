@@ -27,10 +27,21 @@ def serve(settings: Settings) -> int:
     """
     logs.configure(settings, part="api")
     listener = bind(settings.host, settings.port)
-    app = create_app(settings)
-    services: Services = app.state["services"]
-    server = _Server(
-        uvicorn.Config(
+    server = ApiServer(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal again once it has drained; then there is nothing left to do
+        signal.signal(number, _ignore)
+    server.run(sockets=[listener])
+    return 0 if server.started else 1
+
+
+class ApiServer(uvicorn.Server):
+    """uvicorn as the API wants it. When it drains, it answers those that wait before it waits for them."""
+
+    def __init__(self, settings: Settings) -> None:
+        app = create_app(settings)
+        self.services: Services = app.state["services"]
+        config = uvicorn.Config(
             app,
             http=CorkedProtocol,
             loop="uvloop",
@@ -43,14 +54,13 @@ def serve(settings: Settings) -> int:
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=math.ceil(settings.grace_s),
-        ),
-        services,
-    )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn raises the signal again once it has drained; then there is nothing left to do
-        signal.signal(number, _ignore)
-    server.run(sockets=[listener])
-    return 0 if server.started else 1
+        )
+        super().__init__(config)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to drain, then shut down as uvicorn does."""
+        self.services.drain()
+        await super().shutdown(sockets)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -84,19 +94,6 @@ def _refusal(host: str, port: int, error: OSError) -> str:
             return f"{host} is not an address of this machine; set ZYPHER_HOST to one that is."
         case _:
             return f"Port {port} on {host} cannot be opened ({error.strerror}); set ZYPHER_HOST or ZYPHER_PORT."
-
-
-class _Server(uvicorn.Server):
-    """Answers those that wait before it waits for them."""
-
-    def __init__(self, config: uvicorn.Config, services: Services) -> None:
-        super().__init__(config)
-        self._services = services
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to drain, then shut down as uvicorn does."""
-        self._services.drain()
-        await super().shutdown(sockets)
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:

@@ -10,13 +10,14 @@ from typing import Any
 
 import msgspec
 from litestar.exceptions import MethodNotAllowedException
-from litestar.handlers import ASGIRouteHandler, asgi
-from litestar.types import Receive, Scope, Send
+from litestar.handlers import ASGIRouteHandler, asgi, post
+from litestar.params import FromPath
+from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
 from zypher_api.answers import Accepted
 from zypher_api.bodies import read_body
 from zypher_api.negotiation import Reply, require_json, wanted_reply
-from zypher_api.openapi import OPT
+from zypher_api.openapi import OPT, Operation
 from zypher_api.recorder import Answered, preview
 from zypher_api.responses import Header, RawResponse
 from zypher_api.routes import predict_docs
@@ -32,20 +33,31 @@ _ALLOW = "OPTIONS, POST"
 _encode = msgspec.json.Encoder().encode
 
 
-def handlers(services: Services) -> list[ASGIRouteHandler]:
+def handlers(services: Services) -> list[ControllerRouterHandler]:
     """The handlers of this file."""
     default = services.default_model
     models = [services.registry.get(name) for name in services.registry.names()]
 
-    @asgi("/predict", copy_scope=False, opt={OPT: [predict_docs.default(default)]})
-    async def predict_default(scope: Scope, receive: Receive, send: Send) -> None:
-        await _predict(services, default, scope, receive, send)
+    @post("/models/{name:str}/predict", opt={OPT: [predict_docs.any_model(default)]})
+    async def predict_named(name: FromPath[str]) -> ASGIApp:
+        return _predicts_with(services, services.registry.get(name))
 
-    @asgi("/models/{name:str}/predict", copy_scope=False, opt={OPT: predict_docs.each(models)})
-    async def predict_named(scope: Scope, receive: Receive, send: Send) -> None:
-        await _predict(services, services.registry.get(scope["path_params"]["name"]), scope, receive, send)
+    return [
+        _handler(services, default, predict_docs.default(default)),
+        *(_handler(services, served, predict_docs.named(served)) for served in models),
+        predict_named,  # what has no path of its own: unknown names
+    ]
 
-    return [predict_default, predict_named]
+
+def _handler(services: Services, served: ServedModel, operation: Operation) -> ASGIRouteHandler:
+    return asgi(operation.path, copy_scope=False, opt={OPT: [operation]})(_predicts_with(services, served))
+
+
+def _predicts_with(services: Services, served: ServedModel) -> ASGIApp:
+    async def predict(scope: Scope, receive: Receive, send: Send) -> None:
+        await _predict(services, served, scope, receive, send)
+
+    return predict
 
 
 async def _predict(services: Services, served: ServedModel, scope: Scope, receive: Receive, send: Send) -> None:

@@ -47,33 +47,31 @@ def default(served: ServedModel) -> Operation:
     )
 
 
-def each(models: list[ServedModel]) -> list[Operation]:
-    """``POST /models/{name}/predict``: for any name, then for each model with its types."""
-    anything: Any = models[0].info.input_example
-    result: Any = models[0].info.output_example
-    return [
-        *(
-            _operation(
-                served,
-                path=f"/models/{served.name}/predict",
-                operation_id=f"predict_with_{served.name}",
-                summary=f"Predict with {served.name}",
-            )
-            for served in models
-        ),
-        Operation(
-            method="post",
-            path="/models/{name}/predict",
-            operation_id="predict_with_model",
-            tag="predictions",
-            summary="Predict with any model, by name",
-            description="What it takes and answers is that of the model: `GET /models/{name}` has its schemas.",
-            parameters=(NAME, ASYNC_MODE, PREFER),
-            body=Content(type=Any, example=anything),
-            answers=_answers(Content(type=Any, example=result)),
-            problems=("unknown_model", *PROBLEMS),
-        ),
-    ]
+def named(served: ServedModel) -> Operation:
+    """``POST /models/{name}/predict`` of one model."""
+    return _operation(
+        served,
+        path=f"/models/{served.name}/predict",
+        operation_id=f"predict_with_{served.name}",
+        summary=f"Predict with {served.name}",
+    )
+
+
+def any_model(example: ServedModel) -> Operation:
+    """``POST /models/{name}/predict`` for any name."""
+    info = example.info
+    return Operation(
+        method="post",
+        path="/models/{name}/predict",
+        operation_id="predict_with_model",
+        tag="predictions",
+        summary="Predict with any model, by name",
+        description="What it takes and answers is that of the model: `GET /models/{name}` has its schemas.",
+        parameters=(NAME, ASYNC_MODE, PREFER),
+        body=Content(type=Any, example=info.input_example),
+        answers=_answers(Content(type=Any, example=info.output_example)),
+        problems=("unknown_model", *PROBLEMS),
+    )
 
 
 def _operation(served: ServedModel, *, path: str, operation_id: str, summary: str) -> Operation:
