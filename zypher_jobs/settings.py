@@ -5,20 +5,24 @@ it can have, raises ``SettingError`` with the nearest name: a typing error must 
 """
 
 import difflib
+import math
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
+import msgspec.inspect
 from msgspec import Meta
 
 from zypher_jobs.errors import SettingError
 
 PREFIX = "ZYPHER_"
 CONFIG_FILE = "zypher.toml"
+REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 NonNegative = Annotated[float, Meta(ge=0)]
 Positive = Annotated[float, Meta(gt=0)]
@@ -116,16 +120,16 @@ def load_with_sources(environ: Mapping[str, str] | None = None, directory: Path 
     raw: dict[str, Any] = {}
     sources = dict.fromkeys(Settings.__struct_fields__, "default")
     for name, value in _read_file((directory or Path.cwd()) / CONFIG_FILE).items():
-        _require_known(name, shown=f"{name!r} in {CONFIG_FILE}", candidates=list(Settings.__struct_fields__))
+        _require_known(name, shown=f"{name!r} in {CONFIG_FILE}", spelling=str)
         raw[name], sources[name] = value, CONFIG_FILE
     for variable, text in environ.items():
         if not variable.startswith(PREFIX):
             continue
-        name = variable.removeprefix(PREFIX).lower()
-        _require_known(variable, shown=variable, candidates=[PREFIX + f.upper() for f in Settings.__struct_fields__])
-        if text.strip() == "" and name != "models":
+        _require_known(variable, shown=variable, spelling=_as_variable)
+        if not text.strip():
             continue  # `ZYPHER_REDIS_URL= just up` means "unset", as compose files pass it
-        raw[name], sources[name] = text, variable
+        name = variable.removeprefix(PREFIX).lower()
+        raw[name], sources[name] = text.strip(), variable
     values = {name: _convert(name, value, source=sources[name]) for name, value in raw.items()}
     return LoadedSettings(settings=Settings(**values), sources=sources)
 
@@ -137,33 +141,94 @@ def _read_file(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(f"{path.name} is not valid TOML: {error}.") from error
+    except OSError as error:
+        raise SettingError(f"{path.name} cannot be read: {error.strerror}.") from error
 
 
-def _require_known(name: str, *, shown: str, candidates: list[str]) -> None:
-    if name in candidates:
+def _require_known(name: str, *, shown: str, spelling: Callable[[str], str]) -> None:
+    """Refuse a name that is not how ``spelling`` writes one of the fields."""
+    fields = Settings.__struct_fields__
+    if name in map(spelling, fields):
         return
-    near = difflib.get_close_matches(name.upper() if name.startswith(PREFIX) else name, candidates, n=1, cutoff=0.6)
-    hint = f"Did you mean {near[0]}?" if near else "`zypher doctor` lists them all."
+    near = difflib.get_close_matches(name.removeprefix(PREFIX).lower(), fields, n=1, cutoff=0.6)
+    hint = f"Did you mean {spelling(near[0])}?" if near else "`zypher doctor` lists them all."
     raise SettingError(f"{shown} is not a setting. {hint}")
 
 
+def _as_variable(field: str) -> str:
+    return PREFIX + field.upper()
+
+
 def _convert(name: str, value: Any, *, source: str) -> Any:
-    expected = next(f.type for f in msgspec.structs.fields(Settings) if f.name == name)
     shown = source if source != CONFIG_FILE else f"{name} in {CONFIG_FILE}"
+    if name == "redis_url":
+        return _redis_url(value, shown=shown)
+    expected = next(f.type for f in msgspec.structs.fields(Settings) if f.name == name)
     try:
         if name == "mock_latency_ms":
             return LatencyRange.parse(str(value))
         if name == "models" and isinstance(value, str):
             value = [part.strip() for part in value.split(",") if part.strip()]
         if name == "data_dir":
-            return Path(msgspec.convert(value, str)).expanduser()
-        if name == "log_level" and isinstance(value, str):
+            return _path(value)
+        if isinstance(value, str) and isinstance(msgspec.inspect.type_info(expected), msgspec.inspect.LiteralType):
             value = value.lower()
         # what the environment holds is text: numbers are read from it, in the file they must be numbers
-        return msgspec.convert(value, expected, strict=source == CONFIG_FILE)
+        converted = msgspec.convert(value, expected, strict=source == CONFIG_FILE)
     except (msgspec.ValidationError, ValueError) as error:
-        choices = get_args(expected) if getattr(expected, "__origin__", None) is Literal else ()
-        near = difflib.get_close_matches(str(value), [str(c) for c in choices], n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        reason = str(error)[:1].lower() + str(error)[1:]
-        raise SettingError(f"{shown}={value!r} cannot be used: {reason}.{hint}") from error
+        reason = _wanted(expected) or str(error)[:1].lower() + str(error)[1:]
+        raise SettingError(f"{shown}={value!r} cannot be used: {reason}.{_hint(expected, value)}") from error
+    if isinstance(converted, float) and not math.isfinite(converted):
+        raise SettingError(f"{shown}={value!r} cannot be used: {_wanted(expected)}.")
+    return converted
+
+
+def _redis_url(value: Any, *, shown: str) -> str:
+    """The URL as it is. It may hold a password, so no message repeats any of it."""
+    try:
+        parts = urlsplit(value if isinstance(value, str) else "")
+        usable = bool(parts.path if parts.scheme == "unix" else parts.hostname) and (
+            parts.port is None or parts.port > 0
+        )
+    except ValueError:
+        parts, usable = None, False
+    if parts is None or parts.scheme not in REDIS_SCHEMES or not usable:
+        raise SettingError(
+            f"{shown} cannot be used: it must be like redis://host:6379/0, rediss://host:6379/0 or unix:///path/to.sock."
+        )
+    return str(value)
+
+
+def _path(value: Any) -> Path:
+    text = msgspec.convert(value, str)
+    if "\0" in text:
+        raise ValueError("a path holds no NUL")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ValueError("that user has no home directory") from error
+
+
+def _wanted(expected: Any) -> str | None:
+    """What a setting of this type can be, as the end of a sentence; ``None`` where the error itself says it better."""
+    match msgspec.inspect.type_info(expected):
+        case msgspec.inspect.LiteralType(values):
+            return "it must be one of " + ", ".join(str(value) for value in values)
+        case msgspec.inspect.IntType() | msgspec.inspect.FloatType() as number:
+            noun = "a whole number" if isinstance(number, msgspec.inspect.IntType) else "a number"
+            if number.ge is not None and number.le is not None:
+                return f"it must be {noun} from {number.ge:g} to {number.le:g}"
+            if number.gt is not None:
+                return f"it must be {noun} above {number.gt:g}"
+            return f"it must be {noun}" if number.ge is None else f"it must be {noun}, {number.ge:g} or more"
+        case _:
+            return None
+
+
+def _hint(expected: Any, value: Any) -> str:
+    match msgspec.inspect.type_info(expected):
+        case msgspec.inspect.LiteralType(values):
+            near = difflib.get_close_matches(str(value), [str(each) for each in values], n=1)
+            return f" Did you mean {near[0]!r}?" if near else ""
+        case _:
+            return ""
