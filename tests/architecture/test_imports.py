@@ -1,4 +1,4 @@
-"""What an import loads. import-linter (`just lint`) holds the direction; these start an interpreter to see the weight."""
+"""What an import loads. import-linter (`just lint`) holds the direction; here interpreters start, to see the weight."""
 
 import subprocess
 import sys
