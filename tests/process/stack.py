@@ -121,6 +121,12 @@ class Up:
                     found.append(int(place.name))
         return found
 
+    def pid_of(self, command: str) -> int:
+        """The process that runs a command such as ``tui``."""
+        wanted = f"\0{command}\0".encode()
+        (pid,) = [pid for pid in self.survivors() if wanted in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return pid
+
     def kill_everything(self) -> None:
         """SIGKILL to all of it at once."""
         for pid in self.survivors():

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import re
+import select
 from collections import deque
 from pathlib import Path
 
@@ -39,14 +40,14 @@ class Console:
 
     def ready(self, kind: str, text: str) -> None:
         """A part can be used."""
-        self._plain(1, f"{'ready':<7}{kind:<8}{text}")
+        self._plain(STDOUT, f"{'ready':<7}{kind:<8}{text}")
 
     def event(self, what: str, text: str, *, level: int = logging.INFO, about: str = "") -> None:
         """Something happened to a part: one structured line, and on a terminal a plain one."""
         extra = {"event": what, "child": about} if about else {"event": what}
         _logger.log(level, "%s", f"{about} {text}".strip(), extra=extra)
         if self._logs_dir is not None:
-            self._plain(2, f"{what:<7}{about + ' ' if about else ''}{text}")
+            self._plain(STDERR, f"{what:<7}{about + ' ' if about else ''}{text}")
 
     def child_line(self, name: str, line: bytes) -> None:
         """One line of a child's output; ``name`` names its log file."""
@@ -57,13 +58,13 @@ class Console:
         if self._held is not None:
             self._held.append(line)
         else:
-            _write(2, line)
+            STDERR.line(line)
 
     def release(self) -> None:
         """Let the children's lines through; until now they waited, so that the lines of ready parts stand together."""
         held, self._held = self._held or (), None
         for line in held:
-            _write(2, line)
+            STDERR.line(line)
 
     def hush(self) -> None:
         """The start has failed: nothing more is said here, for one sentence will say it all."""
@@ -88,13 +89,13 @@ class Console:
         """One line of the supervisor's own log."""
         if self._logs_dir is None:
             if not self._hushed:
-                _write(2, line.encode())
+                STDERR.line(line.encode())
         else:
             self._file("supervisor").write(line.encode())
 
-    def _plain(self, fd: int, text: str) -> None:
+    def _plain(self, out: "Out", text: str) -> None:
         if not self._covered and not self._hushed:
-            _write(fd, text.encode())
+            out.line(text.encode())
 
     def _file(self, name: str) -> "_LogFile":
         assert self._logs_dir is not None
@@ -133,9 +134,35 @@ class _LogFile:
                 file.write(line + b"\n")
 
 
-def _write(fd: int, line: bytes) -> None:
-    """Write one line past Python's buffers. A reader that is gone is no reason to stop serving."""
-    data = _CONTROLS.sub(b"\xef\xbf\xbd", line) + b"\n"
-    with contextlib.suppress(OSError):
-        while data:
-            data = data[os.write(fd, data) :]
+class Out:
+    """A descriptor to write lines to, which nobody may be able to take.
+
+    A reader that is gone, or a terminal that has stopped, is no reason to stop serving: after a second of waiting
+    lines are lost until it moves again.
+    """
+
+    _PATIENCE_S = 1.0
+    _CHUNK_BYTES = 512
+    """What a pipe that is ready takes at once on every system."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._stalled = False
+
+    def line(self, line: bytes) -> None:
+        """Write one line, control characters replaced."""
+        self.raw(_CONTROLS.sub(b"\xef\xbf\xbd", line) + b"\n")
+
+    def raw(self, data: bytes) -> None:
+        """Write past Python's buffers."""
+        with contextlib.suppress(OSError):
+            while data:
+                _, ready, _ = select.select([], [self._fd], [], 0 if self._stalled else self._PATIENCE_S)
+                self._stalled = not ready
+                if self._stalled:
+                    return
+                data = data[os.write(self._fd, data[: self._CHUNK_BYTES]) :]
+
+
+STDOUT = Out(1)
+STDERR = Out(2)

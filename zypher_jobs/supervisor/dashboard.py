@@ -8,9 +8,10 @@ import sys
 import termios
 
 from zypher_jobs.supervisor.child import Reaper
+from zypher_jobs.supervisor.console import STDOUT
 from zypher_jobs.supervisor.parts import child_environ, command
 
-_LEAVE_FULL_SCREEN = "\x1b[?1049l\x1b[?1000;1002;1003;1006;1015;2004;2026l\x1b[<u\x1b[?25h\x1b[0m"
+_LEAVE_FULL_SCREEN = b"\x1b[?1049l\x1b[?1000;1002;1003;1006;1015;2004;2026l\x1b[<u\x1b[?25h\x1b[0m"
 """Back to the first screen; no mouse, paste, synchronized-output or keyboard modes; a cursor; plain text."""
 
 
@@ -58,9 +59,11 @@ class Dashboard:
             self._process.kill()
 
     def _end(self, code: int) -> None:
-        with contextlib.suppress(OSError, termios.error):
+        with contextlib.suppress(termios.error):
+            # at once, not after pending output: a terminal that has stopped would never take it
+            termios.tcsetattr(0, termios.TCSANOW, self._modes)
             if code != 0:
-                os.write(1, _LEAVE_FULL_SCREEN.encode())
-            termios.tcsetattr(0, termios.TCSADRAIN, self._modes)
+                STDOUT.raw(_LEAVE_FULL_SCREEN)
+                termios.tcflush(0, termios.TCIFLUSH)  # keys and answers that were meant for it
         self._code = code
         self._ended.set()

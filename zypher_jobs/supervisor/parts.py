@@ -121,7 +121,7 @@ class Part(ABC):
             process.kill()
             await process.wait()
         self.process = None
-        self._console.event("ended", "ended", about=self.name)
+        self._console.event("stop", "ended", about=self.name)
 
     def kill(self) -> None:
         """End it at once."""
