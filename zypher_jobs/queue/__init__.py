@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zypher_jobs.queue.client import PredictionQueue
-    from zypher_jobs.queue.serialize import deserialize, serialize
+    from zypher_jobs.queue.payloads import deserialize, serialize
 
 __all__ = ["PredictionQueue", "deserialize", "serialize"]
 
-_HOMES = {"PredictionQueue": "client", "serialize": "serialize", "deserialize": "serialize"}
+_HOMES = {"PredictionQueue": "client", "serialize": "payloads", "deserialize": "payloads"}
 
 
 def __getattr__(name: str) -> Any:

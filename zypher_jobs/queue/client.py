@@ -20,8 +20,8 @@ from zypher_jobs.queue.connection import connection_pool, redis_errors
 from zypher_jobs.queue.ids import new_prediction_id
 from zypher_jobs.queue.inspect import Inspector
 from zypher_jobs.queue.latency import bucket_of
+from zypher_jobs.queue.payloads import deserialize, serialize
 from zypher_jobs.queue.scripts import Record, Recorded, Scripts
-from zypher_jobs.queue.serialize import deserialize, serialize
 from zypher_jobs.queue.waiters import Waiters
 from zypher_jobs.settings import Settings
 

@@ -16,8 +16,8 @@ from zypher_jobs.errors import UnknownPrediction
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.connection import RedisClient, connect, redis_errors
 from zypher_jobs.queue.latency import BOUNDS_MS
+from zypher_jobs.queue.payloads import deserialize
 from zypher_jobs.queue.scripts import load
-from zypher_jobs.queue.serialize import deserialize
 
 _decode_worker = msgspec.msgpack.Decoder(WorkerStats).decode
 

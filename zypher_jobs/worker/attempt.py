@@ -10,8 +10,8 @@ import msgspec
 from zypher_jobs.contracts.prediction import PREVIEW_CHARS, Status
 from zypher_jobs.errors import ModelError
 from zypher_jobs.queue.latency import bucket_of
+from zypher_jobs.queue.payloads import failure_of, serialize
 from zypher_jobs.queue.scripts import Claim, Ended, Finish
-from zypher_jobs.queue.serialize import failure_of, serialize
 
 KEEP_FOR_EVER = -1
 

@@ -15,7 +15,7 @@ from zypher_jobs.errors import RedisUnavailable, StartError
 from zypher_jobs.models import ModelRegistry
 from zypher_jobs.queue.client import PREDICT, PredictionQueue
 from zypher_jobs.queue.embedded import socket_path
-from zypher_jobs.queue.serialize import deserialize, serialize
+from zypher_jobs.queue.payloads import deserialize, serialize
 from zypher_jobs.settings import Settings, load_settings
 from zypher_jobs.worker.predict import predict, record_end, record_start
 from zypher_jobs.worker.worker import PredictionWorker

@@ -11,8 +11,8 @@ from zypher_jobs.models import ModelRegistry
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.connection import redis_errors
 from zypher_jobs.queue.latency import bucket_of
+from zypher_jobs.queue.payloads import failure_of
 from zypher_jobs.queue.scripts import Record, Recorded, Scripts
-from zypher_jobs.queue.serialize import failure_of
 from zypher_jobs.settings import Settings
 
 

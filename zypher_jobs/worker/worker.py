@@ -28,8 +28,8 @@ from redis.exceptions import RedisError
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.errors import AttemptsExhausted, PredictionTimeout, RedisUnavailable
 from zypher_jobs.queue.connection import connection_options, redis_errors
+from zypher_jobs.queue.payloads import deserialize, serialize
 from zypher_jobs.queue.scripts import Claim, Claimed, Finish, Scripts
-from zypher_jobs.queue.serialize import deserialize, serialize
 from zypher_jobs.worker.attempt import KEEP_FOR_EVER, Attempt, JobCall
 from zypher_jobs.worker.backoff import Backoff
 from zypher_jobs.worker.lease import LeaseKeeper

@@ -4,13 +4,14 @@
 -- Returns {now ms, ms until the next deferred one or -1, {id, score, attempt, token, job or false}, …}.
 -- Invariant: a prediction whose in-progress key exists, whoever wrote it, is not taken; the token holds the attempt, which only rises.
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local exactly = time[1] * 1000 + time[2] / 1000
+local now = math.floor(exactly)
 local room = tonumber(ARGV[2])
 local reply = {now, -1}
 local offset, chunk = 0, 128
 while room > 0 do
   -- arq keeps running predictions in its queue: read on until there is no room or nothing due
-  local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'WITHSCORES', 'LIMIT', offset, chunk)
+  local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', exactly, 'WITHSCORES', 'LIMIT', offset, chunk)
   for i = 1, #due, 2 do
     local id = due[i]
     if room > 0 and redis.call('EXISTS', ARGV[5] .. id) == 0 then
@@ -36,7 +37,7 @@ if room == 0 then
     redis.call('LPUSH', KEYS[3], '1')
   end
 else
-  local later = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-  if later[2] then reply[2] = math.ceil(later[2] - now) end
+  local later = redis.call('ZRANGEBYSCORE', KEYS[1], string.format('(%.17g', exactly), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  if later[2] then reply[2] = math.ceil(later[2] - exactly) end
 end
 return reply

@@ -9,10 +9,10 @@ local running = redis.call('ZCOUNT', KEYS[2], now, '+inf')
 local waiting = math.max(0, redis.call('ZCARD', KEYS[1]) - running)
 local offset, chunk = 0, 128
 while true do
-  local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'WITHSCORES', 'LIMIT', offset, chunk)
+  local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now + 1, 'WITHSCORES', 'LIMIT', offset, chunk)
   for i = 1, #due, 2 do
     if redis.call('EXISTS', ARGV[1] .. due[i]) == 0 then
-      return {now, waiting, running, tonumber(due[i + 1])}
+      return {now, waiting, running, math.floor(due[i + 1])}
     end
   end
   if #due < 2 * chunk then return {now, waiting, running, -1} end

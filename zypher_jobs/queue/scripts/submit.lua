@@ -4,10 +4,12 @@
 -- Returns {created ms, predictions ahead}.
 -- Invariant: the same id is queued once; a second submit of it (a retry whose first answer was lost) changes nothing.
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+-- the score holds microseconds as a fraction: those of one millisecond keep their order, and arq reads it as ms all the same
+local due = time[1] * 1000 + time[2] / 1000
+local now = math.floor(due)
 if redis.call('EXISTS', KEYS[2], KEYS[3]) == 0 then
   redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
-  redis.call('ZADD', KEYS[1], now, ARGV[1])
+  redis.call('ZADD', KEYS[1], due, ARGV[1])
   redis.call('HSET', KEYS[4], 'status', 'queued', 'model', ARGV[5], 'mode', 'async', 'created_at_ms', now, 'input_preview', ARGV[6])
   redis.call('PEXPIRE', KEYS[4], ARGV[4])
   redis.call('ZADD', KEYS[5], now, ARGV[1])

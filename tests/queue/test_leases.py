@@ -1,0 +1,110 @@
+"""Claims, fencing tokens and finishes, script by script."""
+
+from zypher_jobs.contracts.prediction import Status
+from zypher_jobs.queue import PredictionQueue, keys
+from zypher_jobs.queue.payloads import serialize
+from zypher_jobs.queue.scripts import Claimed, Ended, Finish
+from zypher_jobs.testing import wait_until
+
+RESULT = serialize(
+    {"t": 1, "f": "predict", "a": [], "k": {}, "et": 0, "s": True, "r": 1, "st": 0, "ft": 0, "q": "", "id": ""}
+)
+
+
+async def claim(queue: PredictionQueue, worker_id: str = "w1", *, room: int = 10, lease_ms: int = 5000) -> Claimed:
+    """One claim on the default queue."""
+    return await queue.scripts.claim(queue=keys.ARQ_QUEUE, worker_id=worker_id, room=room, lease_ms=lease_ms)
+
+
+async def finish(queue: PredictionQueue, claimed: Claimed, status: str = Status.SUCCEEDED, **more: bool) -> list[bool]:
+    """Finish all of a claim with one status."""
+    finishes = [
+        Finish(Ended(c.prediction_id, c.token, c.attempt, status, result_ttl_ms=60_000, **more), RESULT)
+        for c in claimed.claims
+    ]
+    return await queue.scripts.finish(finishes, queue=keys.ARQ_QUEUE, retention_ms=60_000)
+
+
+async def test_a_claim_takes_as_many_as_there_is_room_for_oldest_first(queue: PredictionQueue) -> None:
+    """A second worker takes the rest, and nothing is taken twice."""
+    ids = [(await queue.submit("mock", {"input": str(n)})).prediction_id for n in range(5)]
+    first = await claim(queue, "w1", room=3)
+    second = await claim(queue, "w2", room=3)
+    taken = [c.prediction_id for c in first.claims + second.claims]
+    assert sorted(taken) == sorted(ids)
+    assert len(first.claims) == 3
+    assert (await queue.prediction(taken[0])).status is Status.RUNNING
+
+
+async def test_a_thousand_running_ones_at_the_head_hide_nothing(queue: PredictionQueue) -> None:
+    """Stock arq reads only the first of its queue and never sees a fresh job behind those in progress."""
+    for number in range(300):
+        await queue.submit("mock", {"input": str(number)})
+    assert len((await claim(queue, "w1", room=300)).claims) == 300
+    fresh = await queue.submit("mock", {"input": "fresh"})
+    assert [c.prediction_id for c in (await claim(queue, "w2", room=1)).claims] == [fresh.prediction_id]
+    assert fresh.queue_position == 0
+
+
+async def test_a_lapsed_lease_is_claimed_again_and_the_late_finish_refused(queue: PredictionQueue) -> None:
+    """One terminal write: the one of the worker that holds the lease."""
+    submitted = await queue.submit("mock", {"input": "a"})
+    lost = await claim(queue, "w1", lease_ms=1)
+    again = await _claim_when_lapsed(queue)
+    assert again.claims[0].attempt == 2
+    assert await finish(queue, lost) == [False]
+    assert (await queue.prediction(submitted.prediction_id)).status is Status.RUNNING
+    assert await finish(queue, again) == [True]
+    assert await finish(queue, again) == [False]
+    ended = await queue.prediction(submitted.prediction_id)
+    assert (ended.status, ended.attempts, ended.worker) == (Status.SUCCEEDED, 2, "w2")
+
+
+async def test_a_lapsed_lease_that_nobody_took_still_finishes(queue: PredictionQueue) -> None:
+    """Redis was away for longer than the lease: the work is done, why do it twice."""
+    await queue.submit("mock", {"input": "a"})
+    claimed = await claim(queue, "w1", lease_ms=1)
+    key = keys.ARQ_IN_PROGRESS + claimed.claims[0].prediction_id
+
+    async def lapsed() -> bool:
+        return await queue.exists(key) == 0
+
+    await wait_until(lapsed)
+    assert await finish(queue, claimed) == [True]
+
+
+async def test_what_is_handed_back_is_claimed_again_without_counting(queue: PredictionQueue) -> None:
+    """A drain is not the prediction's fault; a retry that the model asked for counts."""
+    submitted = await queue.submit("mock", {"input": "a"})
+    assert await finish(queue, await claim(queue), Status.QUEUED, counts_as_attempt=False) == [True]
+    assert (await queue.prediction(submitted.prediction_id)).status is Status.QUEUED
+    second = await claim(queue)
+    assert second.claims[0].attempt == 1
+    assert await finish(queue, second, Status.QUEUED, counts_as_attempt=True) == [True]
+    assert (await claim(queue)).claims[0].attempt == 2
+
+
+async def test_a_stock_workers_in_progress_key_is_respected(queue: PredictionQueue) -> None:
+    """arq writes ``1`` there; it is not ours to take."""
+    submitted = await queue.submit("mock", {"input": "a"})
+    await queue.set(keys.ARQ_IN_PROGRESS + submitted.prediction_id, b"1", px=60_000)
+    assert (await claim(queue)).claims == []
+
+
+async def test_the_next_deferred_one_is_told(queue: PredictionQueue) -> None:
+    """So that an idle worker wakes for it without polling."""
+    await queue.enqueue_job("later", _defer_by=30)
+    claimed = await claim(queue)
+    assert claimed.claims == []
+    assert claimed.next_due_ms is not None
+    assert 29_000 < claimed.next_due_ms <= 30_000
+
+
+async def _claim_when_lapsed(queue: PredictionQueue) -> Claimed:
+    async def taken() -> Claimed | None:
+        claimed = await claim(queue, "w2")
+        return claimed if claimed.claims else None
+
+    claimed = await wait_until(taken)
+    assert claimed is not None
+    return claimed
