@@ -14,11 +14,12 @@ from zypher_api.problems import MalformedRequest, UnsupportedMediaType
 MAX_WAIT_S = 60
 """Longest time a request is held open for a prediction; proxies give up soon after."""
 
-_LIST_MEMBER = re.compile(r'[ \t]*((?:"(?:[^"\\]|\\.)*"|[^",])*)(?:,|$)')
+# possessive throughout: hostile headers are refused in linear time
+_LIST_MEMBER = re.compile(r'((?:"(?:[^"\\]|\\.)*+"|[^",]++)*+)(?:,|$)', re.DOTALL)
 _PREFERENCE = re.compile(
-    r"""([!#$%&'*+.^_`|~0-9A-Za-z-]+)             # token
-        [ \t]*(?:=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([!#$%&'*+.^_`|~0-9A-Za-z-]*)))?  # = word
-        [ \t]*(?:;.*)?                              # parameters: none that we know""",
+    r"""([!#$%&'*+.^_`|~0-9A-Za-z-]++)            # token
+        [ \t]*+(?:=[ \t]*+(?:"((?:[^"\\]|\\.)*+)"|([!#$%&'*+.^_`|~0-9A-Za-z-]*+)))?  # = word
+        [ \t]*+(?:;.*)?                              # parameters: none that we know""",
     re.VERBOSE | re.DOTALL,
 )
 

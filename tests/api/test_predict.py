@@ -3,10 +3,11 @@
 import asyncio
 import hashlib
 
+import msgspec
 import pytest
 
 from tests.api.models import Gate
-from tests.api.running import RunningApi
+from tests.api.running import RunningApi, running_worker
 from zypher_jobs.queue import PredictionQueue
 from zypher_jobs.testing import wait_until
 from zypher_jobs.worker import PredictionWorker
@@ -100,7 +101,7 @@ async def test_prefer_with_wait_answers_a_failure_as_a_synchronous_one(
 
 
 async def test_a_queued_prediction_can_be_read_until_it_has_succeeded(api: RunningApi) -> None:
-    """Queued with its position and ``Retry-After``; in the end the output and the times, and no more ``Retry-After``."""
+    """Queued: its position and ``Retry-After``. Ended: output and times, and no more ``Retry-After``."""
     await api.post("/predict", json={"input": "first"}, headers={"Async-Mode": "true"})
     location = (await api.post("/predict", json={"input": "hello"}, headers={"Async-Mode": "true"})).headers["location"]
 
@@ -109,8 +110,6 @@ async def test_a_queued_prediction_can_be_read_until_it_has_succeeded(api: Runni
     assert queued.json()["queue_position"] == 1
     assert queued.headers["retry-after"] == "1"
     assert queued.headers["cache-control"] == "no-store"
-
-    from tests.api.running import running_worker
 
     async with running_worker(api):
         done = await api.get(location, params={"wait": "10"})
@@ -160,8 +159,6 @@ async def test_a_failed_prediction_says_why_without_a_traceback(api: RunningApi)
 
 async def test_a_prediction_over_its_timeout_answers_504(api: RunningApi) -> None:
     """The caller waits no longer than ``ZYPHER_RUN_TIMEOUT_S``."""
-    import msgspec
-
     api.services.settings = msgspec.structs.replace(api.services.settings, run_timeout_s=0.05)
 
     answer = await api.post("/models/gate/predict", json={})

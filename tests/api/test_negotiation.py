@@ -1,0 +1,102 @@
+"""``Prefer`` in every form that RFC 7240 allows, and ``Async-Mode``."""
+
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zypher_api.negotiation import NOW, parse_prefer, wanted_reply
+
+N = 250_000
+
+
+def scope(*headers: tuple[str, str]) -> Any:
+    """A request with these headers."""
+    return cast("Any", {"headers": [(name.encode(), value.encode()) for name, value in headers]})
+
+
+@pytest.mark.parametrize(
+    ("values", "wait_s", "applied"),
+    [
+        (["respond-async"], None, b"respond-async"),
+        (["Respond-Async"], None, b"respond-async"),
+        (["respond-async, wait=5"], 5, b"respond-async, wait=5"),
+        (["wait=5, respond-async"], 5, b"respond-async, wait=5"),
+        (["wait=5,respond-async"], 5, b"respond-async, wait=5"),
+        (["  respond-async ,\t wait = 5 "], 5, b"respond-async, wait=5"),
+        (['respond-async, wait="5"'], 5, b"respond-async, wait=5"),
+        (["respond-async", "wait=5"], 5, b"respond-async, wait=5"),
+        (["wait=5", "respond-async"], 5, b"respond-async, wait=5"),
+        (["respond-async; foo=bar, wait=5; x"], 5, b"respond-async, wait=5"),
+        (["respond-async, wait=5, wait=9"], 5, b"respond-async, wait=5"),
+        (["foo, return=minimal, respond-async, handling=lenient"], None, b"respond-async"),
+        (['foo="a, b; c", respond-async'], None, b"respond-async"),
+        ([", ,respond-async,,"], None, b"respond-async"),
+        (["respond-async, wait=0"], 0, b"respond-async, wait=0"),
+        (["respond-async, wait=100000"], 60, b"respond-async, wait=60"),
+        (["respond-async="], None, b"respond-async"),
+        (['respond-async=""'], None, b"respond-async"),
+    ],
+)
+def test_respond_async_is_heard_in_every_legal_form(values: list[str], wait_s: int | None, applied: bytes) -> None:
+    """Any order, spaces, quotes, case, parameters, several headers, strangers; the first of repeated ones counts."""
+    reply = wanted_reply(scope(*(("prefer", value) for value in values)))
+
+    assert (reply.later, reply.wait_s, reply.applied) == (True, wait_s, applied)
+
+
+@pytest.mark.parametrize("wait", ["wait", "wait=", "wait=soon", "wait=-1", "wait=1.5", 'wait="x', "wait=1e9", "wait=٣"])
+def test_a_wait_that_cannot_be_understood_is_ignored(wait: str) -> None:
+    """As RFC 7240 wants it: the rest of the header still counts."""
+    reply = wanted_reply(scope(("prefer", f"respond-async, {wait}")))
+
+    assert (reply.later, reply.wait_s) == (True, None)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "wait=5",
+        "foo",
+        "respond-async-not",
+        "x=respond-async",
+        'foo="a, respond-async"',
+        '"respond-async"',
+        "respond-async=1",
+    ],
+)
+def test_what_does_not_ask_for_it_is_answered_now(value: str) -> None:
+    """Nothing but the preference itself."""
+    assert wanted_reply(scope(("prefer", value))) == NOW
+
+
+def test_async_mode_takes_a_wait_too() -> None:
+    """``wait`` bounds whatever goes through the queue; ``respond-async`` was not what decided."""
+    reply = wanted_reply(scope(("async-mode", "true"), ("prefer", "wait=5")))
+
+    assert (reply.later, reply.wait_s, reply.applied) == (True, 5, b"wait=5")
+
+
+@given(st.lists(st.text(alphabet=st.characters(codec="latin-1"), max_size=60), max_size=4))
+def test_no_header_breaks_the_parser(values: list[str]) -> None:
+    """Whatever the bytes, preferences come out, with names in lower case."""
+    assert all(name == name.lower() for name in parse_prefer(values))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        " " * N + '"',
+        "a" + " " * N + '"',
+        "a" + " " * N + "x",
+        'a="' + "\\" * N,
+        "a=" + " " * N + "(",
+        '"",' * N,
+        "," * N,
+    ],
+)
+def test_the_parser_is_quick_on_hostile_headers(value: str) -> None:
+    """A header of a quarter of a megabyte takes linear time; quadratic would take minutes."""
+    parse_prefer([value])
