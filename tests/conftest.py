@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -24,7 +25,8 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded
 @pytest.fixture
 def redis_url(shared_server: EmbeddedServer) -> str:
     """URL of an empty database."""
-    with redis.Redis.from_url(shared_server.url) as client:
+    connection: Any = redis.Redis(unix_socket_path=str(shared_server.socket_path))
+    with connection as client:
         client.flushall()
     return shared_server.url
 

@@ -1,7 +1,7 @@
 """A queue client, and workers that run in the test's own process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Protocol
 
@@ -52,7 +52,7 @@ async def start_worker(settings: Settings, registry: ModelRegistry) -> AsyncIter
 @asynccontextmanager
 async def running_worker(
     settings: Settings, registry: ModelRegistry, functions: Sequence[Any] = (), **options: Any
-) -> AsyncIterator[PredictionWorker]:
+) -> AsyncGenerator[PredictionWorker]:
     """One worker that claims until the block is left."""
     defaults: dict[str, Any] = {"handle_signals": False, "ctx": {"registry": registry, "settings": settings}}
     worker = PredictionWorker(
@@ -67,6 +67,3 @@ async def running_worker(
         await worker.close()
         with suppress(asyncio.CancelledError):
             await running
-
-
-Function = Callable[..., Awaitable[Any]]

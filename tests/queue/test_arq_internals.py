@@ -62,6 +62,6 @@ def test_what_the_worker_reads_of_arq_is_there() -> None:
 def test_arqs_run_drains_through_the_overridden_methods() -> None:
     """``run`` and ``async_run`` start ``main``; the stop after the grace period cancels ``tasks`` and ``main_task``."""
     assert "self.main()" in inspect.getsource(Worker.async_run)
-    stop = inspect.getsource(Worker._wait_for_tasks_to_complete)
+    stop = inspect.getsource(vars(Worker)["_wait_for_tasks_to_complete"])
     assert "self.tasks.values()" in stop
     assert "self.main_task.cancel()" in stop

@@ -16,10 +16,14 @@ async def claim(queue: PredictionQueue, worker_id: str = "w1", *, room: int = 10
     return await queue.scripts.claim(queue=keys.ARQ_QUEUE, worker_id=worker_id, room=room, lease_ms=lease_ms)
 
 
-async def finish(queue: PredictionQueue, claimed: Claimed, status: str = Status.SUCCEEDED, **more: bool) -> list[bool]:
+async def finish(
+    queue: PredictionQueue, claimed: Claimed, status: str = Status.SUCCEEDED, *, counts: bool = True
+) -> list[bool]:
     """Finish all of a claim with one status."""
     finishes = [
-        Finish(Ended(c.prediction_id, c.token, c.attempt, status, result_ttl_ms=60_000, **more), RESULT)
+        Finish(
+            Ended(c.prediction_id, c.token, c.attempt, status, result_ttl_ms=60_000, counts_as_attempt=counts), RESULT
+        )
         for c in claimed.claims
     ]
     return await queue.scripts.finish(finishes, queue=keys.ARQ_QUEUE, retention_ms=60_000)
@@ -76,11 +80,11 @@ async def test_a_lapsed_lease_that_nobody_took_still_finishes(queue: PredictionQ
 async def test_what_is_handed_back_is_claimed_again_without_counting(queue: PredictionQueue) -> None:
     """A drain is not the prediction's fault; a retry that the model asked for counts."""
     submitted = await queue.submit("mock", {"input": "a"})
-    assert await finish(queue, await claim(queue), Status.QUEUED, counts_as_attempt=False) == [True]
+    assert await finish(queue, await claim(queue), Status.QUEUED, counts=False) == [True]
     assert (await queue.prediction(submitted.prediction_id)).status is Status.QUEUED
     second = await claim(queue)
     assert second.claims[0].attempt == 1
-    assert await finish(queue, second, Status.QUEUED, counts_as_attempt=True) == [True]
+    assert await finish(queue, second, Status.QUEUED, counts=True) == [True]
     assert (await claim(queue)).claims[0].attempt == 2
 
 

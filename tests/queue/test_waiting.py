@@ -8,6 +8,7 @@ from tests.queue.conftest import StartWorker
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.errors import RedisUnavailable, UnknownPrediction
 from zypher_jobs.queue import PredictionQueue
+from zypher_jobs.queue.connection import RedisClient
 from zypher_jobs.queue.embedded import EmbeddedServer
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
@@ -22,7 +23,7 @@ async def test_many_waiters_of_many_predictions_are_all_woken(
     await start_worker()
     ended = await asyncio.wait_for(asyncio.gather(*waiting), 10)
     assert {prediction.status for prediction in ended} == {Status.SUCCEEDED}
-    assert queue._waiters._channels == {}
+    await wait_until(lambda: nobody_listens(queue))
 
 
 async def test_a_wait_ends_at_its_time_out_with_what_is_known(queue: PredictionQueue) -> None:
@@ -41,11 +42,11 @@ async def test_a_canceled_waiter_leaves_nothing_behind(queue: PredictionQueue) -
     """A caller that goes away frees its channel."""
     submitted = await queue.submit("mock", {"input": "a"})
     waiting = asyncio.create_task(queue.wait_for(submitted.prediction_id, 30))
-    await wait_until(lambda: any(c.confirmed.is_set() for c in queue._waiters._channels.values()))
+    await wait_until(lambda: somebody_listens(queue))
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    assert queue._waiters._channels == {}
+    await wait_until(lambda: nobody_listens(queue))
 
 
 async def test_waiters_learn_that_redis_went_away_and_can_wait_again(
@@ -55,10 +56,21 @@ async def test_waiters_learn_that_redis_went_away_and_can_wait_again(
     queue = PredictionQueue.from_settings(valkey_settings)
     submitted = await queue.submit("mock", {"input": "a"})
     waiting = asyncio.create_task(queue.wait_for(submitted.prediction_id, 60))
-    await wait_until(lambda: any(c.confirmed.is_set() for c in queue._waiters._channels.values()))
+    await wait_until(lambda: somebody_listens(queue))
     valkey.kill()
     with pytest.raises(RedisUnavailable):
         await asyncio.wait_for(waiting, 5)
     valkey.start()
     assert (await queue.wait_for(submitted.prediction_id, 0.2)).status is Status.QUEUED
     await queue.aclose()
+
+
+async def somebody_listens(queue: PredictionQueue) -> bool:
+    """What the server says of the subscriptions."""
+    redis: RedisClient = queue
+    return bool(await redis.pubsub_channels())
+
+
+async def nobody_listens(queue: PredictionQueue) -> bool:
+    """No subscription is left."""
+    return not await somebody_listens(queue)
