@@ -1,6 +1,7 @@
 """``serve``: the API on a port, with uvicorn, until SIGTERM or SIGINT."""
 
 import errno
+import gc
 import math
 import signal
 import socket
@@ -31,6 +32,9 @@ def serve(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again once it has drained; then there is nothing left to do
         signal.signal(number, _ignore)
+    # what is there now stays: the collector need not walk all modules and routes again and again (8 % of a request)
+    gc.collect()
+    gc.freeze()
     server.run(sockets=[listener])
     return 0 if server.started else 1
 

@@ -39,10 +39,11 @@ for i, ended in ipairs(cmsgpack.unpack(ARGV[8])) do
         redis.call('HSET', record, 'status', status, 'finished_at_ms', now, 'run_us', ended[12], 'output_preview', ended[6],
           'error_code', ended[7], 'error_message', ended[8])
         redis.call('PEXPIRE', record, ARGV[1])
-        tally(KEYS[4], KEYS[5], known, 'async', status, ended[9], ended[10], ended[11], ended[12])
+        tally(known, 'async', status, ended[9], ended[10], ended[11], ended[12])
         redis.call('PUBLISH', ARGV[7] .. id, status)
       end
     end
   end
 end
+write_tallies(KEYS[4], KEYS[5])
 return accepted

@@ -8,11 +8,14 @@
 local written = 0
 for i, ended in ipairs(cmsgpack.unpack(ARGV[5])) do
   local id, mode, fields = ended[1], ended[3], ended[10]
-  tally(KEYS[2], KEYS[3], ended[2], mode, ended[4], ended[5], ended[6], ended[7], ended[8])
+  tally(ended[2], mode, ended[4], ended[5], ended[6], ended[7], ended[8])
   if fields then
     written = written + 1
+    if ARGV[5 + i] ~= '' then
+      fields[#fields + 1] = 'output'
+      fields[#fields + 1] = ARGV[5 + i]
+    end
     redis.call('HSET', ARGV[3] .. id, unpack(fields))
-    if ARGV[5 + i] ~= '' then redis.call('HSET', ARGV[3] .. id, 'output', ARGV[5 + i]) end
     redis.call('PEXPIRE', ARGV[3] .. id, ARGV[1])
     if mode == 'sync' then
       redis.call('ZADD', KEYS[1], ended[9], id)
@@ -21,6 +24,7 @@ for i, ended in ipairs(cmsgpack.unpack(ARGV[5])) do
     end
   end
 end
+write_tallies(KEYS[2], KEYS[3])
 local surplus = redis.call('ZCARD', KEYS[1]) - ARGV[2]
 if surplus > 0 then
   local oldest = redis.call('ZPOPMIN', KEYS[1], surplus)
