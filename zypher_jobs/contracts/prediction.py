@@ -33,6 +33,14 @@ class Mode(StrEnum):
     ASYNC = "async"
 
 
+class Priority(StrEnum):
+    """Which queue a prediction waits in. None starves: of ten claims six prefer high, three normal, one low."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
 class PredictionFailure(msgspec.Struct, frozen=True, kw_only=True):
     """Why a prediction did not succeed: a stable ``code`` for programs, a ``message`` for people."""
 

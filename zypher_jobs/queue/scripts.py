@@ -1,5 +1,6 @@
 """One typed async function for each Lua script; the scripts' own headers say what they do and promise."""
 
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from importlib.resources import files
@@ -10,21 +11,76 @@ import msgspec
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.connection import RedisClient
 
-_encode = msgspec.msgpack.Encoder().encode
 Script = Callable[..., Awaitable[Any]]
-_PREPENDED = {"finish": "tally", "record": "tally"}
+_PREPENDED = {
+    **{"finish": ("tally",), "record": ("tally",), "cancel": ("tally",)},
+    **{"claim": ("take",), "expire": ("take",)},
+}
+_NAMES = {
+    **{"JOB": keys.ARQ_JOB, "IN_PROGRESS": keys.ARQ_IN_PROGRESS, "RETRY": keys.ARQ_RETRY, "RESULT": keys.ARQ_RESULT},
+    **{"ABORT": keys.ARQ_ABORT, "RECORD": keys.RECORD, "LIST": keys.LIST, "SYNC_LIST": keys.SYNC_LIST, "DEAD": keys.DEAD},
+    **{"TURN": keys.TURN, "TURNS": keys.TURNS, "PAUSED": keys.PAUSED, "DEADLINES": keys.DEADLINES, "RATE": keys.RATE},
+    **{"COUNTS": keys.COUNTS, "LATENCY": keys.LATENCY, "EVENTS": keys.EVENTS, "WAKE": keys.WAKE, "DONE": keys.DONE},
+}
+_NUMBERS = {
+    **{"TURNS_END": keys.TURNS_END, "EVENTS_KEPT": keys.EVENTS_KEPT, "DEAD_LETTERS_KEPT": keys.DEAD_LETTERS_KEPT},
+    **{"RATE_BUCKET_MS": keys.RATE_BUCKET_MS, "RATE_TTL_MS": keys.RATE_TTL_MS, "JOB_TTL_MS": keys.JOB_TTL_MS},
+}
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class New(msgspec.Struct, frozen=True, array_like=True):
+    """One prediction to be queued, in the order that ``submit.lua`` reads."""
+
+    prediction_id: str
+    queue: str
+    model: str
+    version: str = ""
+    caller: str = ""
+    """Whom it is for: callers take turns."""
+    input_preview: str = ""
+    input_bytes: int = 0
+    record_ttl_ms: int = keys.JOB_TTL_MS
+    deadline_ms: int = 0
+    """Unix ms after which it is not begun; 0 is none."""
+    depth_limit: int = 0
+    """Predictions that may wait in the queue; 0 is no limit."""
+    replay_of: str = ""
+
+
+class Submission(msgspec.Struct, frozen=True):
+    """A prediction to be queued, with its job in arq's format."""
+
+    new: New
+    job: bytes
+
+
+class Submitted(msgspec.Struct, frozen=True, array_like=True):
+    """What became of one submission."""
+
+    state: int
+    """1 queued, 0 known already, -1 the queue is full."""
+    at: int
+    """Created at, Unix ms; the queue's depth if it is full."""
+    ahead: int
+    """Predictions ahead; ms until there is room (-1: unknown) if the queue is full."""
 
 
 class Claim(msgspec.Struct, frozen=True):
     """One prediction taken under a lease."""
 
     prediction_id: str
+    queue: str
     score: int
-    """When it was due, Unix ms."""
+    """Its turn, or when it was due in Unix ms."""
     attempt: int
     token: str
     job: bytes | None
     """arq's job; ``None`` when it outlived its lifetime in Redis."""
+    lost: int
+    """Attempts before this one whose worker never reported back."""
+    expired: bool
+    """Whether its deadline has passed."""
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -41,6 +97,7 @@ class Ended(msgspec.Struct, frozen=True, array_like=True):
     """One attempt that ended, in the order that ``finish.lua`` reads."""
 
     prediction_id: str
+    queue: str
     token: str
     attempt: int
     status: str
@@ -48,14 +105,20 @@ class Ended(msgspec.Struct, frozen=True, array_like=True):
     result_ttl_ms: int = 0
     """0 keeps no result, -1 keeps it for ever."""
     output_preview: str = ""
+    output_bytes: int = 0
     error_code: str = ""
     error_message: str = ""
+    error_traceback: str = ""
+    fingerprint: str = ""
+    """The same for failures of the same kind."""
     wait_bucket: int = 0
     wait_us: int = 0
     run_bucket: int = 0
     run_us: int = 0
     defer_ms: int = 0
     counts_as_attempt: bool = True
+    is_dead: bool = False
+    """Whether it becomes a dead letter."""
 
 
 class Finish(msgspec.Struct, frozen=True):
@@ -95,64 +158,61 @@ class Scripts:
         self._redis = redis
         self._submit = load(redis, "submit")
         self._claim = load(redis, "claim")
+        self._expire = load(redis, "expire")
         self._finish = load(redis, "finish")
+        self._cancel = load(redis, "cancel")
+        self._forget = load(redis, "forget")
         self._record = load(redis, "record")
 
-    async def submit(
-        self, prediction_id: str, *, job: bytes, retention_ms: int, model: str, input_preview: str
-    ) -> tuple[int, int]:
-        """Queue one prediction; ``(created ms, predictions ahead)``."""
-        reply = await self._submit(
-            keys=[
-                *(keys.ARQ_QUEUE, keys.job(prediction_id), keys.result(prediction_id), keys.record(prediction_id)),
-                *(keys.INDEX, keys.RUNNING, keys.WAKE),
-            ],
-            args=[prediction_id, job, keys.JOB_TTL_MS, keys.JOB_TTL_MS + retention_ms, model, input_preview],
-        )
-        created_at_ms, ahead = reply
-        return created_at_ms, ahead
+    async def submit(self, submissions: Sequence[Submission]) -> list[Submitted]:
+        """Queue predictions; for each what became of it."""
+        news, jobs = [s.new for s in submissions], [s.job for s in submissions]
+        reply = await self._submit(args=[_encode(news), keys.JOB_TTL_MS, *jobs])
+        return [Submitted(*row) for row in reply]
 
-    async def claim(self, *, queue: str, worker_id: str, room: int, lease_ms: int) -> Claimed:
-        """Take up to ``room`` due predictions of one arq queue."""
+    async def claim(self, *, queues: Sequence[str], worker_id: str, room: int, lease_ms: int) -> Claimed:
+        """Take up to ``room`` due predictions of some arq queues, in order of preference."""
         reply = await self._claim(
-            keys=[queue, keys.RUNNING, keys.WAKE],
-            args=[
-                *(worker_id, room, lease_ms, keys.JOB_TTL_MS),
-                *(keys.ARQ_IN_PROGRESS, keys.ARQ_RETRY, keys.ARQ_JOB, keys.RECORD),
-            ],
+            keys=queues, args=[worker_id, room, lease_ms, keys.JOB_TTL_MS, random.randrange(10)]
         )
-        now_ms, next_due_ms, *rows = reply
-        return Claimed(
-            now_ms,
-            None if next_due_ms < 0 else next_due_ms,
-            [Claim(r[0].decode(), int(float(r[1])), r[2], r[3].decode(), r[4]) for r in rows],
-        )
+        return _claimed(reply)
+
+    async def expire(self, *, worker_id: str, room: int, lease_ms: int) -> Claimed:
+        """Take up to ``room`` predictions that waited past their deadline."""
+        return _claimed(await self._expire(args=[worker_id, room, lease_ms, keys.JOB_TTL_MS]))
 
     async def wake_up(self, timeout_s: float) -> None:
         """Until something is submitted or handed back, at most ``timeout_s`` (less than the client's own time-out)."""
         await self._redis.execute_command("BLPOP", keys.WAKE, timeout_s)
 
-    async def finish(self, finishes: Sequence[Finish], *, queue: str, retention_ms: int) -> list[bool]:
+    async def finish(self, finishes: Sequence[Finish], *, retention_ms: int) -> list[bool]:
         """End attempts; for each whether it was accepted (``False``: its lease was no longer the worker's)."""
-        reply = await self._finish(
-            keys=[queue, keys.RUNNING, keys.ARQ_ABORT, keys.COUNTS, keys.LATENCY, keys.WAKE],
-            args=[
-                *(retention_ms, keys.ARQ_IN_PROGRESS, keys.ARQ_RETRY, keys.ARQ_JOB, keys.ARQ_RESULT),
-                *(keys.RECORD, keys.DONE, _encode([f.ended for f in finishes])),
-                *(f.result for f in finishes),
-            ],
-        )
+        ended, results = [f.ended for f in finishes], [f.result for f in finishes]
+        reply = await self._finish(args=[retention_ms, keys.DEAD_TTL_MS, _encode(ended), *results])
         return [accepted == 1 for accepted in reply]
+
+    async def cancel(self, prediction_id: str, *, result: bytes, retention_ms: int) -> str | None:
+        """Cancel one prediction; the status it has now, ``running`` while it stops, ``None`` when it is unknown."""
+        status = await self._cancel(args=[prediction_id, result, retention_ms])
+        return None if status is None else status.decode()
+
+    async def forget(self, prediction_ids: Sequence[str], *, how: str) -> int:
+        """``drop`` dead letters, or mark them as ``replayed``; how many there were."""
+        return await self._forget(args=[how, *prediction_ids])
 
     async def record(self, records: Sequence[Record], *, retention_ms: int) -> int:
         """Record predictions that ended outside a lease; how many records were written."""
-        return await self._record(
-            keys=[keys.SYNC_INDEX, keys.COUNTS, keys.LATENCY],
-            args=[
-                *(retention_ms, keys.SYNC_RECORDS_KEPT, keys.RECORD, keys.DONE),
-                *(_encode([r.recorded for r in records]), *(r.output for r in records)),
-            ],
-        )
+        recorded, outputs = [r.recorded for r in records], [r.output for r in records]
+        return await self._record(args=[retention_ms, keys.SYNC_RECORDS_KEPT, _encode(recorded), *outputs])
+
+
+def _claimed(reply: Any) -> Claimed:
+    now_ms, next_due_ms, *rows = reply
+    return Claimed(
+        now_ms,
+        None if next_due_ms < 0 else next_due_ms,
+        [Claim(r[0].decode(), r[1].decode(), int(r[2]), r[3], r[4].decode(), r[5], r[6], r[7] == 1) for r in rows],
+    )
 
 
 def load(redis: RedisClient, name: str) -> Script:
@@ -162,7 +222,9 @@ def load(redis: RedisClient, name: str) -> Script:
 
 @cache
 def source(name: str) -> str:
-    """The text of a script, with what it calls before it."""
+    """The text of a script, after the names of keys and what it calls."""
     folder = files("zypher_jobs.queue") / "scripts"
-    parts = [*([_PREPENDED[name]] if name in _PREPENDED else []), name]
-    return "\n".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in parts)
+    names = [f"local {name} = '{value}'" for name, value in _NAMES.items()]
+    numbers = [f"local {name} = {value}" for name, value in _NUMBERS.items()]
+    parts = [(folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("common", *_PREPENDED.get(name, ()), name)]
+    return "\n".join([*names, *numbers, *parts])

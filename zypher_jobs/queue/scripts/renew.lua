@@ -1,19 +1,22 @@
--- Renews the leases a worker holds.
--- KEYS  1 zypher:running
--- ARGV  1 lease ms  2 arq:in-progress:  3 arq:retry:  4 arq:job:  then for each lease: id, token, attempt
--- Returns the ids whose lease is lost.
--- Invariant: a lease that lapsed is taken up again only while nobody claimed the prediction since (same attempt) and it has not ended (its job is there).
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local lost = {}
-for i = 5, #ARGV, 3 do
-  local id, token, attempt = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  local holder = redis.call('GET', ARGV[2] .. id)
-  if holder == token or (not holder and redis.call('GET', ARGV[3] .. id) == attempt and redis.call('EXISTS', ARGV[4] .. id) == 1) then
-    redis.call('SET', ARGV[2] .. id, token, 'PX', ARGV[1])
-    redis.call('ZADD', KEYS[1], now + ARGV[1], id)
+-- Renews the leases a worker holds, and tells which predictions are to be canceled.
+-- KEYS  none beyond those of the header
+-- ARGV  1 lease ms  then for each lease: id, queue, token, attempt
+-- Returns {{ids whose lease is lost}, {ids to cancel}}.
+-- Invariant: a lease that lapsed is taken up again only while nobody claimed the prediction since (same attempt) and it has not
+--         ended (its job is there).
+local now = clock()
+local lost, aborted = {}, {}
+local aborts = redis.call('EXISTS', ABORT) == 1
+for i = 2, #ARGV, 4 do
+  local id, queue, token, attempt = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  local holder = redis.call('GET', IN_PROGRESS .. id)
+  if holder == token or (not holder and redis.call('GET', RETRY .. id) == attempt and redis.call('EXISTS', JOB .. id) == 1) then
+    redis.call('SET', IN_PROGRESS .. id, token, 'PX', ARGV[1])
+    redis.call('ZADD', queue, 'XX', now + ARGV[1], id)
+    if aborts and redis.call('ZSCORE', ABORT, id) then aborted[#aborted + 1] = id end
   else
     lost[#lost + 1] = id
   end
 end
-return lost
+if aborts then redis.call('ZREMRANGEBYSCORE', ABORT, '-inf', now - 3600000) end
+return {lost, aborted}

@@ -1,26 +1,62 @@
--- Queues one prediction: arq's job, its queue place, its record, its place in the list; wakes one worker.
--- KEYS  1 arq:queue  2 arq:job:{id}  3 arq:result:{id}  4 zypher:prediction:{id}  5 zypher:predictions  6 zypher:running  7 zypher:wake
--- ARGV  1 id  2 job (arq's format)  3 job ttl ms  4 record ttl ms  5 model  6 input preview
--- Returns {created ms, predictions ahead}.
--- Invariant: the same id is queued once; a second submit of it (a retry whose first answer was lost) changes nothing.
-local time = redis.call('TIME')
--- the score holds microseconds as a fraction: those of one millisecond keep their order, and arq reads it as ms all the same
-local due = time[1] * 1000 + time[2] / 1000
-local now = math.floor(due)
-if redis.call('EXISTS', KEYS[2], KEYS[3]) == 0 then
-  redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
-  redis.call('ZADD', KEYS[1], due, ARGV[1])
-  redis.call('HSET', KEYS[4], 'status', 'queued', 'model', ARGV[5], 'mode', 'async', 'created_at_ms', now, 'input_preview', ARGV[6])
-  redis.call('PEXPIRE', KEYS[4], ARGV[4])
-  redis.call('ZADD', KEYS[5], now, ARGV[1])
-  redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now - ARGV[4])
-  if redis.call('LLEN', KEYS[7]) == 0 then
-    redis.call('LPUSH', KEYS[7], '1')
+-- Queues predictions, all that were submitted while the round trip before was under way.
+-- KEYS  none beyond those of the header: one call may touch several queues
+-- ARGV  1 MessagePack list of {id, queue, model, version, caller, input preview, input bytes, record ttl ms, deadline ms or 0,
+--         limit of the queue's depth or 0, id of the prediction it replays or ''}
+--       2 job ttl ms  3 and on: the job of each, in arq's format
+-- Returns for each {1, created ms, predictions ahead}, {0, created ms, 0} if the id is known already (nothing changes),
+--         or {-1, depth, ms until there is room or -1} if its queue is full.
+-- Invariant: an id is queued once. Callers take turns: a caller's next prediction comes one turn after its last, and never before
+--         the turn being served.
+local now = clock()
+local depths, served, next_turns, reply, queued = {}, {}, {}, {}, false
+local aborts = redis.call('EXISTS', ABORT) == 1
+
+local function drain_ms(predictions)
+  local bucket, ended = math.floor(now / RATE_BUCKET_MS), 0
+  for back = 0, 2 do ended = ended + tonumber(redis.call('GET', RATE .. string.format('%.0f', bucket - back)) or 0) end
+  if ended == 0 then return -1 end
+  return math.ceil(predictions / ended * (2 * RATE_BUCKET_MS + now % RATE_BUCKET_MS))
+end
+
+local function turn_of(queue, caller)
+  served[queue] = served[queue] or tonumber(redis.call('GET', TURN .. queue) or 0)
+  local turns = next_turns[queue] or {}
+  next_turns[queue] = turns
+  local turn = math.max(served[queue], turns[caller] or tonumber(redis.call('ZSCORE', TURNS .. queue, caller) or 0))
+  turns[caller] = turn + 1
+  return turn
+end
+
+for i, new in ipairs(cmsgpack.unpack(ARGV[1])) do
+  local id, queue, model, limit = new[1], new[2], new[3], new[10]
+  local record = RECORD .. id
+  if redis.call('EXISTS', JOB .. id, RESULT .. id, record) > 0 then
+    reply[i] = {0, tonumber(redis.call('HGET', record, 'created_at_ms') or now), 0}
+  else
+    local depth = depths[queue] or redis.call('ZCOUNT', queue, '-inf', now)
+    if limit > 0 and depth >= limit then
+      depths[queue] = depth
+      reply[i] = {-1, depth, drain_ms(depth - limit + 1)}
+    else
+      local turn = turn_of(queue, new[5])
+      redis.call('SET', JOB .. id, ARGV[2 + i], 'PX', ARGV[2])
+      redis.call('ZADD', queue, turn, id)
+      redis.call('HSET', record, 'status', 'queued', 'model', model, 'version', new[4], 'mode', 'async', 'queue', queue, 'caller', new[5],
+        'created_at_ms', now, 'input_preview', new[6], 'input_bytes', new[7], 'deadline_ms', new[9], 'replay_of', new[11])
+      redis.call('PEXPIRE', record, new[8])
+      redis.call('ZADD', LIST .. 'queued', now, id)
+      event(id, 'queued', model, 0, '')
+      if new[9] > 0 then redis.call('ZADD', DEADLINES, new[9], id) end
+      -- an abort that came before its prediction must not cancel it
+      if aborts then redis.call('ZREM', ABORT, id) end
+      depths[queue] = depth + 1
+      queued = true
+      reply[i] = {1, now, redis.call('ZCOUNT', queue, '-inf', '(' .. string.format('%.0f', turn))}
+    end
   end
 end
-local rank = redis.call('ZRANK', KEYS[1], ARGV[1])
-local ahead = 0
-if rank then
-  ahead = math.max(0, rank - redis.call('ZCOUNT', KEYS[6], now, '+inf'))
+for queue, turns in pairs(next_turns) do
+  for caller, turn in pairs(turns) do redis.call('ZADD', TURNS .. queue, turn, caller) end
 end
-return {tonumber(redis.call('HGET', KEYS[4], 'created_at_ms') or now), ahead}
+if queued then wake() end
+return reply
