@@ -69,7 +69,7 @@ bench name *arguments: _developing
 # make the pictures of the README again, from the real program
 [group('develop')]
 docs *arguments: _developing
-    @exec .venv/bin/python docs/pictures/make.py "$@"
+    @exec .venv/bin/python docs/pictures/stage.py "$@"
 
 # lock the requirements again; `just lock --upgrade` takes newer versions
 [group('develop')]

@@ -94,6 +94,6 @@ def _counter(metric: Metric, values: Iterable[tuple[Labels, float]]) -> Family:
 def _histogram(metric: Metric, values: Iterable[tuple[Labels, Sequence[float], Sequence[int], float]]) -> Family:
     family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
     for labels, bounds_s, counts, sum_s in values:
-        names = [*(f"{bound:g}" for bound in bounds_s), "+Inf"]
+        names = [*(str(float(bound)) for bound in bounds_s), "+Inf"]
         family.add_metric(labels, list(zip(names, accumulate(counts), strict=True)), sum_value=sum_s)
     return family

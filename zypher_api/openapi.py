@@ -111,7 +111,6 @@ def document(described: Iterable[Operation], *, version: str) -> dict[str, Any]:
             "description": DESCRIPTION,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "servers": [{"url": "/", "description": "This server."}],
         "tags": TAGS,
         "paths": paths,
         "components": {"schemas": components},

@@ -24,6 +24,8 @@ _API_URL = click.option("--api-url", help="Where the API answers; by default the
 
 def main() -> None:
     """Run the command line. What Zypher refuses on purpose is one sentence on stderr, never a traceback."""
+    if (reconfigure := getattr(sys.stdout, "reconfigure", None)) is not None:
+        reconfigure(errors="replace")  # a terminal that cannot show ✓ gets ?
     try:
         code = zypher.main(prog_name="zypher", standalone_mode=False)
     except click.ClickException as error:

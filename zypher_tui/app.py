@@ -78,28 +78,40 @@ class Dashboard(App[int]):
         self._changed = True
         self._drawn_at_s = float("-inf")
         self._paused: View | None = None
+        self._header = Header(id="header")
+        self._notice = Notice(id="notice")
+        self._figures = FigureRow(id="figures")
+        self._depth = Chart(id="depth", title="Queue depth", low=palette.BLUE, high=palette.SKY)
+        self._throughput = Chart(id="throughput", title="Finished per second", low="#00543d", high="#1fd6a3")
+        self._workers = WorkerTable(id="workers")
+        self._predictions = PredictionTable(id="predictions", api_url=self._api_url)
 
     def compose(self) -> ComposeResult:
         """Header, figures, charts, tables, keys."""
-        yield Header(id="header")
-        yield Notice(id="notice")
-        yield FigureRow(id="figures")
-        with Container(id="body"):
-            yield Chart(id="depth", title="Queue depth", low=palette.BLUE, high=palette.SKY)
-            yield Chart(id="throughput", title="Finished per second", low="#00543d", high="#1fd6a3")
-            yield WorkerTable(id="workers")
-            yield PredictionTable(id="predictions", api_url=self._api_url)
+        yield self._header
+        yield self._notice
+        yield self._figures
+        yield Container(self._depth, self._throughput, self._workers, self._predictions, id="body")
         yield KeyLine(id="keys")
 
     def on_mount(self) -> None:
         """Begin to ask, and to draw."""
-        self.query_one(PredictionTable).focus()
+        self._set_breakpoints()
+        self._predictions.focus()
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread: a test
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, 0)
         self._draw()
         self.set_interval(FRAME_S, self._draw_if_due)
         for name, opener in self._openers.items():
             self.run_worker(self._follow(name, opener), name=f"follow {name}", exit_on_error=False)
+
+    def _set_breakpoints(self) -> None:
+        """Textual sets these classes with the first resize, after a first frame in the wrong layout."""
+        for dimension, breakpoints in (
+            (self.size.width, self.HORIZONTAL_BREAKPOINTS),
+            (self.size.height, self.VERTICAL_BREAKPOINTS),
+        ):
+            self.screen.add_class(next(name for least, name in reversed(breakpoints or []) if dimension >= least))
 
     async def on_unmount(self) -> None:
         """Let go of the sources."""
@@ -126,11 +138,11 @@ class Dashboard(App[int]):
 
     def action_details(self) -> None:
         """Open the selected prediction, from wherever the focus is."""
-        self.query_one(PredictionTable).action_choose()
+        self._predictions.action_choose()
 
     def action_copy(self) -> None:
         """Put the selected prediction's id, or the example call, on the terminal's clipboard."""
-        row = self.query_one(PredictionTable).selected
+        row = self._predictions.selected
         self.copy_to_clipboard(row.prediction_id if row else curl(self._api_url))
         self.notify("Copied the prediction's id." if row else "Copied the example call.", timeout=2, markup=False)
 
@@ -140,6 +152,11 @@ class Dashboard(App[int]):
         summary = next((row for row in self._view().latest if row.prediction_id == message.key), None)
         if summary is not None:
             self.push_screen(PredictionDialog(summary, self._read_prediction, every_s=self._interval_s))
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether every source was opened."""
+        return self._sources.keys() == self._openers.keys()
 
     def _view(self) -> View:
         return self._paused or self.store.view(self._clock_s())
@@ -180,20 +197,21 @@ class Dashboard(App[int]):
             self._draw()
 
     def _draw(self) -> None:
+        if not self._header.is_attached:  # a reading that came in while the screen was taken down
+            return
         self._changed = False
         self._drawn_at_s = time.monotonic()
         now_s, view = self._clock_s(), self._view()
-        screen = self.screen_stack[0]
-        screen.query_one(Header).show(view, paused_s=now_s - self._paused.now_s if self._paused else None)
-        screen.query_one(Notice).show(view)
-        screen.query_one(FigureRow).show(view)
-        screen.set_class(view.stale_s is not None, "-stale")
+        self._header.show(view, paused_s=now_s - self._paused.now_s if self._paused else None)
+        self._notice.show(view)
+        self._figures.show(view)
+        self._header.screen.set_class(view.stale_s is not None, "-stale")
         depth = [(sample.at_s, float(sample.depth)) for sample in view.samples]
         per_s = [(sample.at_s, sample.per_s) for sample in view.samples]
-        screen.query_one("#depth", Chart).show(depth, end_s=view.now_s, step_s=self._step_s)
-        screen.query_one("#throughput", Chart).show(per_s, end_s=view.now_s, step_s=self._step_s)
-        screen.query_one(WorkerTable).show_view(view)
-        screen.query_one(PredictionTable).show_view(view)
+        self._depth.show(depth, end_s=view.now_s, step_s=self._step_s)
+        self._throughput.show(per_s, end_s=view.now_s, step_s=self._step_s)
+        self._workers.show_view(view)
+        self._predictions.show_view(view)
 
 
 def run_dashboard(*, api_url: str, redis_url: str | None) -> int:

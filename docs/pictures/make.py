@@ -17,39 +17,17 @@ from pathlib import Path
 
 from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard, openers_of
-from zypher_tui.core.readings import SourceName
-from zypher_tui.core.store import Store
-from zypher_tui.sources.demo import DemoSource, DemoSystem
+from zypher_tui.demo import STATES, demo_dashboard
 
 SIZES = ("80x24", "120x36", "200x60")
-STATES = ("live", "empty", "connecting", "api-down", "redis-down", "both-down", "detail", "help")
-WATCHED_S = 150
-"""Simulated seconds before the picture."""
+DIALOGS = {"detail": ("down",) * 8 + ("enter",), "help": ("question_mark",)}
+"""Keys that open what is not a state of the system."""
 FONT = "'Fira Code', 'DejaVu Sans Mono', monospace"
 SCALE = 2
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--hide-scrollbars",
 ]  # fmt: skip
-
-
-def demo(state: str) -> Dashboard:
-    """The dashboard over a simulated system that was watched for a while, its clock standing still."""
-    system = DemoSystem(busy=state != "empty")
-    api, redis = (DemoSource(name, system, lambda: float(WATCHED_S)) for name in SourceName)
-    store = Store()
-    if state != "connecting":
-        down_from = WATCHED_S - 12
-        for second in range(1, WATCHED_S + 1):
-            if second == down_from:
-                if state in ("api-down", "both-down"):
-                    system.away.add(SourceName.API)
-                if state in ("redis-down", "both-down"):
-                    system.away.add(SourceName.REDIS)
-            store.fold(redis.read_at(float(second), overview=store.wants_overview(SourceName.REDIS, float(second))))
-            store.fold(api.read_at(float(second), overview=True))
-    openers = {} if state == "connecting" else {SourceName.API: lambda: api, SourceName.REDIS: lambda: redis}
-    return Dashboard(openers, api_url="http://127.0.0.1:8080", store=store, clock_s=lambda: float(WATCHED_S))
 
 
 async def svg_of(dashboard: Dashboard, size: tuple[int, int], *, keys: tuple[str, ...] = (), live: bool = False) -> str:
@@ -91,20 +69,22 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--api-url", default="http://127.0.0.1:8080")
     parser.add_argument("--redis-url")
     parser.add_argument("--size", action="append", choices=SIZES, help="default: all three")
-    parser.add_argument("--state", action="append", choices=STATES, help="of the simulated system; default: all")
+    parser.add_argument(
+        "--state", action="append", choices=(*STATES, *DIALOGS), help="of the simulated system; default: all"
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     parser.add_argument("--svg", action="store_true", help="keep the SVG too")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     for size in options.size or SIZES:
         columns, rows = (int(number) for number in size.split("x"))
-        for state in (options.state or STATES) if options.demo else ("dashboard",):
+        for state in (options.state or (*STATES, *DIALOGS)) if options.demo else ("dashboard",):
             dashboard = (
-                demo(state)
+                demo_dashboard("live" if state in DIALOGS else state)
                 if options.demo
                 else Dashboard(openers_of(options.api_url, options.redis_url), api_url=options.api_url)
             )
-            keys = {"detail": ("down",) * 8 + ("enter",), "help": ("question_mark",)}.get(state, ())
+            keys = DIALOGS.get(state, ())
             svg = asyncio.run(svg_of(dashboard, (columns, rows), keys=keys, live=not options.demo))
             path = options.out / f"{state}-{size}.png"
             if options.svg:

@@ -78,5 +78,6 @@ async def test_200_accepted_predictions_survive_sigkill_to_everything(make_up: C
     ids = await up.submit(200)
     up.kill_everything()
     assert up.survivors() == []
+    assert "No Zypher runs" in up.run("top", "--once").stderr  # run.json is still there, and stale
     await up.start_and_wait()
     await up.all_succeed(ids)

@@ -100,7 +100,7 @@ async def test_wrong_settings_at_the_first_start_are_final(bench: Bench) -> None
     """Exit code 2 before it was ever ready: the sentence it ended with is the error."""
     bench.run("import sys; sys.stderr.write('ZYPHER_X is wrong.'); sys.exit(2)")
     with pytest.raises(SettingError, match=r"ZYPHER_X is wrong\."):
-        await bench.tasks[0]
+        await asyncio.wait_for(bench.tasks[0], timeout=20)
 
 
 async def test_a_part_that_does_not_end_is_killed_and_said_so(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:

@@ -153,9 +153,9 @@ def _die_with_parent() -> Callable[[], None] | None:
     """On Linux, what sends the child SIGTERM when the thread that started it is gone, however it went."""
     if sys.platform != "linux":
         return None
-    libc = ctypes.CDLL(None)
+    prctl = ctypes.CDLL(None).prctl  # found before the fork: the loader's lock may be held by another thread then
 
     def set_death_signal() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
     return set_death_signal

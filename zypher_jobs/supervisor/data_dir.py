@@ -50,22 +50,18 @@ class DataDir:
         written.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = os.open(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise StartError(
-                f"The data directory {self.path} cannot be used: {_reason(error)}; set ZYPHER_DATA_DIR."
-            ) from error
-        deadline = time.monotonic() + _LEFTOVER_WAIT_S
-        while not _try_lock(fd, fcntl.LOCK_EX):
-            holder = _read_pid(fd)
-            alive = holder is not None and is_alive(holder)
-            if alive or time.monotonic() > deadline:
+            try:
+                self._lock(fd)
+            except BaseException:
                 os.close(fd)
-                raise StartError(self._in_use(holder if alive else None))
-            time.sleep(0.02)
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+                raise
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise StartError(
+                f"The data directory {self.path} cannot be used: {reason}; set ZYPHER_DATA_DIR."
+            ) from error
         self._lock_fd = fd
 
     def release(self) -> None:
@@ -102,6 +98,17 @@ class DataDir:
             return not _try_lock(fd, fcntl.LOCK_SH)
         finally:
             os.close(fd)
+
+    def _lock(self, fd: int) -> None:
+        deadline = time.monotonic() + _LEFTOVER_WAIT_S
+        while not _try_lock(fd, fcntl.LOCK_EX):
+            holder = _read_pid(fd)
+            alive = holder is not None and is_alive(holder)
+            if alive or time.monotonic() > deadline:
+                raise StartError(self._in_use(holder if alive else None))
+            time.sleep(0.02)
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, b"%d\n" % os.getpid(), 0)
 
     def _in_use(self, holder: int | None) -> str:
         if holder is not None:
@@ -140,7 +147,3 @@ def _try_lock(fd: int, kind: int) -> bool:
 def _read_pid(fd: int) -> int | None:
     text = os.pread(fd, 32, 0).strip()
     return int(text) if text.isdigit() else None
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

@@ -29,6 +29,16 @@ def cut(text: str, cells: int) -> str:
     return text
 
 
+def cut_start(text: str, cells: int) -> str:
+    """The text if it fits, else ``…`` and its end: for ids that begin alike."""
+    if width(text) <= cells or cells <= 0:
+        return text if cells > 0 else ""
+    kept = text[1 - cells :] if cells > 1 else ""
+    while width(kept) > cells - 1:
+        kept = kept[1:]
+    return "…" + kept
+
+
 def fit(text: str, cells: int, align: Align = "left") -> str:
     """The text in exactly ``cells`` cells: cut or filled up with spaces."""
     shown = cut(text, cells)

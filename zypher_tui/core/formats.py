@@ -35,9 +35,10 @@ def duration_ms(ms: float | None) -> str:
     """``0.3 ms``, ``84 ms``, ``1.2 s``, ``4m05s``, ``3h02m``, ``2d03h``: at most six cells below 100 days."""
     if ms is None:
         return UNKNOWN
-    ms = max(ms, 0)
+    if ms <= 0:
+        return "0 ms"
     if ms < 9.95:
-        return f"{ms:.1f} ms" if ms >= 0.05 or ms == 0 else "<0.1ms"
+        return f"{ms:.1f}".removesuffix(".0") + " ms" if ms >= 0.05 else "<0.1ms"
     if ms < 999.5:
         return f"{ms:.0f} ms"
     if ms < 59_950:

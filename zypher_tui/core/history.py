@@ -67,12 +67,16 @@ class History:
             self._samples.popleft()
 
     def before(self, seconds: float) -> Sample | None:
-        """What to compare the last sample with: the oldest at most ``seconds`` before it and since counters began."""
+        """What to compare the last sample with: the oldest at most ``seconds`` before it, at least the one before it.
+
+        ``None`` when there is none since counters began anew.
+        """
         if not self._samples:
             return None
         last = found = self._samples[-1]
         for sample in reversed(self._samples):
-            if sample.at_s < last.at_s - seconds - 0.5 or sample.finished > found.finished:
+            too_old = sample.at_s < last.at_s - seconds - 0.5 and found is not last
+            if too_old or sample.finished > found.finished:
                 break
             found = sample
         return found if found is not last else None

@@ -32,3 +32,9 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     overview_error: str | None = None
     """Why a source that answers has no figures."""
     health: Health | None = None
+
+
+def ending(sentence: str) -> str:
+    """``Redis cannot be reached.`` → ``cannot be reached``: to stand behind the name of what is away."""
+    text = sentence.removeprefix("Redis ").rstrip(". ")
+    return text[:1].lower() + text[1:]

@@ -10,7 +10,7 @@ import msgspec
 from zypher_jobs.contracts.stats import Health, Overview
 from zypher_tui.core import formats
 from zypher_tui.core.history import History, Sample
-from zypher_tui.core.readings import Reading, SourceName
+from zypher_tui.core.readings import Reading, SourceName, ending
 from zypher_tui.core.view import Figures, Link, LinkView, View
 
 FRESH_S = 5.0
@@ -109,7 +109,7 @@ class Store:
         if redis.ok:
             return LinkView(source=SourceName.REDIS, link=Link.UP, latency_ms=redis.latency_ms)
         since_s = None if api.redis_away_since_s is None else now_s - api.redis_away_since_s
-        return LinkView(source=SourceName.REDIS, link=Link.AWAY, since_s=since_s, reason=redis.detail)
+        return LinkView(source=SourceName.REDIS, link=Link.AWAY, since_s=since_s, reason=ending(redis.detail or ""))
 
     def _figures(self, overview: Overview) -> Figures:
         queue = overview.queue
@@ -162,7 +162,7 @@ def _since(since_s: float | None, now_s: float, still: bool) -> float | None:
 
 def _away_sentence(link: LinkView) -> str:
     lasting = f" for {formats.age_s(link.since_s)}" if link.since_s and link.since_s >= 1 else ""
-    reason = f": {link.reason.rstrip('.')}" if link.reason else ""
+    reason = f": {link.reason}" if link.reason else ""
     return f"{link.source.label} away{lasting}{reason}."
 
 

@@ -8,7 +8,7 @@ from zypher_jobs.contracts.prediction import Prediction
 from zypher_jobs.errors import RedisUnavailable
 from zypher_jobs.queue.inspect import Inspector
 from zypher_tui.core.cleaning import clean, cleaned
-from zypher_tui.core.readings import Reading, SourceName
+from zypher_tui.core.readings import Reading, SourceName, ending
 from zypher_tui.sources.source import SourceAway
 
 LATEST = 100
@@ -29,7 +29,7 @@ class RedisSource:
             figures = cleaned(await self._inspector.overview(latest=LATEST)) if overview else None
             latency_ms = figures.redis_ms if figures else await self._inspector.ping()
         except RedisUnavailable as error:
-            return Reading(source=self.name, at_s=time.monotonic(), error=_ending(error))
+            return Reading(source=self.name, at_s=time.monotonic(), error=ending(clean(error.message)))
         return Reading(source=self.name, at_s=time.monotonic(), latency_ms=latency_ms, overview=figures)
 
     async def prediction(self, prediction_id: str) -> Prediction:
@@ -37,15 +37,9 @@ class RedisSource:
         try:
             whole = await self._inspector.prediction(prediction_id)
         except RedisUnavailable as error:
-            raise SourceAway(_ending(error)) from error
+            raise SourceAway(ending(clean(error.message))) from error
         return msgspec.structs.replace(cleaned(msgspec.structs.replace(whole, output=None)), output=whole.output)
 
     async def aclose(self) -> None:
         """See ``Source``."""
         await self._inspector.aclose()
-
-
-def _ending(error: RedisUnavailable) -> str:
-    """The message as the end of a sentence that already names Redis."""
-    text = clean(error.message).removeprefix("Redis ").rstrip(". ")
-    return text[:1].lower() + text[1:]

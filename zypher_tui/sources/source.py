@@ -8,7 +8,7 @@ from zypher_jobs.contracts.prediction import Prediction
 from zypher_tui.core.readings import Reading, SourceName
 
 
-class SourceAway(Exception):  # noqa: N818  # a state of the world, as it is shown
+class SourceAway(Exception):  # a state of the world, as it is shown
     """A source does not bring what it was asked for; the message is the end of a sentence: ``connection refused``."""
 
 

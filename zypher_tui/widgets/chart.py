@@ -13,8 +13,8 @@ from zypher_tui.widgets.drawing import LineWidget, line
 AXIS_CELLS = 6
 _LEFT = (0, 0x40, 0x44, 0x46, 0x47)
 _RIGHT = (0, 0x80, 0xA0, 0xB0, 0xB8)
-BRAILLE = [[chr(0x2800 + left + right) for right in _RIGHT] for left in _LEFT]
-"""A cell with so many dots from the bottom on its left and on its right."""
+BRAILLE = [[chr(0x2800 + left + right) if left + right else " " for right in _RIGHT] for left in _LEFT]
+"""A cell with so many dots from the bottom on its left and on its right. Some fonts draw rings for the empty one."""
 
 Points = Sequence[tuple[float, float | None]]
 
@@ -37,7 +37,12 @@ class Chart(LineWidget):
         if points == self._points and end_s // step_s == self._end_s // self._step_s and step_s == self._step_s:
             return
         self._points, self._end_s, self._step_s = points, end_s, step_s
+        self._say_span()
         self.refresh()
+
+    def on_resize(self) -> None:
+        """Another width is another span."""
+        self._say_span()
 
     def line_at(self, y: int) -> Strip:
         """One line of the chart."""
@@ -48,9 +53,12 @@ class Chart(LineWidget):
             self._strips = self._draw(width, height)
         return self._strips[y] if y < len(self._strips) else Strip.blank(width)
 
+    def _say_span(self) -> None:
+        room = max(self.size.width - AXIS_CELLS, 1)
+        self.border_subtitle = f"last {formats.age_s(2 * room * self._step_s)}"
+
     def _draw(self, width: int, height: int) -> list[Strip]:
         room = max(width - AXIS_CELLS, 1)
-        self.border_subtitle = f"last {formats.age_s(2 * room * self._step_s)}"
         values = columns(self._points, end_s=self._end_s, step_s=self._step_s, count=2 * room)
         known = [value for value in values if value is not None]
         top = nice_ceiling(max(known, default=0))

@@ -15,7 +15,7 @@ Part = tuple[str, Style]
 
 def line(parts: Iterable[Part], width: int) -> Strip:
     """The parts in a row, in exactly ``width`` cells."""
-    segments = [Segment(text, style) for text, style in parts]
+    segments = [Segment(text, style) for text, style in parts if text]
     return Strip(segments, sum(cells.width(segment.text) for segment in segments)).adjust_cell_length(width)
 
 

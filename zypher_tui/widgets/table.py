@@ -66,7 +66,7 @@ class Table(ScrollView, Generic[Row], can_focus=True):
 
     def __init__(self, *, id: str, columns: Sequence[Column[Row]], key: Callable[[Row], str]) -> None:  # noqa: A002
         super().__init__(id=id)
-        self._columns = columns
+        self.columns = columns
         self._key = key
         self._rows: Sequence[Row] = ()
         self._cursor = 0
@@ -167,7 +167,7 @@ class Table(ScrollView, Generic[Row], can_focus=True):
 
     def _cells(self, draw: Callable[[Column[Row], int], list[Part]], width: int) -> list[Part]:
         if self._layout[0] != width:
-            self._layout = (width, arrange(self._columns, width - 1))
+            self._layout = (width, arrange(self.columns, width - 1))
         parts: list[Part] = [(" ", palette.PLAIN)]
         for column, room in self._layout[1]:
             drawn = draw(column, room)

@@ -78,8 +78,8 @@ def _seen(row: WorkerRow, _: int) -> list[Part]:
 
 COLUMNS: list[Column[WorkerRow]] = [
     Column(
-        title="worker", width=8, grow=1, most=14,
-        draw=lambda row, width: [(row.worker.worker_id[:width], palette.PLAIN)],
+        title="worker", width=13, grow=1, most=28,
+        draw=lambda row, width: [(cells.cut_start(row.worker.worker_id, width), palette.PLAIN)],
     ),
     Column(
         title="host", width=8, grow=1, most=24, leave=2,

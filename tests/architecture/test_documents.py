@@ -1,0 +1,103 @@
+"""What the documents say of the project is so."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.project import PROJECT, ROOT, committed
+from zypher_jobs.settings import DESCRIPTIONS, Settings
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [path for path in committed() if path.suffix == ".md"]
+LINK = re.compile(r"!?\[[^\]]*\]\(<?([^)>\s]+)>?\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def shown(value: object) -> str:
+    """A default as the table has it."""
+    if value is None:
+        return "unset"
+    if value == ():
+        return "none"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def anchor(heading: str) -> str:
+    """The anchor that a heading gets."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_the_table_of_settings_is_complete() -> None:
+    """Every setting with its default and its description, in their order, and no other."""
+    rows = [line for line in README.splitlines() if line.startswith("| `ZYPHER_")]
+    assert rows == [
+        f"| `ZYPHER_{name.upper()}` | {shown(getattr(Settings(), name))} | {text} |"
+        for name, text in DESCRIPTIONS.items()
+    ]
+
+
+def test_every_variable_that_the_documents_name_is_a_setting() -> None:
+    """A renamed setting is renamed everywhere."""
+    known = {f"ZYPHER_{name.upper()}" for name in Settings.__struct_fields__}
+    files = [*DOCUMENTS, ROOT / "compose.yaml", ROOT / "Dockerfile", ROOT / "justfile"]
+    named = {name for path in files for name in re.findall(r"\bZYPHER_[A-Z_]+\b", path.read_text(encoding="utf-8"))}
+    assert named <= known
+
+
+def test_the_model_of_the_readme_is_the_example() -> None:
+    """What people copy is what the tests run."""
+    (shown_model,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    example = (ROOT / "examples" / "word_count" / "word_count.py").read_text(encoding="utf-8")
+    assert example.endswith(shown_model)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_link_leads_somewhere(document: Path) -> None:
+    """To a file of the checkout, and to a heading in it where it names one."""
+    text = re.sub(r"```.*?```", "", document.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in LINK.findall(text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, fragment = target.partition("#")
+        file = (document.parent / path).resolve() if path else document
+        assert file.exists(), target
+        if fragment and file.suffix == ".md":
+            assert fragment in {anchor(each) for each in HEADING.findall(file.read_text(encoding="utf-8"))}, target
+
+
+def test_the_recipes_that_the_documents_name_exist() -> None:
+    """`just …` in a document is a recipe of the justfile, and each public one has a comment for `just` to list."""
+    lines = (ROOT / "justfile").read_text(encoding="utf-8").splitlines()
+    recipes: set[str] = set()
+    for number, line in enumerate(lines):
+        head = re.match(r"([a-z]+)(?: [^:=]*)?:(?!=)", line)
+        if head and head[1] != "list":
+            recipes.add(head[1])
+            above = next(each for each in reversed(lines[:number]) if not each.startswith("["))
+            assert above.startswith("# "), head[1]
+    assert {"up", "test", "check", "fix", "bench", "tui", "docs"} <= recipes
+    for document in DOCUMENTS:
+        named = re.findall(r"(?:^|[`\n])(?:ZYPHER_\S+ )?just ([a-z]+)", document.read_text(encoding="utf-8"))
+        assert set(named) <= recipes, document.name
+
+
+def test_the_changelog_knows_the_version() -> None:
+    """The version that is being built has its place."""
+    version = re.search(r'__version__ = "([^"]+)"', (ROOT / "zypher_jobs" / "__init__.py").read_text(encoding="utf-8"))
+    assert version
+    assert "version" in PROJECT["project"]["dynamic"]
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(rf"^## (\[?Unreleased\]?|{re.escape(version[1])})", changelog, re.MULTILINE)
+
+
+def test_no_file_names_a_registry_or_someones_machine() -> None:
+    """Where packages come from is the business of whoever installs them."""
+    unwanted = re.compile(
+        "|".join(["py" + r"pi\.org", "python" + "hosted", r"registry\.npm" + "js", r"index" + r"-url\b"])
+    )
+    for path in committed():
+        if path.suffix in {".png", ".onnx", ".svg"}:
+            continue
+        found = unwanted.search(path.read_text(encoding="utf-8"))
+        assert not found, f"{path.relative_to(ROOT)}: {found and found[0]}"

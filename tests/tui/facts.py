@@ -1,0 +1,95 @@
+"""Facts as sources bring them, small."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from zypher_jobs.contracts.prediction import Mode, PredictionSummary, Status
+from zypher_jobs.contracts.stats import (
+    Health,
+    LatencyHistogram,
+    Overview,
+    PartHealth,
+    PredictionCount,
+    QueueStats,
+    WorkerStats,
+)
+from zypher_tui.core.readings import Reading, SourceName
+
+NOW = datetime(2026, 11, 3, 9, 0, 0, tzinfo=UTC)
+
+
+def histogram(kind: str, counts: list[int]) -> LatencyHistogram:
+    """Counts up to 10, 100 and 1000 ms, and above."""
+    return LatencyHistogram(
+        model="mock", mode=Mode.ASYNC, kind=kind, bounds_ms=[10, 100, 1000], counts=counts, sum_ms=0
+    )
+
+
+def overview(
+    *,
+    depth: int = 0,
+    counts: dict[Status, int] | None = None,
+    latencies: list[LatencyHistogram] | None = None,
+    latest: list[PredictionSummary] | None = None,
+    workers: list[WorkerStats] | None = None,
+) -> Overview:
+    """A system at ``NOW``."""
+    return Overview(
+        taken_at=NOW,
+        redis_ms=0.3,
+        queue=QueueStats(name="default", depth=depth, running=0),
+        counts=[
+            PredictionCount(model="mock", mode=Mode.ASYNC, status=status, count=count)
+            for status, count in (counts or {}).items()
+        ],
+        latencies=latencies or [],
+        workers=workers or [],
+        latest=latest or [],
+    )
+
+
+def health(*, redis_ok: bool = True) -> Health:
+    """What the API says of itself."""
+    return Health(
+        status="ok" if redis_ok else "degraded",
+        version="0.1.0",
+        uptime_s=60,
+        redis=PartHealth(ok=redis_ok, latency_ms=0.3, detail=None if redis_ok else "Redis cannot be reached."),
+        workers=PartHealth(ok=True),
+        workers_alive=0,
+        models={},
+    )
+
+
+def reading(source: SourceName, at_s: float, **fields: Any) -> Reading:
+    """An answer, or with ``error`` none."""
+    return msgspec.structs.replace(Reading(source=source, at_s=at_s, latency_ms=1.0), **fields)
+
+
+def summary(prediction_id: str, **fields: Any) -> PredictionSummary:
+    """A queued prediction, or what the fields make of it."""
+    queued = PredictionSummary(
+        prediction_id=prediction_id, status=Status.QUEUED, model="mock", mode=Mode.ASYNC, created_at=NOW
+    )
+    return msgspec.structs.replace(queued, **fields)
+
+
+def worker(worker_id: str, **fields: Any) -> WorkerStats:
+    """An idle worker seen a second ago."""
+    idle = WorkerStats(
+        worker_id=worker_id,
+        host="node-1",
+        pid=7,
+        version="0.1.0",
+        models=["mock"],
+        slots=10,
+        running=0,
+        succeeded=0,
+        failed=0,
+        rss_bytes=1_000_000,
+        started_at=NOW,
+        seen_at=NOW - timedelta(seconds=1),
+    )
+    return msgspec.structs.replace(idle, **fields)

@@ -1,0 +1,15 @@
+"""What stands on the screen of a running dashboard."""
+# pyright: reportPrivateUsage=false
+# Textual has no public way to the lines that it writes to the terminal
+
+from zypher_tui.app import Dashboard
+
+
+def screen_lines(dashboard: Dashboard) -> list[str]:
+    """Line by line, padded to the terminal's width; dialogs lie over what is below them."""
+    return [strip.text for strip in dashboard.screen._compositor.render_strips()]
+
+
+def screen_text(dashboard: Dashboard) -> str:
+    """All lines, without the spaces at their ends."""
+    return "\n".join(line.rstrip() for line in screen_lines(dashboard))
