@@ -11,13 +11,17 @@
     ├── NotFound
     │   ├── UnknownModel                                                                  unknown_model
     │   └── UnknownPrediction                                                             unknown_prediction
+    ├── CapacityError             too much at once; the same request may succeed later
+    │   └── QueueFull             as many wait as may wait                                queue_full
     ├── Unavailable               the same request may succeed later
     │   ├── RedisUnavailable                                                              redis_unavailable
     │   └── ModelNotReady         it did not load                                         model_not_ready
     └── PredictionFailed          an attempt ended without an output
         ├── ModelError            the model's code raised                                 model_error
         ├── PredictionTimeout     it ran longer than its timeout                          timeout
-        └── AttemptsExhausted     every attempt was lost with its worker                  attempts_exhausted
+        ├── AttemptsExhausted     every attempt was begun and none reported back          attempts_exhausted
+        ├── PoisonedPrediction    its workers died under it                               poison
+        └── DeadlinePassed        it waited past its deadline                             expired
 
 What an error means over HTTP is decided in one place, ``zypher_api.problems``.
 """
@@ -93,6 +97,31 @@ class UnknownPrediction(NotFound):
         self.prediction_id = prediction_id
 
 
+class CapacityError(ZypherError):
+    """There is too much to do; the same request may succeed after ``retry_after_s`` seconds."""
+
+    code = "over_capacity"
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class QueueFull(CapacityError):
+    """As many predictions wait in the queue as may wait; ``retry_after_s`` is from the rate at which it drains."""
+
+    code = "queue_full"
+
+    def __init__(self, queue: str, *, depth: int, limit: int, retry_after_s: float) -> None:
+        super().__init__(
+            f"The queue is full: {depth:,} predictions wait and {limit:,} may; try again in {retry_after_s:.0f} s.",
+            retry_after_s=retry_after_s,
+        )
+        self.queue = queue
+        self.depth = depth
+        self.limit = limit
+
+
 class Unavailable(ZypherError):
     """Not now; the same request may succeed after ``retry_after_s`` seconds."""
 
@@ -146,3 +175,15 @@ class AttemptsExhausted(PredictionFailed):
     """Every allowed attempt was begun and none reported back."""
 
     code = "attempts_exhausted"
+
+
+class PoisonedPrediction(PredictionFailed):
+    """Workers that ran it died, more than once: it is not tried for ever."""
+
+    code = "poison"
+
+
+class DeadlinePassed(PredictionFailed):
+    """It waited in the queue past its deadline and was not begun."""
+
+    code = "expired"

@@ -66,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     mock_failure_rate: Annotated[float, Meta(ge=0, le=1)] = 0.0
     run_timeout_s: Positive = 300
     max_attempts: Annotated[int, Meta(ge=1)] = 5
+    queue_limit: Annotated[int, Meta(ge=0)] = 1_000_000
     lease_s: Annotated[float, Meta(ge=0.5)] = 5
     grace_s: NonNegative = 10
     retention_s: Annotated[int, Meta(ge=1)] = 86_400
@@ -88,6 +89,7 @@ DESCRIPTIONS: dict[str, str] = {
     "mock_failure_rate": "Share of the mock model's predictions that fail, 0 to 1.",
     "run_timeout_s": "Longest run of one attempt, in seconds.",
     "max_attempts": "Attempts a queued prediction gets when workers die under it.",
+    "queue_limit": "Predictions that may wait in one queue; more are refused (0: no limit).",
     "lease_s": "How long a worker that went silent keeps its predictions, in seconds.",
     "grace_s": "How long running predictions may go on when the process drains, in seconds.",
     "retention_s": "How long records and results are kept, in seconds.",

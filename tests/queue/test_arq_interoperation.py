@@ -15,7 +15,7 @@ from zypher_jobs.models import ModelRegistry
 from zypher_jobs.queue import PredictionQueue, deserialize, serialize
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
-from zypher_jobs.worker.predict import predict, record_end, record_start
+from zypher_jobs.worker.stock import predict_and_tell, record_end, record_start
 
 COMMAND = "zypher_jobs.worker.main.WorkerSettings"
 
@@ -72,7 +72,7 @@ async def test_our_prediction_runs_on_a_stock_worker_with_its_record(
     good = await queue.submit("mock", {"input": "hello"})
     bad = await queue.submit("mock", {"inptu": "hello"})
     worker = Worker(
-        [func(predict, name="predict")],
+        [func(predict_and_tell, name="predict")],
         redis_pool=await stock_client(settings),
         ctx={"registry": registry, "settings": settings, "worker_id": "stock"},
         on_job_start=record_start,

@@ -13,7 +13,9 @@ RESULT = serialize(
 
 async def claim(queue: PredictionQueue, worker_id: str = "w1", *, room: int = 10, lease_ms: int = 5000) -> Claimed:
     """One claim on the default queue."""
-    return await queue.scripts.claim(queue=keys.ARQ_QUEUE, worker_id=worker_id, room=room, lease_ms=lease_ms)
+    return await queue.scripts.claim(
+        queues=list(keys.QUEUES.values()), worker_id=worker_id, room=room, lease_ms=lease_ms
+    )
 
 
 async def finish(
@@ -22,11 +24,12 @@ async def finish(
     """Finish all of a claim with one status."""
     finishes = [
         Finish(
-            Ended(c.prediction_id, c.token, c.attempt, status, result_ttl_ms=60_000, counts_as_attempt=counts), RESULT
+            Ended(c.prediction_id, c.queue, c.token, c.attempt, status, result_ttl_ms=60_000, counts_as_attempt=counts),
+            RESULT,
         )
         for c in claimed.claims
     ]
-    return await queue.scripts.finish(finishes, queue=keys.ARQ_QUEUE, retention_ms=60_000)
+    return await queue.scripts.finish(finishes, retention_ms=60_000)
 
 
 async def test_a_claim_takes_as_many_as_there_is_room_for_oldest_first(queue: PredictionQueue) -> None:

@@ -7,16 +7,8 @@ from zypher_jobs.queue import PredictionQueue, keys
 from zypher_jobs.queue.connection import RedisClient
 from zypher_jobs.settings import Settings
 
-BOUNDED = {
-    keys.INDEX,
-    keys.SYNC_INDEX,
-    keys.RUNNING,
-    keys.COUNTS,
-    keys.LATENCY,
-    keys.WORKERS,
-    keys.WAKE,
-    keys.ARQ_QUEUE,
-}
+BOUNDED = {keys.SYNC_LIST, keys.DEAD, keys.COUNTS, keys.LATENCY, keys.WORKERS, keys.WAKE, keys.EVENTS, keys.ARQ_QUEUE}
+BOUNDED |= {keys.listed(status) for status in Status} | {keys.TURN + keys.ARQ_QUEUE, keys.TURNS + keys.ARQ_QUEUE}
 """Keys without a lifetime; what bounds each stands in the table of ``zypher_jobs.queue.keys``."""
 
 
@@ -36,5 +28,5 @@ async def test_every_key_has_a_lifetime_or_a_bound(
     assert len(names) > 40
     for name in names:
         assert name in BOUNDED or await queue.pttl(name) > 0, name
-    assert await queue.zcard(keys.RUNNING) == 0
+    assert await queue.zcard(keys.listed(Status.RUNNING)) == 0
     assert await redis.llen(keys.WAKE) <= 1

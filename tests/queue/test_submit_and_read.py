@@ -23,11 +23,9 @@ async def test_a_submitted_prediction_is_queued_behind_those_before_it(queue: Pr
 async def test_the_same_id_is_queued_once(queue: PredictionQueue) -> None:
     """redis-py sends a command again when its connection broke; the script then changes nothing."""
 
-    async def submit() -> tuple[int, int]:
-        return await queue.scripts.submit("same", job=b"x", retention_ms=1000, model="mock", input_preview="")
-
-    first, again = await submit(), await submit()
-    assert first == again
+    first = await queue.submit("mock", {"input": "a"}, prediction_id="same")
+    again = await queue.submit("mock", {"input": "b"}, prediction_id="same")
+    assert again == first
     assert await queue.zcard(keys.ARQ_QUEUE) == 1
 
 

@@ -153,7 +153,7 @@ async def test_a_killed_workers_prediction_runs_again_within_its_lease(
 ) -> None:
     """The lease is all that is left of a killed worker; once it ends another worker claims, attempt 2."""
     submitted = await queue.submit("mock", {"input": "a"})
-    claimed = await queue.scripts.claim(queue=keys.ARQ_QUEUE, worker_id="killed", room=1, lease_ms=300)
+    claimed = await queue.scripts.claim(queues=[keys.ARQ_QUEUE], worker_id="killed", room=1, lease_ms=300)
     assert len(claimed.claims) == 1
     await start_worker()
     ended = await queue.wait_for(submitted.prediction_id, 5)

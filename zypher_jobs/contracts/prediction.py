@@ -73,6 +73,17 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """From the start of the last attempt to the finish."""
     worker: str | None = None
     """Id of the worker (or API process) that ran the last attempt."""
+    version: str = ""
+    """Of the model, as it was submitted."""
+    priority: Priority = Priority.NORMAL
+    estimated_wait_ms: float | None = None
+    """From now, at the current rate, while ``queued``; ``None`` when unknown."""
+    deadline_at: datetime | None = None
+    """Not begun after this."""
+    input_bytes: int = 0
+    output_bytes: int = 0
+    replay_of: str | None = None
+    """The prediction that this one repeats."""
 
 
 class PredictionSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +107,38 @@ class PredictionSummary(msgspec.Struct, frozen=True, kw_only=True):
     wait_ms: float | None = None
     run_ms: float | None = None
     worker: str | None = None
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A prediction out of attempts, kept until someone replays or drops it."""
+
+    prediction_id: str
+    model: str
+    version: str = ""
+    priority: Priority = Priority.NORMAL
+    error: PredictionFailure
+    traceback: str = ""
+    """For operators; callers never see it."""
+    fingerprint: str = ""
+    """The same for failures of the same kind."""
+    attempts: int = 0
+    worker: str | None = None
+    input_preview: str = ""
+    created_at: datetime
+    finished_at: datetime
+
+
+class DeadLetterGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Dead letters with the same kind of error."""
+
+    fingerprint: str
+    model: str
+    error: PredictionFailure
+    """Of the newest."""
+    count: int
+    first_at: datetime
+    last_at: datetime
+    newest_id: str
 
 
 PREVIEW_CHARS = 200

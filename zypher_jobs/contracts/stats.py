@@ -17,6 +17,8 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     """Predictions under a live lease."""
     oldest_age_ms: float | None = None
     """How long the oldest waiting prediction has waited; ``None`` when none waits."""
+    paused: bool = False
+    """Whether workers leave it alone until it is resumed."""
 
 
 class WorkerStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +71,12 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     redis_ms: float
     """Round trip of one PING."""
     queue: QueueStats
+    """All queues as one."""
+    queues: list[QueueStats] = []
+    """One for each priority, highest first."""
+    ended_per_s: float = 0.0
+    """Queued predictions that ended, over the last 20 to 30 s."""
+    dead_letters: int = 0
     counts: list[PredictionCount]
     latencies: list[LatencyHistogram]
     workers: list[WorkerStats]

@@ -10,6 +10,7 @@ import msgspec
 
 from zypher_jobs.errors import ModelDefinitionError
 from zypher_jobs.models.model import Model
+from zypher_jobs.models.retries import RetryPolicy
 from zypher_jobs.models.schema import NoExampleError, derive_example, json_schema
 
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -35,6 +36,7 @@ class ModelDefinition(msgspec.Struct, frozen=True, kw_only=True):
     takes_many: bool
     """Whether ``predict`` takes a list of inputs."""
     is_async: bool
+    retries: RetryPolicy = RetryPolicy()
 
 
 def define(model_class: type[Model[Any, Any]]) -> ModelDefinition:
@@ -64,6 +66,7 @@ def define(model_class: type[Model[Any, Any]]) -> ModelDefinition:
         output_example=_example(model_class, "output_example", output_type, output_schema),
         takes_many=takes_many,
         is_async=inspect.iscoroutinefunction(model_class.predict),
+        retries=model_class.retries,
     )
 
 

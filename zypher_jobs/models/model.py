@@ -17,6 +17,8 @@
 
 from typing import Any, ClassVar, Generic, TypeVar
 
+from zypher_jobs.models.retries import RetryPolicy
+
 In = TypeVar("In")
 Out = TypeVar("Out")
 
@@ -42,6 +44,9 @@ class Model(Generic[In, Out]):
     input_example: ClassVar[Any] = None
     """Shown in the documentation; default: derived from the type. Must fit the type."""
     output_example: ClassVar[Any] = None
+
+    retries: ClassVar[RetryPolicy] = RetryPolicy()
+    """Which failures of a queued prediction are worth another attempt."""
 
     def load(self) -> None:
         """Get ready: called once, in a thread, before the first prediction. What it raises makes the model unready."""

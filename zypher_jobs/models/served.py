@@ -15,12 +15,24 @@ _encoder = msgspec.json.Encoder()
 class ServedModel:
     """One registered model, loaded or not."""
 
-    __slots__ = ("_decode", "_definition", "_run", "_runtime", "error", "input_type", "name", "output_type", "version")
+    __slots__ = (
+        "_decode",
+        "_definition",
+        "_run",
+        "_runtime",
+        "error",
+        "input_type",
+        "name",
+        "output_type",
+        "retries",
+        "version",
+    )
 
     def __init__(self, runtime: Runtime) -> None:
         definition = runtime.definition
         self.name: str = definition.name
         self.version: str = definition.version
+        self.retries = definition.retries
         self.input_type: Any = definition.input_type
         self.output_type: Any = definition.output_type
         self.error: str | None = "it is still loading"

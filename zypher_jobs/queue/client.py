@@ -5,42 +5,46 @@ trips, so that ``enqueue_job``, ``Job.result()``, ``Job.status()`` and any tool 
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-import msgspec
 from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool
 
-from zypher_jobs.contracts.prediction import PREVIEW_CHARS, Mode, Prediction, Status, SyncOutcome
-from zypher_jobs.errors import InvalidInput, SettingError
-from zypher_jobs.queue.connection import connection_pool, redis_errors
+from zypher_jobs.contracts.prediction import PREVIEW_CHARS, Mode, Prediction, Priority, Status, SyncOutcome
+from zypher_jobs.errors import InvalidInput, QueueFull, SettingError, UnknownPrediction
+from zypher_jobs.queue import keys
+from zypher_jobs.queue.connection import RedisClient, connection_pool, redis_errors
 from zypher_jobs.queue.ids import new_prediction_id
 from zypher_jobs.queue.inspect import Inspector
-from zypher_jobs.queue.latency import bucket_of
 from zypher_jobs.queue.payloads import deserialize, serialize
-from zypher_jobs.queue.scripts import Record, Recorded, Scripts
+from zypher_jobs.queue.scripts import New, Scripts, Submission, Submitted
+from zypher_jobs.queue.submitter import Submitter
+from zypher_jobs.queue.synchronous import record_of
 from zypher_jobs.queue.waiters import Waiters
 from zypher_jobs.settings import Settings
 
 PREDICT = "predict"
 """Name of the arq function that every prediction's job calls, with ``(model, input)``."""
-
-_encode = msgspec.msgpack.Encoder().encode
+UNKNOWN_DRAIN_S = 30.0
+"""When to try a full queue again of which nothing ended lately."""
 
 
 class PredictionQueue(ArqRedis):
-    """The queue as callers use it: submit, read, wait.
+    """The queue as callers use it: submit, read, wait, cancel.
 
     Calls raise ``RedisUnavailable`` when Redis does not answer in time.
     """
 
-    def __init__(self, pool: ConnectionPool, *, retention_s: int = 86_400) -> None:
+    def __init__(self, pool: ConnectionPool, *, retention_s: int = 86_400, depth_limit: int = 0) -> None:
+        """``retention_s``: how long records stay; ``depth_limit``: how many may wait in one queue (0: any number)."""
         super().__init__(pool_or_conn=pool, job_serializer=serialize, job_deserializer=deserialize)
         self.auto_close_connection_pool = True
         self.retention_ms = retention_s * 1000
+        self.depth_limit = depth_limit
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "PredictionQueue":
@@ -48,7 +52,7 @@ class PredictionQueue(ArqRedis):
         if settings.redis_url is None:
             raise SettingError("ZYPHER_REDIS_URL is not set and no embedded server was started; run `zypher up`.")
         pool = connection_pool(settings.redis_url, timeout_s=settings.redis_timeout_s)
-        return cls(pool, retention_s=settings.retention_s)
+        return cls(pool, retention_s=settings.retention_s, depth_limit=settings.queue_limit)
 
     @cached_property
     def inspect(self) -> Inspector:
@@ -61,37 +65,63 @@ class PredictionQueue(ArqRedis):
         return Scripts(self)
 
     @cached_property
+    def _submitter(self) -> Submitter:
+        return Submitter(self.scripts)
+
+    @cached_property
     def _waiters(self) -> Waiters:
         return Waiters(self)
 
-    async def submit(self, model: str, value: Any, *, input_preview: str = "") -> Prediction:
+    async def submit(
+        self,
+        model: str,
+        value: Any,
+        *,
+        version: str = "",
+        input_preview: str = "",
+        input_bytes: int = 0,
+        prediction_id: str | None = None,
+        priority: Priority = Priority.NORMAL,
+        caller: str = "",
+        expires_in_s: float | None = None,
+        timeout_s: float | None = None,
+        replay_of: str = "",
+    ) -> Prediction:
         """Queue a prediction; when this returns it is in Redis.
 
         ``value``, the input, is a msgspec Struct or anything MessagePack holds; the model's schema is the caller's to
-        check. Raises ``InvalidInput`` for what MessagePack cannot hold (integers beyond 64 bits).
+        check. With ``prediction_id`` it is idempotent: an id that is known already is answered as it stands, and
+        nothing changes. ``caller`` is whom it is for: callers take turns. ``expires_in_s``: it is not begun after so
+        long; ``timeout_s``: one attempt runs no longer. Raises ``InvalidInput`` for what MessagePack cannot hold
+        (integers beyond 64 bits), ``QueueFull`` over the limit.
         """
-        prediction_id = new_prediction_id()
-        now_ms = int(datetime.now(UTC).timestamp() * 1000)
-        try:
-            job = serialize({"t": None, "f": PREDICT, "a": (model, value), "k": {}, "et": now_ms})
-        except (TypeError, OverflowError) as error:
-            raise InvalidInput(f"The input cannot be queued: {error}.") from error
-        with redis_errors():
-            created_at_ms, ahead = await self.scripts.submit(
-                prediction_id,
-                job=job,
-                retention_ms=self.retention_ms,
-                model=model,
-                input_preview=input_preview[:PREVIEW_CHARS],
-            )
-        return Prediction(
-            prediction_id=prediction_id,
-            status=Status.QUEUED,
-            model=model,
-            mode=Mode.ASYNC,
-            queue_position=ahead,
-            created_at=datetime.fromtimestamp(created_at_ms / 1000, UTC),
+        submission = self._submission(
+            prediction_id or new_prediction_id(),
+            model,
+            value,
+            timeout_s=timeout_s,
+            version=version,
+            input_preview=input_preview,
+            input_bytes=input_bytes,
+            priority=priority,
+            caller=caller,
+            expires_in_s=expires_in_s,
+            replay_of=replay_of,
         )
+        return await self._answer(submission.new, await self._submitter.submit(submission))
+
+    async def submit_many(
+        self, model: str, values: Sequence[Any], *, priority: Priority = Priority.NORMAL, caller: str = ""
+    ) -> list[Prediction]:
+        """Queue many predictions of one model, in order; raises as ``submit`` does.
+
+        On ``QueueFull`` those before the refused one are queued, and stay so.
+        """
+        submissions = [
+            self._submission(new_prediction_id(), model, value, priority=priority, caller=caller) for value in values
+        ]
+        submitted = await self._submitter.submit_many(submissions)
+        return [await self._answer(s.new, what) for s, what in zip(submissions, submitted, strict=True)]
 
     async def prediction(self, prediction_id: str) -> Prediction:
         """One prediction as it stands; raises ``UnknownPrediction``."""
@@ -104,9 +134,8 @@ class PredictionQueue(ArqRedis):
         """
         loop_time = asyncio.get_running_loop().time
         deadline = loop_time() + timeout_s
-        prediction = await self.prediction(prediction_id)
-        if prediction.status.is_terminal or timeout_s <= 0:
-            return prediction
+        if timeout_s <= 0:
+            return await self.prediction(prediction_id)
         async with self._waiters.listening(prediction_id) as woken:
             while True:
                 prediction = await self.prediction(prediction_id)
@@ -115,12 +144,71 @@ class PredictionQueue(ArqRedis):
                     return prediction
                 await woken(remaining_s)
 
+    async def cancel(self, prediction_id: str) -> Prediction:
+        """Cancel it: at once if it waits; if it runs, its worker learns of it within a second.
+
+        A terminal one stays as it is. Returns it as it stands then; raises ``UnknownPrediction``.
+        """
+        redis: RedisClient = self
+        with redis_errors():
+            job = await redis.get(keys.job(prediction_id))
+            canceled = _canceled(prediction_id, job)
+            status = await self.scripts.cancel(prediction_id, result=canceled, retention_ms=self.retention_ms)
+        if status is None:
+            raise UnknownPrediction(prediction_id)
+        return await self.prediction(prediction_id)
+
+    async def pause(self, priority: Priority = Priority.NORMAL) -> None:
+        """Workers claim nothing more of that queue; submits go on, running ones end."""
+        redis: RedisClient = self
+        with redis_errors():
+            await redis.sadd(keys.PAUSED, keys.QUEUES[priority])
+
+    async def resume(self, priority: Priority = Priority.NORMAL) -> None:
+        """Workers claim of it again."""
+        redis: RedisClient = self
+        with redis_errors():
+            async with redis.pipeline(transaction=True) as pipe:
+                pipe.srem(keys.PAUSED, keys.QUEUES[priority])
+                pipe.lpush(keys.WAKE, "1")
+                pipe.ltrim(keys.WAKE, 0, 0)
+                await pipe.execute()
+
+    async def replay(self, prediction_id: str) -> Prediction:
+        """A new prediction with the input of one that ended; a dead letter is one no longer.
+
+        Raises ``UnknownPrediction`` when its input is no longer known (it runs still, or its retention has ended).
+        """
+        redis: RedisClient = self
+        with redis_errors():
+            result = await redis.get(keys.result(prediction_id))
+        old = await self.prediction(prediction_id)
+        if result is None:
+            raise UnknownPrediction(prediction_id)
+        model, value, *_ = deserialize(result)["a"]
+        new = await self.submit(
+            model,
+            value,
+            version=old.version,
+            priority=old.priority,
+            input_bytes=old.input_bytes,
+            replay_of=prediction_id,
+        )
+        with redis_errors():
+            await self.scripts.forget([prediction_id], how="replayed")
+        return new
+
+    async def drop(self, prediction_ids: Sequence[str]) -> int:
+        """Forget dead letters; how many of the ids were one."""
+        with redis_errors():
+            return await self.scripts.forget(prediction_ids, how="drop")
+
     async def record_sync(self, outcomes: Sequence[SyncOutcome]) -> None:
         """Write the records, counts and latencies of predictions that ran in an API process, in one round trip."""
         if not outcomes:
             return
         with redis_errors():
-            await self.scripts.record([_record(outcome) for outcome in outcomes], retention_ms=self.retention_ms)
+            await self.scripts.record([record_of(outcome) for outcome in outcomes], retention_ms=self.retention_ms)
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         """Close the connections, those of waiters too."""
@@ -128,45 +216,64 @@ class PredictionQueue(ArqRedis):
             await self._waiters.aclose()
         await super().aclose(close_connection_pool)
 
+    def _submission(
+        self,
+        prediction_id: str,
+        model: str,
+        value: Any,
+        *,
+        timeout_s: float | None = None,
+        version: str = "",
+        input_preview: str = "",
+        input_bytes: int = 0,
+        priority: Priority = Priority.NORMAL,
+        caller: str = "",
+        expires_in_s: float | None = None,
+        replay_of: str = "",
+    ) -> Submission:
+        now_ms = int(time.time() * 1000)
+        options = {} if timeout_s is None else {"timeout_s": timeout_s}
+        try:
+            job = serialize({"t": None, "f": PREDICT, "a": (model, value), "k": options, "et": now_ms})
+        except (TypeError, OverflowError) as error:
+            raise InvalidInput(f"The input cannot be queued: {error}.") from error
+        new = New(
+            prediction_id,
+            keys.QUEUES[priority],
+            model,
+            version,
+            caller,
+            input_preview[:PREVIEW_CHARS],
+            input_bytes,
+            keys.JOB_TTL_MS + self.retention_ms,
+            0 if expires_in_s is None else now_ms + int(expires_in_s * 1000),
+            self.depth_limit,
+            replay_of,
+        )
+        return Submission(new, job)
 
-def _record(outcome: SyncOutcome) -> Record:
-    wait_ms = outcome.started_at_ms - outcome.created_at_ms
-    run_us = round(outcome.run_ms * 1000)
-    fields: list[str | int] | None = None
-    output = b""
-    if outcome.keep_record:
-        fields = [
-            *(
-                "status",
-                outcome.status,
-                "model",
-                outcome.model,
-                "mode",
-                Mode.SYNC,
-                "attempts",
-                1,
-                "worker",
-                outcome.worker,
-            ),
-            *("created_at_ms", outcome.created_at_ms, "started_at_ms", outcome.started_at_ms),
-            *("finished_at_ms", outcome.started_at_ms + round(outcome.run_ms), "run_us", run_us),
-            *("input_preview", outcome.input_preview[:PREVIEW_CHARS]),
-            *("output_preview", outcome.output_preview[:PREVIEW_CHARS]),
-        ]
-        if outcome.error is not None:
-            fields += ["error_code", outcome.error.code, "error_message", outcome.error.message]
-        else:
-            output = _encode(outcome.output)
-    recorded = Recorded(
-        outcome.prediction_id,
-        outcome.model,
-        Mode.SYNC,
-        outcome.status,
-        bucket_of(wait_ms),
-        wait_ms * 1000,
-        bucket_of(outcome.run_ms),
-        run_us,
-        outcome.created_at_ms,
-        fields,
-    )
-    return Record(recorded, output)
+    async def _answer(self, new: New, submitted: Submitted) -> Prediction:
+        if submitted.state < 0:
+            drain_s = UNKNOWN_DRAIN_S if submitted.ahead < 0 else max(1.0, submitted.ahead / 1000)
+            raise QueueFull(new.queue, depth=submitted.at, limit=new.depth_limit, retry_after_s=drain_s)
+        if submitted.state == 0:
+            return await self.prediction(new.prediction_id)
+        return Prediction(
+            prediction_id=new.prediction_id,
+            status=Status.QUEUED,
+            model=new.model,
+            mode=Mode.ASYNC,
+            queue_position=submitted.ahead,
+            created_at=datetime.fromtimestamp(submitted.at / 1000, UTC),
+            version=new.version,
+            input_bytes=new.input_bytes,
+            replay_of=new.replay_of or None,
+        )
+
+
+def _canceled(prediction_id: str, job: bytes | None) -> bytes:
+    """arq's result of a prediction that was canceled before it ran; its input stays known, for a replay."""
+    asked = {"t": None, "f": PREDICT, "a": (), "k": {}, "et": 0} if job is None else deserialize(job)
+    now_ms = int(time.time() * 1000)
+    ended = {"s": False, "r": asyncio.CancelledError(), "st": now_ms, "ft": now_ms, "q": keys.ARQ_QUEUE}
+    return serialize({**asked, "t": 0, **ended, "id": prediction_id})

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from zypher_jobs.contracts.prediction import PREVIEW_CHARS
 from zypher_jobs.errors import PredictionFailed, ZypherError
 
 _FAILURE = 1
@@ -63,3 +64,13 @@ def _decode_extension(code: int, data: memoryview) -> Any:
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_encode_other)
 _decoder = msgspec.msgpack.Decoder(dict[str, Any], ext_hook=_decode_extension)
+_encode_json = msgspec.json.Encoder().encode
+
+
+def preview_of(output: Any) -> tuple[str, int]:
+    """The beginning of an output's JSON, and the length of it all in bytes."""
+    try:
+        json = _encode_json(output)
+    except (TypeError, ValueError):
+        return "", 0
+    return json[: 4 * PREVIEW_CHARS].decode(errors="ignore")[:PREVIEW_CHARS], len(json)

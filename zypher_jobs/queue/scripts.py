@@ -1,9 +1,9 @@
 """One typed async function for each Lua script; the scripts' own headers say what they do and promise."""
 
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import count
 from typing import Any, cast
 
 import msgspec
@@ -13,19 +13,42 @@ from zypher_jobs.queue.connection import RedisClient
 
 Script = Callable[..., Awaitable[Any]]
 _PREPENDED = {
-    **{"finish": ("tally",), "record": ("tally",), "cancel": ("tally",)},
-    **{"claim": ("take",), "expire": ("take",)},
+    "finish": ("tally",),
+    "record": ("tally",),
+    "cancel": ("tally",),
+    "claim": ("take",),
+    "expire": ("take",),
 }
 _NAMES = {
-    **{"JOB": keys.ARQ_JOB, "IN_PROGRESS": keys.ARQ_IN_PROGRESS, "RETRY": keys.ARQ_RETRY, "RESULT": keys.ARQ_RESULT},
-    **{"ABORT": keys.ARQ_ABORT, "RECORD": keys.RECORD, "LIST": keys.LIST, "SYNC_LIST": keys.SYNC_LIST, "DEAD": keys.DEAD},
-    **{"TURN": keys.TURN, "TURNS": keys.TURNS, "PAUSED": keys.PAUSED, "DEADLINES": keys.DEADLINES, "RATE": keys.RATE},
-    **{"COUNTS": keys.COUNTS, "LATENCY": keys.LATENCY, "EVENTS": keys.EVENTS, "WAKE": keys.WAKE, "DONE": keys.DONE},
+    "JOB": keys.ARQ_JOB,
+    "IN_PROGRESS": keys.ARQ_IN_PROGRESS,
+    "RETRY": keys.ARQ_RETRY,
+    "RESULT": keys.ARQ_RESULT,
+    "ABORT": keys.ARQ_ABORT,
+    "RECORD": keys.RECORD,
+    "LIST": keys.LIST,
+    "SYNC_LIST": keys.SYNC_LIST,
+    "DEAD": keys.DEAD,
+    "TURN": keys.TURN,
+    "TURNS": keys.TURNS,
+    "PAUSED": keys.PAUSED,
+    "DEADLINES": keys.DEADLINES,
+    "RATE": keys.RATE,
+    "COUNTS": keys.COUNTS,
+    "LATENCY": keys.LATENCY,
+    "EVENTS": keys.EVENTS,
+    "WAKE": keys.WAKE,
+    "DONE": keys.DONE,
 }
 _NUMBERS = {
-    **{"TURNS_END": keys.TURNS_END, "EVENTS_KEPT": keys.EVENTS_KEPT, "DEAD_LETTERS_KEPT": keys.DEAD_LETTERS_KEPT},
-    **{"RATE_BUCKET_MS": keys.RATE_BUCKET_MS, "RATE_TTL_MS": keys.RATE_TTL_MS, "JOB_TTL_MS": keys.JOB_TTL_MS},
+    "TURNS_END": keys.TURNS_END,
+    "EVENTS_KEPT": keys.EVENTS_KEPT,
+    "DEAD_LETTERS_KEPT": keys.DEAD_LETTERS_KEPT,
+    "RATE_BUCKET_MS": keys.RATE_BUCKET_MS,
+    "RATE_TTL_MS": keys.RATE_TTL_MS,
+    "JOB_TTL_MS": keys.JOB_TTL_MS,
 }
+_places = count()
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -172,9 +195,7 @@ class Scripts:
 
     async def claim(self, *, queues: Sequence[str], worker_id: str, room: int, lease_ms: int) -> Claimed:
         """Take up to ``room`` due predictions of some arq queues, in order of preference."""
-        reply = await self._claim(
-            keys=queues, args=[worker_id, room, lease_ms, keys.JOB_TTL_MS, random.randrange(10)]
-        )
+        reply = await self._claim(keys=queues, args=[worker_id, room, lease_ms, keys.JOB_TTL_MS, next(_places) % 10])
         return _claimed(reply)
 
     async def expire(self, *, worker_id: str, room: int, lease_ms: int) -> Claimed:
@@ -226,5 +247,7 @@ def source(name: str) -> str:
     folder = files("zypher_jobs.queue") / "scripts"
     names = [f"local {name} = '{value}'" for name, value in _NAMES.items()]
     numbers = [f"local {name} = {value}" for name, value in _NUMBERS.items()]
-    parts = [(folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("common", *_PREPENDED.get(name, ()), name)]
+    parts = [
+        (folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("common", *_PREPENDED.get(name, ()), name)
+    ]
     return "\n".join([*names, *numbers, *parts])

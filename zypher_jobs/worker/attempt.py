@@ -7,13 +7,17 @@ from typing import Any
 
 import msgspec
 
-from zypher_jobs.contracts.prediction import PREVIEW_CHARS, Status
+from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.errors import ModelError
+from zypher_jobs.queue import keys
+from zypher_jobs.queue.fingerprints import fingerprint_of
 from zypher_jobs.queue.latency import bucket_of
-from zypher_jobs.queue.payloads import failure_of, serialize
+from zypher_jobs.queue.payloads import failure_of, preview_of, serialize
 from zypher_jobs.queue.scripts import Claim, Ended, Finish
 
 KEEP_FOR_EVER = -1
+TRACEBACK_CHARS = 8_000
+"""How much of a traceback a dead letter keeps: its end."""
 
 
 class JobCall(msgspec.Struct, frozen=True):
@@ -32,13 +36,12 @@ UNREADABLE = JobCall("<unknown>", (), {}, None, 0)
 class Attempt:
     """One claimed prediction from its start to its end; ``succeeded``, ``failed``, ``handed_back`` report it."""
 
-    def __init__(self, claim: Claim, *, queue: str, now_ms: int) -> None:
+    def __init__(self, claim: Claim, *, now_ms: int) -> None:
         """``now_ms`` is the server's clock at the claim."""
         self.claim = claim
         self.call = UNREADABLE
         self.number = claim.attempt
         self.result_ttl_ms = 0
-        self._queue = queue
         self._claimed_at_ms = now_ms
         self._started_s = time.perf_counter()
 
@@ -48,13 +51,24 @@ class Attempt:
             result = self._result(success=True, result=output)
         except (TypeError, OverflowError, ValueError) as error:
             return self.failed(ModelError(f"The output cannot be kept: {error}."))
-        return Finish(self._ended(Status.SUCCEEDED, output_preview=_preview(output)), result)
+        preview, size = preview_of(output)
+        return Finish(self._ended(Status.SUCCEEDED, output_preview=preview, output_bytes=size), result)
 
     def failed(self, error: BaseException, status: Status = Status.FAILED) -> Finish:
         """It ended for good without an output."""
         failure = failure_of(error)
         kept = error if isinstance(error, asyncio.CancelledError) else failure
-        ended = self._ended(status, error_code=failure.code, error_message=failure.message)
+        is_dead = status is Status.FAILED
+        if is_dead and self.result_ttl_ms >= 0:
+            self.result_ttl_ms = max(self.result_ttl_ms, keys.DEAD_TTL_MS)  # a replay needs the input
+        ended = self._ended(
+            status,
+            error_code=failure.code,
+            error_message=failure.message,
+            error_traceback=failure.traceback[-TRACEBACK_CHARS:],
+            fingerprint=fingerprint_of(failure),
+            is_dead=is_dead,
+        )
         return Finish(ended, self._result(success=False, result=kept))
 
     def handed_back(self, *, defer_ms: int = 0, counts: bool = False) -> Finish:
@@ -62,7 +76,7 @@ class Attempt:
         claim = self.claim
         return Finish(
             Ended(
-                *(claim.prediction_id, claim.token, claim.attempt, Status.QUEUED),
+                *(claim.prediction_id, claim.queue, claim.token, claim.attempt, Status.QUEUED),
                 defer_ms=defer_ms,
                 counts_as_attempt=counts,
             )
@@ -73,24 +87,17 @@ class Attempt:
         """Since the claim."""
         return time.perf_counter() - self._started_s
 
-    def _ended(
-        self, status: Status, *, output_preview: str = "", error_code: str = "", error_message: str = ""
-    ) -> Ended:
+    def _ended(self, status: Status, **what: Any) -> Ended:
         wait_ms = max(0, self._claimed_at_ms - (self.call.enqueued_at_ms or self._claimed_at_ms))
         run_us = round(self.run_s * 1_000_000)
         return Ended(
-            self.claim.prediction_id,
-            self.claim.token,
-            self.claim.attempt,
-            status,
+            *(self.claim.prediction_id, self.claim.queue, self.claim.token, self.claim.attempt, status),
             result_ttl_ms=self.result_ttl_ms,
             wait_bucket=bucket_of(wait_ms),
             wait_us=wait_ms * 1000,
             run_bucket=bucket_of(run_us / 1000),
             run_us=run_us,
-            output_preview=output_preview,
-            error_code=error_code,
-            error_message=error_message,
+            **what,
         )
 
     def _result(self, *, success: bool, result: Any) -> bytes:
@@ -108,14 +115,7 @@ class Attempt:
                 "r": result,
                 "st": self._claimed_at_ms,
                 "ft": finished_at_ms,
-                "q": self._queue,
+                "q": self.claim.queue,
                 "id": self.claim.prediction_id,
             }
         )
-
-
-def _preview(output: Any) -> str:
-    try:
-        return msgspec.json.encode(output).decode()[:PREVIEW_CHARS]
-    except (TypeError, ValueError):
-        return ""

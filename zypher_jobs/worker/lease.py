@@ -18,7 +18,7 @@ from zypher_jobs import __version__
 from zypher_jobs.contracts.stats import WorkerStats
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.connection import RedisClient, blocking_client
-from zypher_jobs.queue.scripts import source
+from zypher_jobs.queue.scripts import Claim, source
 
 log = logging.getLogger("zypher.worker")
 
@@ -42,8 +42,12 @@ class LeaseKeeper(threading.Thread):
         slots: int,
         models: list[str],
         counts: Callable[[], tuple[int, int, bool]],
+        abort: Callable[[str], object],
     ) -> None:
-        """``counts`` tells succeeded, failed and whether the worker drains; it is called from this thread."""
+        """``counts`` tells succeeded, failed and whether the worker drains; ``abort`` is told what to cancel.
+
+        Both are called from this thread.
+        """
         super().__init__(name="lease-keeper", daemon=True)
         self._redis = blocking_client(client)
         self._renew: Any = self._redis.register_script(source("renew"))
@@ -53,18 +57,19 @@ class LeaseKeeper(threading.Thread):
         self._slots = slots
         self._models = models
         self._counts = counts
-        self._held: dict[str, tuple[str, int]] = {}
+        self._abort = abort
+        self._held: dict[str, tuple[str, str, int]] = {}
         self._started_at = datetime.now(UTC)
         self._stop_requested = threading.Event()
 
-    def hold(self, prediction_id: str, token: str, attempt: int) -> None:
+    def hold(self, claim: Claim) -> None:
         """Renew this lease from now on."""
-        self._held[prediction_id] = (token, attempt)
+        self._held[claim.prediction_id] = (claim.queue, claim.token, claim.attempt)
 
-    def release(self, prediction_id: str, token: str) -> None:
+    def release(self, claim: Claim) -> None:
         """Renew it no more. A later lease of the same worker on the same prediction stays."""
-        if self._held.get(prediction_id, ("", 0))[0] == token:
-            del self._held[prediction_id]
+        if self._held.get(claim.prediction_id, ("", "", 0))[1] == claim.token:
+            del self._held[claim.prediction_id]
 
     def run(self) -> None:
         """The thread: until ``stop``."""
@@ -91,13 +96,14 @@ class LeaseKeeper(threading.Thread):
         held = dict(self._held)
         if held:
             leases = [part for prediction_id, lease in held.items() for part in (prediction_id, *lease)]
-            arguments = [self._lease_ms, keys.ARQ_IN_PROGRESS, keys.ARQ_RETRY, keys.ARQ_JOB, *leases]
-            for lost in self._renew(keys=[keys.RUNNING], args=arguments):
-                prediction_id = lost.decode()
+            lost, aborted = self._renew(args=[self._lease_ms, *leases])
+            for prediction_id in map(bytes.decode, lost):
                 # one that finished while the script was under way is no loss
                 if self._held.get(prediction_id) == held[prediction_id]:
                     self._held.pop(prediction_id, None)
                     log.warning("lease lost", extra={"prediction_id": prediction_id})
+            for prediction_id in map(bytes.decode, aborted):
+                self._abort(prediction_id)
         self._beat(
             keys=[keys.WORKERS, keys.worker(self._worker_id)],
             args=[self._worker_id, _encode(self._stats(len(held))), int(keys.HEARTBEAT_TTL_S * 1000)],

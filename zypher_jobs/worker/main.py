@@ -17,7 +17,8 @@ from zypher_jobs.queue.client import PREDICT, PredictionQueue
 from zypher_jobs.queue.embedded import socket_path
 from zypher_jobs.queue.payloads import deserialize, serialize
 from zypher_jobs.settings import Settings, load_settings
-from zypher_jobs.worker.predict import predict, record_end, record_start
+from zypher_jobs.worker.predict import predict
+from zypher_jobs.worker.stock import predict_and_tell, record_end, record_start
 from zypher_jobs.worker.worker import PredictionWorker
 
 HEALTH_KEY_S = 10
@@ -82,7 +83,7 @@ class WorkerSettings:
 
     _settings = load_settings()
 
-    functions = (func(predict, name=PREDICT),)
+    functions = (func(predict_and_tell, name=PREDICT),)
     redis_settings = RedisSettings.from_dsn(_settings.redis_url or f"unix://{socket_path(_settings.data_dir)}")
     job_serializer = serialize
     job_deserializer = deserialize

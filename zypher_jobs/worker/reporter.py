@@ -14,11 +14,10 @@ log = logging.getLogger("zypher.worker")
 class Reporter:
     """Writes finishes until they are written: while Redis is away they wait here, and ``caught_up`` is clear."""
 
-    def __init__(self, scripts: Scripts, *, queue: str, retention_ms: int) -> None:
+    def __init__(self, scripts: Scripts, *, retention_ms: int) -> None:
         self.caught_up = asyncio.Event()
         self.caught_up.set()
         self._scripts = scripts
-        self._queue = queue
         self._retention_ms = retention_ms
         self._unwritten: list[tuple[Finish, asyncio.Future[bool]]] = []
         self._arrived = asyncio.Event()
@@ -46,7 +45,7 @@ class Reporter:
         while True:
             try:
                 with redis_errors():
-                    return await self._scripts.finish(finishes, queue=self._queue, retention_ms=self._retention_ms)
+                    return await self._scripts.finish(finishes, retention_ms=self._retention_ms)
             except RedisUnavailable as error:
                 self.caught_up.clear()
                 log.warning("cannot report", extra={"error": error.message, "predictions": len(finishes)})

@@ -15,9 +15,11 @@ import os
 import platform
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from signal import Signals
 from typing import Any
 
+import msgspec
 from arq.connections import create_pool
 from arq.cron import CronJob
 from arq.jobs import DeserializationError, deserialize_job_raw
@@ -26,19 +28,31 @@ from arq.worker import Function, JobExecutionFailed, Retry, RetryJob, Worker
 from redis.exceptions import RedisError
 
 from zypher_jobs.contracts.prediction import Status
-from zypher_jobs.errors import AttemptsExhausted, PredictionTimeout, RedisUnavailable
+from zypher_jobs.errors import (
+    AttemptsExhausted,
+    DeadlinePassed,
+    PoisonedPrediction,
+    PredictionFailed,
+    PredictionTimeout,
+    RedisUnavailable,
+)
+from zypher_jobs.queue import keys
 from zypher_jobs.queue.connection import connection_options, redis_errors
 from zypher_jobs.queue.payloads import deserialize, serialize
 from zypher_jobs.queue.scripts import Claim, Claimed, Finish, Scripts
 from zypher_jobs.worker.attempt import KEEP_FOR_EVER, Attempt, JobCall
 from zypher_jobs.worker.backoff import Backoff
 from zypher_jobs.worker.lease import LeaseKeeper
+from zypher_jobs.worker.reaper import Reaper
 from zypher_jobs.worker.reporter import Reporter
 
 log = logging.getLogger("zypher.worker")
 
 SLOW_POLL_S = 1.0
 """The safety net under the wake-up: how often an idle worker looks by itself."""
+EXPIRED_AT_ONCE = 100
+POISON_AFTER = 2
+"""Attempts that may be lost with their worker before a prediction counts as what kills it."""
 CRON_RESULT_TTL_MS = 60_000
 """Every worker enqueues each cron job; its result is what keeps the second of them out."""
 
@@ -76,6 +90,8 @@ class PredictionWorker(Worker):
         self._lease_ms = int(lease_s * 1000)
         self._retention_ms = retention_s * 1000
         self._models = list(models)
+        # by default all priorities; a queue of another name is one of its own
+        self._queues = list(keys.QUEUES.values()) if self.queue_name == keys.ARQ_QUEUE else [self.queue_name]
         self._waiting: asyncio.Future[Any] | None = None
 
     async def main(self) -> None:
@@ -92,6 +108,7 @@ class PredictionWorker(Worker):
         self._ctx |= {"redis": self.pool, "worker_id": self.worker_id, "leased": True}
         if self.on_startup:
             await self.on_startup(self._ctx)
+        loop = asyncio.get_running_loop()
         self._keeper = LeaseKeeper(
             self.pool,
             worker_id=self.worker_id,
@@ -99,12 +116,15 @@ class PredictionWorker(Worker):
             slots=self.max_jobs,
             models=self._models,
             counts=self._counts,
+            abort=partial(loop.call_soon_threadsafe, self._abort),
         )
         self._keeper.start()
-        self._reporter = Reporter(self._scripts, queue=self.queue_name, retention_ms=self._retention_ms)
+        self._reporter = Reporter(self._scripts, retention_ms=self._retention_ms)
         self._reporting = asyncio.create_task(self._reporter.run())
+        self._reaping = asyncio.create_task(Reaper(self._expire).run())
         log.info("worker ready", extra={"worker_id": self.worker_id, "slots": self.max_jobs})
         await self._claim_until_stopped()
+        self._reaping.cancel()
         await asyncio.gather(*self.tasks.values())
 
     async def close(self) -> None:
@@ -116,6 +136,7 @@ class PredictionWorker(Worker):
         if hasattr(self, "_keeper"):
             await asyncio.gather(*self.tasks.values())
             self._reporting.cancel()
+            self._reaping.cancel()
             await asyncio.to_thread(self._keeper.stop)
             with suppress(RedisError, OSError):
                 await self.pool.delete(self.health_check_key)
@@ -139,6 +160,17 @@ class PredictionWorker(Worker):
 
     def _counts(self) -> tuple[int, int, bool]:
         return self.jobs_complete, self.jobs_failed, not self.allow_pick_jobs
+
+    def _abort(self, prediction_id: str) -> None:
+        """Cancel what runs; its thread, if it has one, goes on, but its end is written now."""
+        if prediction_id in self.tasks and prediction_id not in self.aborting_tasks:
+            self.aborting_tasks.add(prediction_id)
+            self.tasks[prediction_id].cancel()
+
+    async def _expire(self) -> None:
+        expired = await self._scripts.expire(worker_id=self.worker_id, room=EXPIRED_AT_ONCE, lease_ms=self._lease_ms)
+        for claim in expired.claims:
+            self._begin(msgspec.structs.replace(claim, expired=True), expired.now_ms)
 
     def _stop_claiming(self) -> None:
         self.allow_pick_jobs = False
@@ -182,7 +214,7 @@ class PredictionWorker(Worker):
 
     async def _claim(self, room: int) -> Claimed:
         return await self._scripts.claim(
-            queue=self.queue_name, worker_id=self.worker_id, room=room, lease_ms=self._lease_ms
+            queues=self._queues, worker_id=self.worker_id, room=room, lease_ms=self._lease_ms
         )
 
     async def _wake_up(self, next_due_ms: int | None) -> None:
@@ -216,8 +248,8 @@ class PredictionWorker(Worker):
     # run
 
     def _begin(self, claim: Claim, now_ms: int) -> None:
-        self._keeper.hold(claim.prediction_id, claim.token, claim.attempt)
-        task = asyncio.create_task(self._run(Attempt(claim, queue=self.queue_name, now_ms=now_ms)))
+        self._keeper.hold(claim)
+        task = asyncio.create_task(self._run(Attempt(claim, now_ms=now_ms)))
         self.tasks[claim.prediction_id] = task
 
     async def _run(self, attempt: Attempt) -> None:
@@ -226,11 +258,15 @@ class PredictionWorker(Worker):
         ctx: dict[Any, Any] = dict(self._ctx)
         try:
             finish = await self._finish_of(attempt, ctx)
-        except asyncio.CancelledError:
-            # drained: not the prediction's fault, so the attempt does not count
-            finish = attempt.handed_back()
+        except asyncio.CancelledError as error:
+            if claim.prediction_id in self.aborting_tasks:
+                self.aborting_tasks.discard(claim.prediction_id)
+                finish = attempt.failed(error, Status.CANCELED)
+            else:
+                # drained: not the prediction's fault, so the attempt does not count
+                finish = attempt.handed_back()
         accepted = await asyncio.shield(self._reporter.report(finish))
-        self._keeper.release(claim.prediction_id, claim.token)
+        self._keeper.release(claim)
         if self.tasks.get(claim.prediction_id) is asyncio.current_task():
             del self.tasks[claim.prediction_id]
         self._log_end(attempt, finish, accepted=accepted)
@@ -238,23 +274,12 @@ class PredictionWorker(Worker):
             await self._call_hook(self.after_job_end, ctx)
 
     async def _finish_of(self, attempt: Attempt, ctx: dict[Any, Any]) -> Finish:
-        claim = attempt.claim
         attempt.result_ttl_ms = self._result_ttl_ms(None)
-        if claim.job is None:
-            return attempt.failed(JobExecutionFailed("job expired"), Status.EXPIRED)
         try:
-            call = attempt.call = JobCall(*deserialize_job_raw(claim.job, deserializer=self.job_deserializer))
-        except DeserializationError as error:
-            return attempt.failed(error)
-        attempt.number = max(claim.attempt, call.job_try or 0)
-        function = self.functions.get(call.function)
-        if function is None:
-            return attempt.failed(JobExecutionFailed(f"function {call.function!r} not found"))
-        attempt.result_ttl_ms = self._result_ttl_ms(function)
-        max_tries = self.max_tries if function.max_tries is None else function.max_tries
-        if attempt.number > max_tries:
-            why = f"Given up after {max_tries} attempts; each ended without a report, as when its worker dies."
-            return attempt.failed(AttemptsExhausted(why))
+            function = self._function_of(attempt)
+        except (PredictionFailed, JobExecutionFailed, DeserializationError) as error:
+            return attempt.failed(error, Status.EXPIRED if isinstance(error, DeadlinePassed) else Status.FAILED)
+        claim, call = attempt.claim, attempt.call
         ctx |= {"job_id": claim.prediction_id, "job_try": attempt.number, "score": claim.score}
         ctx |= {"enqueue_time": ms_to_datetime(call.enqueued_at_ms)}
         if self.on_job_start:
@@ -263,6 +288,26 @@ class PredictionWorker(Worker):
         if self.on_job_end:
             await self._call_hook(self.on_job_end, ctx)
         return finish
+
+    def _function_of(self, attempt: Attempt) -> "Function | CronJob":
+        """What to run; raises the reason why this attempt is not to be run."""
+        claim = attempt.claim
+        if claim.job is None:
+            raise DeadlinePassed("It waited longer than Redis keeps a queued prediction.")
+        call = attempt.call = JobCall(*deserialize_job_raw(claim.job, deserializer=self.job_deserializer))
+        attempt.number = max(claim.attempt, call.job_try or 0)
+        if claim.expired:
+            raise DeadlinePassed("It waited past its deadline and was not begun.")
+        if claim.lost >= POISON_AFTER:
+            raise PoisonedPrediction(f"Its worker died under it {claim.lost} times; it is not tried again.")
+        function = self.functions.get(call.function)
+        if function is None:
+            raise JobExecutionFailed(f"function {call.function!r} not found")
+        attempt.result_ttl_ms = self._result_ttl_ms(function)
+        max_tries = self.max_tries if function.max_tries is None else function.max_tries
+        if attempt.number > max_tries:
+            raise AttemptsExhausted(f"Given up after {max_tries} attempts; each ended without a verdict.")
+        return function
 
     async def _call(self, attempt: Attempt, function: "Function | CronJob", ctx: dict[Any, Any]) -> Finish:
         timeout_s = to_seconds(self.job_timeout_s if function.timeout_s is None else function.timeout_s)

@@ -52,8 +52,8 @@ class PythonRuntime:
             return self._output(model.predict([input] if self.definition.takes_many else input))
         except ModelError:
             raise
-        except BaseException as error:  # noqa: BLE001 a model may raise anything, SystemExit too
-            raise _model_error(error) from None
+        except BaseException as error:
+            raise _model_error(error) from error
 
     async def _predict_async(self, input: Any) -> Any:
         try:
@@ -61,8 +61,8 @@ class PythonRuntime:
             return self._output(await model.predict([input] if self.definition.takes_many else input))
         except ModelError:
             raise
-        except (Exception, SystemExit) as error:  # noqa: BLE001 but never the loop's own cancellation
-            raise _model_error(error) from None
+        except (Exception, SystemExit) as error:
+            raise _model_error(error) from error
 
     def _output(self, returned: Any) -> Any:
         """The one output of what ``predict`` returned, if it is what it should be."""

@@ -23,3 +23,10 @@ local function move(id, record, from, to, created, model, attempt, worker)
   redis.call('ZADD', LIST .. to, created, id)
   event(id, to, model, attempt, worker)
 end
+
+-- How many queued predictions ended in the last 20 to 30 s, and in how many ms.
+local function ended_lately(now)
+  local bucket, ended = math.floor(now / RATE_BUCKET_MS), 0
+  for back = 0, 2 do ended = ended + tonumber(redis.call('GET', RATE .. string.format('%.0f', bucket - back)) or 0) end
+  return ended, 2 * RATE_BUCKET_MS + now % RATE_BUCKET_MS
+end

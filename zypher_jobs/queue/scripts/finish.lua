@@ -22,7 +22,7 @@ for i, e in ipairs(cmsgpack.unpack(ARGV[3])) do
     if status == 'queued' then
       if not e[18] then redis.call('DECR', RETRY .. id) end
       -- without a delay it goes to the front
-      redis.call('ZADD', queue, e[17] > 0 and now + e[17] or tonumber(redis.call('GET', TURN .. queue) or 0), id)
+      redis.call('ZADD', queue, e[17] > 0 and now + e[17] or tonumber(redis.call('GET', TURN .. queue) or 1), id)
       if known[1] then
         redis.call('HSET', record, 'status', 'queued')
         move(id, record, 'running', 'queued', known[2], known[1], attempt, known[3])

@@ -1,7 +1,7 @@
 -- How long each queue is, and since when its first waiting prediction waits.
 -- KEYS  the queues
 -- Returns {now ms, {waiting, running or deferred, created ms of the first in line or -1, paused}, … for each queue,
---         {running, predictions ended lately, over ms, dead letters}}.
+--         {running, created ms of the oldest waiting one or -1, predictions ended lately, over ms, dead letters}}.
 local now, exactly = clock()
 local reply = {now}
 for i, queue in ipairs(KEYS) do
@@ -11,7 +11,7 @@ for i, queue in ipairs(KEYS) do
   local since = first and tonumber(redis.call('HGET', RECORD .. first, 'created_at_ms') or -1) or -1
   reply[i + 1] = {waiting, later, since, redis.call('SISMEMBER', PAUSED, queue)}
 end
-local bucket, ended = math.floor(now / RATE_BUCKET_MS), 0
-for back = 0, 2 do ended = ended + tonumber(redis.call('GET', RATE .. string.format('%.0f', bucket - back)) or 0) end
-reply[#reply + 1] = {redis.call('ZCARD', LIST .. 'running'), ended, 2 * RATE_BUCKET_MS + now % RATE_BUCKET_MS, redis.call('ZCARD', DEAD)}
+local ended, over = ended_lately(now)
+local first = redis.call('ZRANGE', LIST .. 'queued', 0, 0, 'WITHSCORES')
+reply[#reply + 1] = {redis.call('ZCARD', LIST .. 'running'), tonumber(first[2] or -1), ended, over, redis.call('ZCARD', DEAD)}
 return reply

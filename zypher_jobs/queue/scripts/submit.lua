@@ -6,20 +6,18 @@
 -- Returns for each {1, created ms, predictions ahead}, {0, created ms, 0} if the id is known already (nothing changes),
 --         or {-1, depth, ms until there is room or -1} if its queue is full.
 -- Invariant: an id is queued once. Callers take turns: a caller's next prediction comes one turn after its last, and never before
---         the turn being served.
+--         the turn being served. The first turn is 1: arq takes a score of 0 for none.
 local now = clock()
 local depths, served, next_turns, reply, queued = {}, {}, {}, {}, false
 local aborts = redis.call('EXISTS', ABORT) == 1
 
 local function drain_ms(predictions)
-  local bucket, ended = math.floor(now / RATE_BUCKET_MS), 0
-  for back = 0, 2 do ended = ended + tonumber(redis.call('GET', RATE .. string.format('%.0f', bucket - back)) or 0) end
-  if ended == 0 then return -1 end
-  return math.ceil(predictions / ended * (2 * RATE_BUCKET_MS + now % RATE_BUCKET_MS))
+  local ended, over = ended_lately(now)
+  return ended == 0 and -1 or math.ceil(predictions / ended * over)
 end
 
 local function turn_of(queue, caller)
-  served[queue] = served[queue] or tonumber(redis.call('GET', TURN .. queue) or 0)
+  served[queue] = served[queue] or tonumber(redis.call('GET', TURN .. queue) or 1)
   local turns = next_turns[queue] or {}
   next_turns[queue] = turns
   local turn = math.max(served[queue], turns[caller] or tonumber(redis.call('ZSCORE', TURNS .. queue, caller) or 0))

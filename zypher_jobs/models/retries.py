@@ -1,0 +1,34 @@
+"""``RetryPolicy``: which failures of a queued prediction are worth another attempt, and when."""
+
+import random
+
+import msgspec
+
+from zypher_jobs.errors import PredictionFailed, PredictionTimeout
+
+
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """Attempts and the pauses between them: exponential backoff with full jitter.
+
+    Source: Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+    """
+
+    max_attempts: int = 3
+    backoff_s: float = 1.0
+    """Longest pause after the first attempt; it doubles with each."""
+    max_backoff_s: float = 60.0
+    retry_on: tuple[type[BaseException], ...] = (ConnectionError, TimeoutError)
+    """Exceptions of the model that may pass by themselves; with any other the same input fails the same way."""
+    retry_timeouts: bool = False
+    """Whether an attempt that ran longer than its timeout is worth one too."""
+
+    def covers(self, failure: PredictionFailed) -> bool:
+        """Whether this failure is worth another attempt."""
+        if isinstance(failure, PredictionTimeout):
+            return self.retry_timeouts
+        return isinstance(failure.__cause__, self.retry_on)
+
+    def delay_s(self, attempt: int) -> float:
+        """A random pause after that attempt (the first is 1)."""
+        longest_s = min(self.max_backoff_s, self.backoff_s * 2 ** (attempt - 1))
+        return random.uniform(0, longest_s)  # noqa: S311  # jitter

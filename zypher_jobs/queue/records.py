@@ -1,0 +1,170 @@
+"""A prediction's hash in Redis, as the scripts write it → what callers, lists and operators see of it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import overload
+
+import msgspec
+
+from zypher_jobs.contracts.prediction import (
+    DeadLetter,
+    Mode,
+    Prediction,
+    PredictionFailure,
+    PredictionSummary,
+    Priority,
+    Status,
+)
+from zypher_jobs.queue import keys
+from zypher_jobs.queue.payloads import deserialize
+
+_PRIORITIES = {queue: priority for priority, queue in keys.QUEUES.items()}
+
+
+class Stored(msgspec.Struct, kw_only=True):
+    """The record's hash as the scripts write it; a field added by a newer version is ignored."""
+
+    status: Status
+    model: str
+    mode: Mode
+    created_at_ms: int
+    started_at_ms: int | None = None
+    finished_at_ms: int | None = None
+    run_us: int | None = None
+    attempts: int = 0
+    worker: str | None = None
+    input_preview: str = ""
+    output_preview: str = ""
+    error_code: str = ""
+    error_message: str = ""
+    error_traceback: str = ""
+    fingerprint: str = ""
+    version: str = ""
+    queue: str = keys.ARQ_QUEUE
+    deadline_ms: int = 0
+    input_bytes: int = 0
+    output_bytes: int = 0
+    replay_of: str = ""
+
+    @property
+    def priority(self) -> Priority:
+        """Of the queue it waited in."""
+        return _PRIORITIES.get(self.queue, Priority.NORMAL)
+
+    @property
+    def error(self) -> PredictionFailure | None:
+        """The failure, if it has one."""
+        return PredictionFailure(code=self.error_code, message=self.error_message) if self.error_code else None
+
+    @property
+    def wait_ms(self) -> float | None:
+        """Created → started."""
+        return None if self.started_at_ms is None else float(self.started_at_ms - self.created_at_ms)
+
+    @property
+    def run_ms(self) -> float | None:
+        """Started → finished."""
+        return None if self.run_us is None else self.run_us / 1000
+
+
+def read_record(fields: Mapping[bytes, bytes]) -> Stored:
+    """The fields of a hash; raises ``msgspec.ValidationError`` for one that Zypher did not write."""
+    text = {name.decode(): value.decode(errors="replace") for name, value in fields.items() if name != b"output"}
+    return msgspec.convert(text, Stored, strict=False)
+
+
+def prediction_of(
+    prediction_id: str,
+    fields: Mapping[bytes, bytes],
+    result: bytes | None,
+    *,
+    ahead: int | None,
+    ended_per_s: float,
+) -> Prediction:
+    """All that a caller may know; ``result`` is arq's, ``ahead`` how many are claimed before it."""
+    record = read_record(fields)
+    status, error, output = record.status, record.error, None
+    if result is not None:
+        stored = deserialize(result)
+        if not status.is_terminal:
+            # ended by a stock arq worker that gave up on it before its hooks could say so
+            status = Status.SUCCEEDED if stored["s"] else Status.FAILED
+        if stored["s"]:
+            output = stored["r"]
+        elif error is None:
+            error = PredictionFailure(code=getattr(stored["r"], "code", "model_error"), message=str(stored["r"]))
+    elif b"output" in fields:
+        output = msgspec.msgpack.decode(fields[b"output"])
+    return Prediction(
+        prediction_id=prediction_id,
+        status=status,
+        model=record.model,
+        mode=record.mode,
+        output=output,
+        error=error,
+        attempts=record.attempts,
+        progress=1.0 if status is Status.SUCCEEDED else None,
+        queue_position=ahead if status is Status.QUEUED else None,
+        estimated_wait_ms=ahead / ended_per_s * 1000 if ahead is not None and ended_per_s > 0 else None,
+        version=record.version,
+        priority=record.priority,
+        deadline_at=instant(record.deadline_ms or None),
+        input_bytes=record.input_bytes,
+        output_bytes=record.output_bytes,
+        replay_of=record.replay_of or None,
+        created_at=instant(record.created_at_ms),
+        started_at=instant(record.started_at_ms),
+        finished_at=instant(record.finished_at_ms),
+        wait_ms=record.wait_ms,
+        run_ms=record.run_ms,
+        worker=record.worker,
+    )
+
+
+def dead_letter_of(prediction_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
+    """What an operator sees of one out of attempts."""
+    record = read_record(fields)
+    return DeadLetter(
+        prediction_id=prediction_id,
+        model=record.model,
+        version=record.version,
+        priority=record.priority,
+        error=record.error or PredictionFailure(code="prediction_failed", message="It failed."),
+        traceback=record.error_traceback,
+        fingerprint=record.fingerprint,
+        attempts=record.attempts,
+        worker=record.worker,
+        input_preview=record.input_preview,
+        created_at=instant(record.created_at_ms),
+        finished_at=instant(record.finished_at_ms or record.created_at_ms),
+    )
+
+
+def summary_of(prediction_id: str, fields: Mapping[bytes, bytes]) -> PredictionSummary:
+    """One line of a list."""
+    record = read_record(fields)
+    return PredictionSummary(
+        prediction_id=prediction_id,
+        status=record.status,
+        model=record.model,
+        mode=record.mode,
+        input_preview=record.input_preview,
+        output_preview=record.output_preview,
+        error=record.error,
+        attempts=record.attempts,
+        created_at=instant(record.created_at_ms),
+        started_at=instant(record.started_at_ms),
+        finished_at=instant(record.finished_at_ms),
+        wait_ms=record.wait_ms,
+        run_ms=record.run_ms,
+        worker=record.worker,
+    )
+
+
+@overload
+def instant(at_ms: int) -> datetime: ...
+@overload
+def instant(at_ms: int | None) -> datetime | None: ...
+def instant(at_ms: int | None) -> datetime | None:
+    """Unix ms → UTC."""
+    return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC)

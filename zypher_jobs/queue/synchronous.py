@@ -1,0 +1,42 @@
+"""Predictions that ran in an API process, as the record script wants them."""
+
+import msgspec
+
+from zypher_jobs.contracts.prediction import PREVIEW_CHARS, Mode, SyncOutcome
+from zypher_jobs.queue.latency import bucket_of
+from zypher_jobs.queue.scripts import Record, Recorded
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def record_of(outcome: SyncOutcome) -> Record:
+    """What is written of one: its record unless it is only counted, its output as MessagePack."""
+    wait_ms = outcome.started_at_ms - outcome.created_at_ms
+    run_us = round(outcome.run_ms * 1000)
+    kept = outcome.keep_record
+    recorded = Recorded(
+        *(outcome.prediction_id, outcome.model, Mode.SYNC, outcome.status),
+        *(bucket_of(wait_ms), wait_ms * 1000, bucket_of(outcome.run_ms), run_us),
+        outcome.created_at_ms,
+        _fields(outcome, run_us) if kept else None,
+    )
+    return Record(recorded, _encode(outcome.output) if kept and outcome.error is None else b"")
+
+
+def _fields(outcome: SyncOutcome, run_us: int) -> list[str | int]:
+    fields: dict[str, str | int] = {
+        "status": outcome.status,
+        "model": outcome.model,
+        "mode": Mode.SYNC,
+        "attempts": 1,
+        "worker": outcome.worker,
+        "created_at_ms": outcome.created_at_ms,
+        "started_at_ms": outcome.started_at_ms,
+        "finished_at_ms": outcome.started_at_ms + round(outcome.run_ms),
+        "run_us": run_us,
+        "input_preview": outcome.input_preview[:PREVIEW_CHARS],
+        "output_preview": outcome.output_preview[:PREVIEW_CHARS],
+    }
+    if outcome.error is not None:
+        fields |= {"error_code": outcome.error.code, "error_message": outcome.error.message}
+    return [part for field in fields.items() for part in field]
