@@ -1,6 +1,9 @@
 """The worker: any arq function, predictions, failures, drains and outages."""
 
 import asyncio
+import signal
+import sys
+import textwrap
 from typing import Any
 
 import msgspec
@@ -160,35 +163,71 @@ async def test_a_killed_workers_prediction_runs_again_within_its_lease(
     assert (ended.status, ended.attempts) == (Status.SUCCEEDED, 2)
 
 
-async def test_a_lease_outlives_a_blocked_event_loop(
-    queue: PredictionQueue, settings: Settings, registry: ModelRegistry, start_worker: StartWorker
+async def test_a_lease_outlives_a_model_that_holds_the_gil_in_c(
+    queue: PredictionQueue, settings: Settings, start_worker: StartWorker
 ) -> None:
-    """The lease keeper has a thread and a connection of its own: no second worker takes what a blocked one runs."""
-    tries: list[int] = []
+    """Its worker's every thread stands still for several leases; another worker does not take the prediction."""
+    hog = textwrap.dedent(
+        f"""
+        import asyncio
+        from arq.worker import func
+        from zypher_jobs.queue import PredictionQueue
+        from zypher_jobs.settings import Settings
+        from zypher_jobs.worker import PredictionWorker
 
-    async def blocks(ctx: dict[Any, Any]) -> None:
-        tries.append(ctx["job_try"])
-        await asyncio.to_thread(blocked.wait, 10)
+        async def hogs(ctx):
+            sum(range(120_000_000))  # one call into C, about 2 s, without a moment for another thread
+            return ctx["job_try"]
 
-    import threading
+        async def main():
+            queue = PredictionQueue.from_settings(Settings(redis_url={settings.redis_url!r}))
+            worker = PredictionWorker([func(hogs, name="hogs")], redis_pool=queue, lease_s=0.6)
+            await worker.async_run()
 
-    blocked = threading.Event()
-    await start_worker([func(blocks, name="blocks")], lease_s=0.5)
-    job = await queue.enqueue_job("blocks")
-    assert job is not None
-    await wait_until(lambda: bool(tries))
+        asyncio.run(main())
+        """
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", hog)
+    try:
+        job = await queue.enqueue_job("hogs")
+        assert job is not None
+        await wait_until(lambda: queue.exists(keys.ARQ_IN_PROGRESS + job.job_id), timeout_s=20)
 
-    async def renewed() -> bool:
-        # a lease of 0.5 s seen again with most of its life ahead, after more than its life
-        return await queue.pttl(keys.ARQ_IN_PROGRESS + job.job_id) > 300
+        async def second(ctx: dict[Any, Any]) -> str:
+            return "run twice"
 
-    started = asyncio.get_running_loop().time()
-    await start_worker([func(blocks, name="blocks")], lease_s=0.5)
-    while asyncio.get_running_loop().time() - started < 1.2:
-        await wait_until(renewed, timeout_s=2)
-    blocked.set()
-    await job.result(timeout=10, poll_delay=0.01)
-    assert tries == [1]
+        await start_worker([func(second, name="hogs")], lease_s=0.6)
+        assert await job.result(timeout=30, poll_delay=0.05) == 1
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def test_a_stopped_workers_lease_lapses_though_its_keeper_lives(
+    queue: PredictionQueue, settings: Settings, start_worker: StartWorker
+) -> None:
+    """SIGSTOP to the worker alone: it cannot finish what it holds; another takes it, its late finish is refused."""
+    environment = {"ZYPHER_REDIS_URL": str(settings.redis_url), "ZYPHER_LEASE_S": "0.6", "PATH": "/usr/bin:/bin"}
+    environment["ZYPHER_MOCK_LATENCY_MS"] = "1500"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "zypher_jobs.cli", "worker"), env=environment, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        submitted = await queue.submit("mock", {"input": "a"})
+
+        async def running() -> bool:
+            return (await queue.prediction(submitted.prediction_id)).status is Status.RUNNING
+
+        await wait_until(running, timeout_s=20)
+        process.send_signal(signal.SIGSTOP)
+        await start_worker()
+        ended = await queue.wait_for(submitted.prediction_id, 10)
+        assert (ended.status, ended.attempts) == (Status.SUCCEEDED, 2)
+        process.send_signal(signal.SIGCONT)
+        assert (await queue.prediction(submitted.prediction_id)).attempts == 2
+    finally:
+        process.kill()
+        await process.wait()
 
 
 async def test_a_worker_lives_through_an_outage_and_reports_what_it_ran(

@@ -57,20 +57,28 @@ def connection_options(client: RedisClient) -> dict[str, Any]:
     return client.connection_pool.connection_kwargs
 
 
-def blocking_client(client: RedisClient, *, timeout_s: float = 1.0) -> RedisClient:
-    """A synchronous client for the server of an asyncio one: the two halves of redis-py share no connections."""
-    classes: tuple[tuple[Any, Any], ...] = (
-        (redis.asyncio.UnixDomainSocketConnection, redis.UnixDomainSocketConnection),
-        (redis.asyncio.SSLConnection, redis.SSLConnection),
-        (redis.asyncio.Connection, redis.Connection),
-    )
+_BLOCKING: dict[str, tuple[Any, Any]] = {
+    "unix": (redis.asyncio.UnixDomainSocketConnection, redis.UnixDomainSocketConnection),
+    "tls": (redis.asyncio.SSLConnection, redis.SSLConnection),
+    "tcp": (redis.asyncio.Connection, redis.Connection),
+}
+_SHARED_OPTIONS = (
+    *("host", "port", "path", "db", "username", "password", "ssl_keyfile", "ssl_certfile", "ssl_cert_reqs"),
+    *("ssl_ca_certs", "ssl_ca_data", "ssl_check_hostname"),
+)
+
+
+def blocking_options(client: RedisClient) -> tuple[str, dict[str, Any]]:
+    """Where an asyncio client connects to, as ``blocking_client_with`` takes it: the two share no connections."""
     pool = client.connection_pool
-    connection_class: Any = next(ours for theirs, ours in classes if issubclass(pool.connection_class, theirs))
-    shared = ("host", "port", "path", "db", "username", "password", "ssl_keyfile", "ssl_certfile", "ssl_cert_reqs")
-    shared += ("ssl_ca_certs", "ssl_ca_data", "ssl_check_hostname")
-    options = {name: value for name, value in connection_options(client).items() if name in shared}
-    options |= {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
-    return redis.Redis(connection_pool=redis.ConnectionPool(connection_class=connection_class, **options))
+    kind = next(name for name, (theirs, _) in _BLOCKING.items() if issubclass(pool.connection_class, theirs))
+    return kind, {name: value for name, value in connection_options(client).items() if name in _SHARED_OPTIONS}
+
+
+def blocking_client_with(kind: str, options: dict[str, Any], *, timeout_s: float = 1.0) -> RedisClient:
+    """A synchronous client."""
+    bounded: dict[str, Any] = options | {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
+    return redis.Redis(connection_pool=redis.ConnectionPool(connection_class=_BLOCKING[kind][1], **bounded))
 
 
 @contextmanager

@@ -1,37 +1,33 @@
-"""Keeps a worker's leases and publishes its heartbeat, from a thread of its own: a blocked event loop loses neither."""
+"""The worker's side of its leases: which it holds, in memory that its keeper process reads and renews from."""
 
 import logging
 import os
 import platform
-import resource
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 import msgspec
-from redis.exceptions import RedisError
 
 from zypher_jobs import __version__
 from zypher_jobs.contracts.stats import WorkerStats
-from zypher_jobs.queue import keys
-from zypher_jobs.queue.connection import RedisClient, blocking_client
-from zypher_jobs.queue.scripts import Claim, source
+from zypher_jobs.errors import StartError
+from zypher_jobs.queue.connection import RedisClient, blocking_options
+from zypher_jobs.queue.scripts import Claim
+from zypher_jobs.worker.keeper import Brief
+from zypher_jobs.worker.slots import Lease, Slots
 
 log = logging.getLogger("zypher.worker")
 
-_ANSWER_TIMEOUT_S = 1.0
-_LONGEST_INTERVAL_S = 1.0
-_encode = msgspec.msgpack.Encoder().encode
+_START_S = 10.0
+_GOODBYE_S = 3.0
 
 
-class LeaseKeeper(threading.Thread):
-    """Renews every held lease each third of its length, at least once a second, and says that the worker lives.
-
-    While Redis is away it goes on trying; a lease that lapsed meanwhile is taken up again if nobody else took it.
-    """
+class LeaseKeeper:
+    """Holds leases by way of ``zypher_jobs.worker.keeper``; starts that process anew if it dies."""
 
     def __init__(
         self,
@@ -40,108 +36,110 @@ class LeaseKeeper(threading.Thread):
         worker_id: str,
         lease_ms: int,
         slots: int,
+        spare: int,
         models: list[str],
-        counts: Callable[[], tuple[int, int, bool]],
         abort: Callable[[str], object],
     ) -> None:
-        """``counts`` tells succeeded, failed and whether the worker drains; ``abort`` is told what to cancel.
+        """``slots`` leases may be held, and ``spare`` more for what is taken only to be ended.
 
-        Both are called from this thread.
-        """
-        super().__init__(name="lease-keeper", daemon=True)
-        self._redis = blocking_client(client)
-        self._renew: Any = self._redis.register_script(source("renew"))
-        self._beat: Any = self._redis.register_script(source("heartbeat"))
-        self._worker_id = worker_id
-        self._lease_ms = lease_ms
-        self._slots = slots
-        self._models = models
-        self._counts = counts
+        ``abort`` is told, from a thread, which prediction is to be canceled."""
+        kind, options = blocking_options(client)
+        self._slots = Slots.create(slots + spare)
+        self._free = list(range(slots + spare))
+        self._held: dict[str, tuple[int, str]] = {}
         self._abort = abort
-        self._held: dict[str, tuple[str, str, int]] = {}
-        self._started_at = datetime.now(UTC)
-        self._stop_requested = threading.Event()
-
-    def hold(self, claim: Claim) -> None:
-        """Renew this lease from now on."""
-        self._held[claim.prediction_id] = (claim.queue, claim.token, claim.attempt)
-
-    def release(self, claim: Claim) -> None:
-        """Renew it no more. A later lease of the same worker on the same prediction stays."""
-        if self._held.get(claim.prediction_id, ("", "", 0))[1] == claim.token:
-            del self._held[claim.prediction_id]
-
-    def run(self) -> None:
-        """The thread: until ``stop``."""
-        interval_s = min(self._lease_ms / 3000, _LONGEST_INTERVAL_S)
-        away = False
-        while True:
-            try:
-                self._renew_and_beat()
-                away = False
-            except (RedisError, OSError) as error:
-                if not away:
-                    log.warning("heartbeat not written", extra={"error": type(error).__name__})
-                away = True
-            if self._stop_requested.wait(interval_s):
-                break
-        self._say_goodbye()
-
-    def stop(self) -> None:
-        """End the thread and take the worker off the list of those alive."""
-        self._stop_requested.set()
-        self.join(timeout=3 * _ANSWER_TIMEOUT_S)
-
-    def _renew_and_beat(self) -> None:
-        held = dict(self._held)
-        if held:
-            leases = [part for prediction_id, lease in held.items() for part in (prediction_id, *lease)]
-            lost, aborted = self._renew(args=[self._lease_ms, *leases])
-            for prediction_id in map(bytes.decode, lost):
-                # one that finished while the script was under way is no loss
-                if self._held.get(prediction_id) == held[prediction_id]:
-                    self._held.pop(prediction_id, None)
-                    log.warning("lease lost", extra={"prediction_id": prediction_id})
-            for prediction_id in map(bytes.decode, aborted):
-                self._abort(prediction_id)
-        self._beat(
-            keys=[keys.WORKERS, keys.worker(self._worker_id)],
-            args=[self._worker_id, _encode(self._stats(len(held))), int(keys.HEARTBEAT_TTL_S * 1000)],
-        )
-
-    def _stats(self, running: int) -> WorkerStats:
-        succeeded, failed, draining = self._counts()
-        return WorkerStats(
-            worker_id=self._worker_id,
+        now = datetime.now(UTC)
+        stats = WorkerStats(
+            worker_id=worker_id,
             host=platform.node(),
             pid=os.getpid(),
             version=__version__,
-            models=self._models,
-            slots=self._slots,
-            running=running,
-            succeeded=succeeded,
-            failed=failed,
-            rss_bytes=resident_bytes(),
-            started_at=self._started_at,
-            seen_at=datetime.now(UTC),
-            draining=draining,
+            models=models,
+            slots=slots,
+            running=0,
+            succeeded=0,
+            failed=0,
+            rss_bytes=0,
+            started_at=now,
+            seen_at=now,
         )
+        self._brief = msgspec.msgpack.encode(
+            Brief(connection_kind=kind, connection_options=options, slots=slots + spare, lease_ms=lease_ms, stats=stats)
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopping = False
+        self._ready = threading.Event()
+        self._listener = threading.Thread(target=self._listen, name="lease-keeper", daemon=True)
 
-    def _say_goodbye(self) -> None:
+    def start(self) -> None:
+        """Start the keeper's process; blocks until it renews, or the first leases could lapse before it does."""
+        self._process = self._spawn()
+        self._listener.start()
+        if not self._ready.wait(_START_S):
+            raise StartError(f"The worker's lease keeper was not ready within {_START_S:g} s.")
+
+    def hold(self, claim: Claim, *, longest_s: float) -> None:
+        """Renew this lease from now on, but for no longer than the attempt may run."""
+        slot = self._free.pop()
+        self._held[claim.prediction_id] = (slot, claim.token)
+        until_s = time.monotonic() + longest_s
         try:
-            with self._redis.pipeline(transaction=False) as pipe:
-                pipe.zrem(keys.WORKERS, self._worker_id)
-                pipe.delete(keys.worker(self._worker_id))
-                pipe.execute()
-        except (RedisError, OSError):
-            log.debug("the heartbeat was left to lapse")
-        self._redis.close()
+            self._slots.write(slot, Lease(claim.prediction_id, claim.queue, claim.token, claim.attempt, until_s))
+        except ValueError as error:
+            log.warning("a lease cannot be renewed: %s", error, extra={"prediction_id": claim.prediction_id})
 
+    def release(self, claim: Claim) -> None:
+        """Renew it no more."""
+        slot, token = self._held.get(claim.prediction_id, (-1, ""))
+        if token == claim.token:
+            del self._held[claim.prediction_id]
+            self._slots.clear(slot)
+            self._free.append(slot)
 
-def resident_bytes() -> int:
-    """Memory of this process now (Linux), or at its peak (elsewhere)."""
-    try:
-        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
-    except OSError:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
+    def set_counts(self, succeeded: int, failed: int, *, draining: bool) -> None:
+        """What the next heartbeat says."""
+        if not self._stopping:
+            self._slots.set_counts(succeeded, failed, draining=draining)
+
+    def stop(self) -> None:
+        """End the keeper, which takes the worker off the list of those alive; blocks for a moment."""
+        self._stopping = True
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+            try:
+                self._process.wait(_GOODBYE_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+            self._listener.join(_GOODBYE_S)
+        self._slots.close()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(  # noqa: S603  # our own module
+            [sys.executable, "-m", "zypher_jobs.worker.keeper", str(self._slots.fd)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=(self._slots.fd,),
+        )
+        assert process.stdin is not None
+        process.stdin.write(len(self._brief).to_bytes(4, "big") + self._brief)
+        process.stdin.flush()
+        return process
+
+    def _listen(self) -> None:
+        """In a thread: what the keeper says; a new keeper when it dies."""
+        while self._process is not None and self._process.stdout is not None:
+            for line in self._process.stdout:
+                what, _, prediction_id = line.decode().strip().partition(" ")
+                if what == "ready":
+                    self._ready.set()
+                elif what == "abort":
+                    self._abort(prediction_id)
+                elif prediction_id in self._held:
+                    log.warning("lease lost", extra={"prediction_id": prediction_id})
+            self._process.stdout.close()
+            code = self._process.wait()
+            if self._stopping:
+                return
+            log.error("the lease keeper died and is started again", extra={"exit_code": code})
+            time.sleep(0.1)  # not in a tight loop, should it die at its start
+            self._process = self._spawn()

@@ -89,6 +89,7 @@ class PredictionWorker(Worker):
         self.refused_finishes = 0
         self._lease_ms = int(lease_s * 1000)
         self._retention_ms = retention_s * 1000
+        self._longest_run_s = self.in_progress_timeout_s  # arq's: the longest time-out of its functions and 10 s
         self._models = list(models)
         # by default all priorities; a queue of another name is one of its own
         self._queues = list(keys.QUEUES.values()) if self.queue_name == keys.ARQ_QUEUE else [self.queue_name]
@@ -114,11 +115,11 @@ class PredictionWorker(Worker):
             worker_id=self.worker_id,
             lease_ms=self._lease_ms,
             slots=self.max_jobs,
+            spare=EXPIRED_AT_ONCE,
             models=self._models,
-            counts=self._counts,
             abort=partial(loop.call_soon_threadsafe, self._abort),
         )
-        self._keeper.start()
+        await asyncio.to_thread(self._keeper.start)
         self._reporter = Reporter(self._scripts, retention_ms=self._retention_ms)
         self._reporting = asyncio.create_task(self._reporter.run())
         self._reaping = asyncio.create_task(Reaper(self._expire).run())
@@ -158,9 +159,6 @@ class PredictionWorker(Worker):
         super().handle_sig_wait_for_completion(signum)
         self._stop_claiming()
 
-    def _counts(self) -> tuple[int, int, bool]:
-        return self.jobs_complete, self.jobs_failed, not self.allow_pick_jobs
-
     def _abort(self, prediction_id: str) -> None:
         """Cancel what runs; its thread, if it has one, goes on, but its end is written now."""
         if prediction_id in self.tasks and prediction_id not in self.aborting_tasks:
@@ -168,12 +166,16 @@ class PredictionWorker(Worker):
             self.tasks[prediction_id].cancel()
 
     async def _expire(self) -> None:
+        if len(self.tasks) > self.max_jobs:
+            return  # those of the last time have not been reported yet
         expired = await self._scripts.expire(worker_id=self.worker_id, room=EXPIRED_AT_ONCE, lease_ms=self._lease_ms)
         for claim in expired.claims:
             self._begin(msgspec.structs.replace(claim, expired=True), expired.now_ms)
 
     def _stop_claiming(self) -> None:
         self.allow_pick_jobs = False
+        if hasattr(self, "_keeper"):
+            self._keeper.set_counts(self.jobs_complete, self.jobs_failed, draining=True)
         if self._waiting is not None:
             self._waiting.cancel()
 
@@ -248,7 +250,7 @@ class PredictionWorker(Worker):
     # run
 
     def _begin(self, claim: Claim, now_ms: int) -> None:
-        self._keeper.hold(claim)
+        self._keeper.hold(claim, longest_s=self._longest_run_s)
         task = asyncio.create_task(self._run(Attempt(claim, now_ms=now_ms)))
         self.tasks[claim.prediction_id] = task
 
@@ -352,6 +354,7 @@ class PredictionWorker(Worker):
             self.jobs_retried += 1
         else:
             self.jobs_failed += 1
+        self._keeper.set_counts(self.jobs_complete, self.jobs_failed, draining=not self.allow_pick_jobs)
         log.info(
             "attempt ended" if accepted else "finish refused: the lease was lost",
             extra={
