@@ -20,15 +20,13 @@ from zypher_jobs.queue import keys
 from zypher_jobs.queue.connection import RedisClient, connection_pool, redis_errors
 from zypher_jobs.queue.ids import new_prediction_id
 from zypher_jobs.queue.inspect import Inspector
-from zypher_jobs.queue.payloads import deserialize, serialize
+from zypher_jobs.queue.payloads import PREDICT, deserialize, serialize
 from zypher_jobs.queue.scripts import New, Scripts, Submission, Submitted
 from zypher_jobs.queue.submitter import Submitter
 from zypher_jobs.queue.synchronous import record_of
 from zypher_jobs.queue.waiters import Waiters
 from zypher_jobs.settings import Settings
 
-PREDICT = "predict"
-"""Name of the arq function that every prediction's job calls, with ``(model, input)``."""
 UNKNOWN_DRAIN_S = 30.0
 """When to try a full queue again of which nothing ended lately."""
 

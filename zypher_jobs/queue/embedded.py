@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 from zypher_jobs.errors import StartError
@@ -59,11 +60,22 @@ class EmbeddedServer:
     cut, not only a killed process.
     """
 
-    def __init__(self, data_dir: Path, *, appendonly: bool = True, pass_fds: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        appendonly: bool = True,
+        appendfsync: Literal["always", "everysec"] = "always",
+        arguments: tuple[str, ...] = (),
+        pass_fds: tuple[int, ...] = (),
+    ) -> None:
+        """``arguments``: more of the server's own, such as ``("--maxmemory", "10mb")``."""
         self.data_dir = data_dir.resolve()
         self.socket_path = socket_path(self.data_dir)
         self.url = f"unix://{quote(str(self.socket_path))}"
         self._appendonly = appendonly
+        self._appendfsync = appendfsync
+        self._arguments = arguments
         self._pass_fds = pass_fds
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -94,9 +106,10 @@ class EmbeddedServer:
             *("--port", "0"),
             *("--unixsocket", str(self.socket_path), "--unixsocketperm", "700"),
             *("--dir", str(self.data_dir), "--dbfilename", "redis.rdb"),
-            *("--appendonly", "yes" if self._appendonly else "no", "--appendfsync", "always"),
+            *("--appendonly", "yes" if self._appendonly else "no", "--appendfsync", self._appendfsync),
             *("--save", "", "--maxmemory-policy", "noeviction"),
             *("--logfile", str(self.data_dir / LOG_NAME), "--daemonize", "no"),
+            *self._arguments,
         ]
         self._process = subprocess.Popen(  # noqa: S603  # our own binary
             command,

@@ -13,6 +13,9 @@ import msgspec
 from zypher_jobs.contracts.prediction import PREVIEW_CHARS
 from zypher_jobs.errors import PredictionFailed, ZypherError
 
+PREDICT = "predict"
+"""Name of the arq function that every prediction's job calls, with ``(model, input)``."""
+
 _FAILURE = 1
 _CANCELED = "canceled"
 

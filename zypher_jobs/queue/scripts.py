@@ -125,6 +125,7 @@ class Ended(msgspec.Struct, frozen=True, array_like=True):
     attempt: int
     status: str
     """A terminal status, or ``queued`` to hand it back."""
+    model: str = ""
     result_ttl_ms: int = 0
     """0 keeps no result, -1 keeps it for ever."""
     output_preview: str = ""

@@ -12,7 +12,7 @@ from zypher_jobs.errors import ModelError
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.fingerprints import fingerprint_of
 from zypher_jobs.queue.latency import bucket_of
-from zypher_jobs.queue.payloads import failure_of, preview_of, serialize
+from zypher_jobs.queue.payloads import PREDICT, failure_of, preview_of, serialize
 from zypher_jobs.queue.scripts import Claim, Ended, Finish
 
 KEEP_FOR_EVER = -1
@@ -83,6 +83,12 @@ class Attempt:
         )
 
     @property
+    def _model(self) -> str:
+        """A prediction's model is its job's first argument; another arq function counts under its own name."""
+        args = self.call.args
+        return str(args[0]) if self.call.function == PREDICT and args else self.call.function
+
+    @property
     def run_s(self) -> float:
         """Since the claim."""
         return time.perf_counter() - self._started_s
@@ -92,6 +98,7 @@ class Attempt:
         run_us = round(self.run_s * 1_000_000)
         return Ended(
             *(self.claim.prediction_id, self.claim.queue, self.claim.token, self.claim.attempt, status),
+            model=self._model,
             result_ttl_ms=self.result_ttl_ms,
             wait_bucket=bucket_of(wait_ms),
             wait_us=wait_ms * 1000,

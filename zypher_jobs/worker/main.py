@@ -13,9 +13,9 @@ from arq.worker import func
 from zypher_jobs import logs
 from zypher_jobs.errors import RedisUnavailable, StartError
 from zypher_jobs.models import ModelRegistry
-from zypher_jobs.queue.client import PREDICT, PredictionQueue
+from zypher_jobs.queue.client import PredictionQueue
 from zypher_jobs.queue.embedded import socket_path
-from zypher_jobs.queue.payloads import deserialize, serialize
+from zypher_jobs.queue.payloads import PREDICT, deserialize, serialize
 from zypher_jobs.settings import Settings, load_settings
 from zypher_jobs.worker.predict import predict
 from zypher_jobs.worker.stock import predict_and_tell, record_end, record_start

@@ -8,6 +8,9 @@ from zypher_jobs.queue.connection import redis_errors
 from zypher_jobs.queue.scripts import Finish, Scripts
 from zypher_jobs.worker.backoff import Backoff
 
+BATCH = 500
+"""Reports in one script at most: Redis serves nobody else meanwhile."""
+
 log = logging.getLogger("zypher.worker")
 
 
@@ -34,7 +37,9 @@ class Reporter:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
-            batch, self._unwritten = self._unwritten, []
+            batch, self._unwritten = self._unwritten[:BATCH], self._unwritten[BATCH:]
+            if self._unwritten:
+                self._arrived.set()
             accepted = await self._write([finish for finish, _ in batch])
             self.caught_up.set()
             for (_, written), was_accepted in zip(batch, accepted, strict=True):

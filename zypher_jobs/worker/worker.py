@@ -50,6 +50,8 @@ log = logging.getLogger("zypher.worker")
 
 SLOW_POLL_S = 1.0
 """The safety net under the wake-up: how often an idle worker looks by itself."""
+CLAIM_AT_ONCE = 500
+"""Predictions in one claim at most: Redis serves nobody else meanwhile."""
 EXPIRED_AT_ONCE = 100
 POISON_AFTER = 2
 """Attempts that may be lost with their worker before a prediction counts as what kills it."""
@@ -209,7 +211,7 @@ class PredictionWorker(Worker):
                 await self._wait(self._wake_up(claimed.next_due_ms))
 
     def _room(self) -> int:
-        room = self.max_jobs - len(self.tasks)
+        room = min(CLAIM_AT_ONCE, self.max_jobs - len(self.tasks))
         if self.burst and self.max_burst_jobs >= 0:
             room = min(room, max(0, self.max_burst_jobs - self._jobs_started()))
         return room

@@ -10,23 +10,26 @@ local room, lease_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
 local preferences = {{1, 2, 3}, {1, 2, 3}, {1, 2, 3}, {1, 2, 3}, {1, 2, 3}, {1, 2, 3}, {2, 1, 3}, {2, 1, 3}, {2, 1, 3}, {3, 1, 2}}
 local CHUNK = 128
 
--- The ids of a range that nobody holds. Nothing is written while it reads, so that offsets stay true.
+-- The ids of a range that nobody holds, in chunks. Nothing is written while it reads, so that offsets stay true.
 local function unheld(queue, from, to)
   local found, at, offset, more = {}, 1, 0, true
-  return function()
-    while true do
-      if found[at] == nil then
-        if not more then return nil end
-        local chunk = math.min(CHUNK, room)
-        found, at = redis.call('ZRANGEBYSCORE', queue, from, to, 'WITHSCORES', 'LIMIT', offset, chunk), 1
-        offset = offset + chunk
-        more = #found == 2 * chunk
-        if #found == 0 then return nil end
-      end
-      local id, score = found[at], tonumber(found[at + 1])
-      at = at + 2
-      if redis.call('EXISTS', IN_PROGRESS .. id) == 0 then return {id, queue, score} end
+  local function read()
+    local chunk = math.min(CHUNK, room)
+    local range = redis.call('ZRANGEBYSCORE', queue, from, to, 'WITHSCORES', 'LIMIT', offset, chunk)
+    offset = offset + chunk
+    more = #range == 2 * chunk
+    found, at = {}, 1
+    if #range == 0 then return end
+    local leases = {}
+    for i = 1, #range, 2 do leases[#leases + 1] = IN_PROGRESS .. range[i] end
+    for i, holder in ipairs(redis.call('MGET', unpack(leases))) do
+      if not holder then found[#found + 1] = {range[2 * i - 1], queue, tonumber(range[2 * i])} end
     end
+  end
+  return function()
+    while found[at] == nil and more do read() end
+    at = at + 1
+    return found[at - 1]
   end
 end
 
@@ -53,12 +56,10 @@ for place = 1, room do
   chosen[place] = found
 end
 
-local reply = {now, -1}
+local reply = {now, -1, unpack(take_all(chosen, ARGV[1], lease_ms, ARGV[4], now))}
 local served = {}
 for _, one in ipairs(chosen) do
-  local id, queue, score = one[1], one[2], one[3]
-  reply[#reply + 1] = take(id, queue, ARGV[1], lease_ms, ARGV[4], now, score)
-  if score < TURNS_END then served[queue] = math.max(served[queue] or 0, score) end
+  if one[3] < TURNS_END then served[one[2]] = math.max(served[one[2]] or 0, one[3]) end
 end
 for queue, turn in pairs(served) do
   if turn > tonumber(redis.call('GET', TURN .. queue) or -1) then redis.call('SET', TURN .. queue, string.format('%.0f', turn)) end

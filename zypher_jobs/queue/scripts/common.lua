@@ -12,16 +12,35 @@ local function wake()
   if redis.call('LLEN', WAKE) == 0 then redis.call('LPUSH', WAKE, '1') end
 end
 
--- What happened, for those who follow: bounded, read by id.
+-- What happened, for those who follow: one entry for all that one script did, bounded, read by id.
+local happened = {}
 local function event(id, status, model, attempt, worker)
-  redis.call('XADD', EVENTS, 'MAXLEN', '~', EVENTS_KEPT, '*', 'id', id, 'status', status, 'model', model, 'attempt', attempt, 'worker', worker)
+  happened[#happened + 1] = {id, status, model, attempt, worker}
+end
+local function write_events(now)
+  if #happened > 0 then redis.call('XADD', EVENTS, 'MAXLEN', '~', EVENTS_KEPT, '*', 'at_ms', now, 'events', cmsgpack.pack(happened)) end
 end
 
--- From one status to the next: the record's field, the lists, the event. created is the score in both lists.
-local function move(id, record, from, to, created, model, attempt, worker)
-  redis.call('ZREM', LIST .. from, id)
-  redis.call('ZADD', LIST .. to, created, id)
-  event(id, to, model, attempt, worker)
+-- From one status to the next, many at once: {id, created ms} pairs leave one list and enter another.
+local function move(from, to, moved)
+  if #moved == 0 then return end
+  local out, into = {}, {}
+  for i, one in ipairs(moved) do
+    out[i] = one[1]
+    into[2 * i - 1], into[2 * i] = one[2], one[1]
+  end
+  if from then redis.call('ZREM', LIST .. from, unpack(out)) end
+  redis.call('ZADD', LIST .. to, unpack(into))
+end
+
+-- Scores and members, gathered for one ZADD or ZREM a key.
+local function put(by_key, key, ...)
+  local list = by_key[key]
+  if not list then
+    list = {}
+    by_key[key] = list
+  end
+  for _, value in ipairs({...}) do list[#list + 1] = value end
 end
 
 -- How many queued predictions ended in the last 20 to 30 s, and in how many ms.

@@ -23,7 +23,8 @@ for i, ended in ipairs(cmsgpack.unpack(ARGV[3])) do
     else
       local known = redis.call('HMGET', record, 'created_at_ms', 'attempts', 'worker')
       redis.call('ZREM', LIST .. 'running', id)
-      move(id, record, 'queued', ended[4], known[1] or ended[9], ended[2], known[2] or 1, known[3] or '')
+      move('queued', ended[4], {{id, known[1] or ended[9]}})
+      event(id, ended[4], ended[2], tonumber(known[2] or 1), known[3] or '')
       redis.call('PUBLISH', DONE .. id, ended[4])
     end
   end
@@ -36,4 +37,5 @@ if surplus > 0 then
   end
 end
 write_tallies(COUNTS, LATENCY)
+write_events((clock()))
 return written

@@ -1,25 +1,45 @@
 -- Prepended to claim.lua and expire.lua.
--- Puts one prediction under a lease: the token in arq's in-progress key, the lease's end as its score. Returns what the worker needs.
--- An attempt that began and was never reported, as when its worker died, counts as lost.
-local function take(id, queue, worker, lease_ms, retry_ttl_ms, now, score)
-  local attempt = redis.call('INCR', RETRY .. id)
-  redis.call('PEXPIRE', RETRY .. id, retry_ttl_ms)
-  local token = worker .. '/' .. attempt
-  redis.call('SET', IN_PROGRESS .. id, token, 'PX', lease_ms)
-  redis.call('ZADD', queue, now + lease_ms, id)
-  local record = RECORD .. id
-  local known = redis.call('HMGET', record, 'status', 'model', 'created_at_ms', 'deadline_ms')
-  local lost, deadline = 0, tonumber(known[4] or 0)
-  if known[1] then
-    if known[1] == 'running' then
-      lost = redis.call('HINCRBY', record, 'lost', 1)
-      event(id, 'lost', known[2], attempt - 1, '')
-    else
-      lost = tonumber(redis.call('HGET', record, 'lost') or 0)
-    end
-    if deadline > 0 then redis.call('ZREM', DEADLINES, id) end
-    redis.call('HSET', record, 'status', 'running', 'attempts', attempt, 'started_at_ms', now, 'worker', worker)
-    move(id, record, 'queued', 'running', known[3], known[2], attempt, worker)
+-- Puts predictions ({id, queue, score} each) under leases: the token in arq's in-progress key, the lease's end as the score.
+-- Returns what the worker needs of each. An attempt that began and was never reported, as when its worker died, counts as lost.
+local function take_all(chosen, worker, lease_ms, retry_ttl_ms, now)
+  if #chosen == 0 then return {} end
+  local ids, retries, jobs, ends = {}, {}, {}, {}
+  for i, one in ipairs(chosen) do
+    ids[i], retries[i], jobs[i] = one[1], RETRY .. one[1], JOB .. one[1]
+    put(ends, one[2], now + lease_ms, one[1])
   end
-  return {id, queue, string.format('%.0f', score), attempt, token, redis.call('GET', JOB .. id), lost, deadline > 0 and deadline <= now and 1 or 0}
+  local attempts = redis.call('MGET', unpack(retries))
+  local bodies = redis.call('MGET', unpack(jobs))
+  local waiting = redis.call('ZMSCORE', LIST .. 'queued', unpack(ids))
+  local deadlines = redis.call('EXISTS', DEADLINES) == 1 and redis.call('ZMSCORE', DEADLINES, unpack(ids))
+  local rows, started = {}, {}
+  for i, id in ipairs(ids) do
+    local record, attempt, lost = RECORD .. id, tonumber(attempts[i] or 0) + 1, 0
+    local token = worker .. '/' .. attempt
+    redis.call('SET', RETRY .. id, attempt, 'PX', retry_ttl_ms)
+    redis.call('SET', IN_PROGRESS .. id, token, 'PX', lease_ms)
+    local known = waiting[i]
+    if known then
+      started[#started + 1] = {id, known}
+      if attempt > 1 then lost = tonumber(redis.call('HGET', record, 'lost') or 0) end
+    elseif redis.call('ZSCORE', LIST .. 'running', id) then
+      known = true
+      lost = redis.call('HINCRBY', record, 'lost', 1)
+      event(id, 'lost', '', attempt - 1, '')
+    end
+    if known then
+      redis.call('HSET', record, 'status', 'running', 'attempts', attempt, 'started_at_ms', now, 'worker', worker)
+      event(id, 'running', '', attempt, worker)
+    end
+    local expired = 0
+    if deadlines and deadlines[i] then
+      redis.call('ZREM', DEADLINES, id)
+      if tonumber(deadlines[i]) <= now then expired = 1 end
+    end
+    rows[i] = {id, chosen[i][2], string.format('%.0f', chosen[i][3]), attempt, token, bodies[i], lost, expired}
+  end
+  for queue, scores in pairs(ends) do redis.call('ZADD', queue, unpack(scores)) end
+  move('queued', 'running', started)
+  write_events(now)
+  return rows
 end
