@@ -66,6 +66,12 @@ fix: _developing
 bench name *arguments: _developing
     @shift && exec .venv/bin/python -m "bench.{{ name }}" "$@"
 
+# kill, stop and cut off everything under load, and account for every prediction: `just chaos --minutes 10 --seed 1`
+[group('develop')]
+[no-exit-message]
+chaos *arguments: _developing
+    @exec .venv/bin/python -m tests.chaos.run "$@"
+
 # make the pictures of the README again, from the real program
 [group('develop')]
 docs *arguments: _developing
