@@ -5,10 +5,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from zypher_jobs.errors import RedisUnavailable
 from zypher_jobs.queue import keys
-from zypher_jobs.queue.connection import RedisClient, redis_errors
+from zypher_jobs.queue.connection import RedisClient, connection_options, redis_errors
 
 _LISTEN_S = 5.0
 
@@ -31,6 +32,7 @@ class Waiters:
 
     def __init__(self, redis: RedisClient) -> None:
         self._pubsub = redis.pubsub()
+        self._answer_s: float | None = connection_options(redis).get("socket_timeout")
         self._lock = asyncio.Lock()
         self._channels: dict[bytes, _Channel] = {}
         self._reader: asyncio.Task[None] | None = None
@@ -49,13 +51,9 @@ class Waiters:
             if channel is None:
                 channel = self._channels[name] = _Channel()
                 channel.changed.add(changed)
-                with redis_errors():
-                    async with self._lock:
-                        await self._pubsub.subscribe(name)
-                self._listen()
+                await self._subscribe(name, channel)
             channel.changed.add(changed)
-            await channel.confirmed.wait()
-            self._raise_lost(channel)
+            await self._confirm(channel)
 
             async def woken(timeout_s: float) -> None:
                 with suppress(asyncio.TimeoutError):
@@ -75,6 +73,30 @@ class Waiters:
             with suppress(asyncio.CancelledError):
                 await self._reader
         await self._pubsub.aclose()
+
+    async def _subscribe(self, name: bytes, channel: _Channel) -> None:
+        async with self._lock:
+            self._raise_lost(channel)
+            try:
+                with redis_errors():
+                    await self._pubsub.subscribe(name)
+            except RedisUnavailable as error:
+                self._lose(error)  # they share the connection: each would wait for its own time-out, one after another
+                raise
+        self._listen()
+
+    async def _confirm(self, channel: _Channel) -> None:
+        """Wait for the server's word; without it in time the connection is dead, whatever the network says of it."""
+        try:
+            async with asyncio.timeout(self._answer_s):
+                await channel.confirmed.wait()
+        except TimeoutError:
+            self._lose(RedisTimeoutError("a subscription was not confirmed"))
+            if self._reader is not None:
+                self._reader.cancel()
+                self._reader = None
+            await self._reset()
+        self._raise_lost(channel)
 
     async def _leave(self, name: bytes, channel: _Channel, changed: asyncio.Event) -> None:
         channel.changed.discard(changed)
@@ -100,12 +122,21 @@ class Waiters:
                 else:
                     _wake(channel)
         except (RedisError, OSError) as error:
-            # every waiter's call ends; the next one subscribes on a new connection
-            lost, self._channels = self._channels, {}
-            for channel in lost.values():
-                channel.error = error
-                channel.confirmed.set()
-                _wake(channel)
+            self._lose(error)
+            await self._reset()
+
+    def _lose(self, error: BaseException) -> None:
+        """Every waiter's call ends; the next one subscribes on a new connection."""
+        lost, self._channels = self._channels, {}
+        for channel in lost.values():
+            channel.error = error
+            channel.confirmed.set()
+            _wake(channel)
+
+    async def _reset(self) -> None:
+        with suppress(RedisError, OSError):
+            if self._pubsub.connection is not None:
+                await self._pubsub.connection.disconnect(nowait=True)  # a dead one would be waited for
             await self._pubsub.reset()
 
     @staticmethod
