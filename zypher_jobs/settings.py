@@ -22,7 +22,7 @@ from zypher_jobs.errors import SettingError
 
 PREFIX = "ZYPHER_"
 CONFIG_FILE = "zypher.toml"
-REDIS_SCHEMES = ("redis", "rediss", "unix")
+REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 
 NonNegative = Annotated[float, Meta(ge=0)]
 Positive = Annotated[float, Meta(gt=0)]
@@ -78,7 +78,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 DESCRIPTIONS: dict[str, str] = {
     "host": "Address the API listens on.",
     "port": "Port the API listens on.",
-    "redis_url": "Redis to share (redis://, rediss://, unix://); unset: the embedded server is started.",
+    "redis_url": "Redis to share (redis://, rediss://, redis+sentinel://, unix://); unset: an embedded server.",
     "redis_timeout_s": "Longest wait for one answer of Redis, in seconds; past it a caller gets 503.",
     "data_dir": "Where the embedded server keeps queued predictions, and logs go.",
     "workers": "Worker processes that `zypher up` starts.",
@@ -188,17 +188,30 @@ def _convert(name: str, value: Any, *, source: str) -> Any:
 def _redis_url(value: Any, *, shown: str) -> str:
     """The URL as it is. It may hold a password, so no message repeats any of it."""
     try:
-        parts = urlsplit(value if isinstance(value, str) else "")
-        usable = bool(parts.path if parts.scheme == "unix" else parts.hostname) and (
-            parts.port is None or parts.port > 0
-        )
+        usable = isinstance(value, str) and _leads_somewhere(value)
     except ValueError:
-        parts, usable = None, False
-    if parts is None or parts.scheme not in REDIS_SCHEMES or not usable:
+        usable = False
+    if not usable:
         raise SettingError(
-            f"{shown} cannot be used: it must be like redis://host:6379/0, rediss://host:6379/0 or unix:///path/to.sock."
+            f"{shown} cannot be used: it must be like redis://host:6379/0, rediss://host:6379/0, "
+            f"redis+sentinel://host:26379,host2:26379/service/0 or unix:///path/to.sock."
         )
     return str(value)
+
+
+def _leads_somewhere(url: str) -> bool:
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return bool(parts.path)
+    places = [parts.netloc]
+    if parts.scheme.endswith("+sentinel"):
+        if not parts.path.strip("/"):
+            return False
+        places = parts.netloc.rpartition("@")[2].split(",")
+    nodes = [urlsplit(f"//{place}") for place in places]
+    return parts.scheme in REDIS_SCHEMES and all(
+        node.hostname and (node.port is None or node.port > 0) for node in nodes
+    )
 
 
 def _path(value: Any) -> Path:
