@@ -4,6 +4,7 @@
 -- Returns the status it has now: "canceled", "running" (it stops soon), the terminal one it had, or false if it is unknown.
 -- Invariant: one terminal write; a prediction that a worker holds is ended by that worker.
 local id = ARGV[1]
+even_when_full()
 local now = clock()
 local record = RECORD .. id
 local known = redis.call('HMGET', record, 'status', 'model', 'created_at_ms', 'queue', 'attempts')

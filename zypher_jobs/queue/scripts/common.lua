@@ -12,6 +12,10 @@ local function wake()
   if redis.call('LLEN', WAKE) == 0 then redis.call('LPUSH', WAKE, '1') end
 end
 
+-- With its memory full, Redis refuses the first write of a script and lets the rest of one that has written go on. This one needs
+-- no memory: what runs keeps its lease and is ended, and only what is new is refused.
+local function even_when_full() redis.call('PERSIST', WAKE) end
+
 -- What happened, for those who follow: one entry for all that one script did, bounded, read by id.
 local happened = {}
 local function event(id, status, model, attempt, worker)

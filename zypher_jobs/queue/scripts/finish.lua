@@ -7,6 +7,7 @@
 --         status "queued" hands back; due again after `defer ms`. A result ttl of 0 keeps no result, of -1 keeps it for ever.
 -- Returns for each 1, or 0 if it was refused: the lease was no longer the worker's.
 -- Invariant: one terminal write for each prediction. A lease that lapsed unclaimed (same attempt, job still queued) still counts.
+even_when_full()
 local now = clock()
 local all = cmsgpack.unpack(ARGV[3])
 local accepted, seen, ended_now = {}, {}, 0
@@ -22,6 +23,8 @@ for i, e in ipairs(all) do
   local holder = holders[i]
   if seen[id] or holder ~= token and (holder or redis.call('GET', RETRY .. id) ~= tostring(attempt) or not redis.call('ZSCORE', queue, id)) then
     accepted[i] = 0
+    -- late, not lost: its worker lives
+    if holder and running[i] and not seen[id] then redis.call('HINCRBY', RECORD .. id, 'lost', -1) end
   else
     accepted[i] = 1
     seen[id] = true

@@ -2,6 +2,7 @@
 -- KEYS  1 zypher:workers  2 zypher:worker:{id}
 -- ARGV  1 worker id  2 its WorkerStats  3 lifetime ms
 -- Returns nothing.
+even_when_full()
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])

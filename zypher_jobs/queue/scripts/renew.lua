@@ -4,6 +4,7 @@
 -- Returns {{ids whose lease is lost}, {ids to cancel}}.
 -- Invariant: a lease that lapsed is taken up again only while nobody claimed the prediction since (same attempt) and it has not
 --         ended (its job is there).
+even_when_full()
 local now = clock()
 local lost, aborted = {}, {}
 local aborts = redis.call('EXISTS', ABORT) == 1
