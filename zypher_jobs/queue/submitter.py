@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from redis.exceptions import TimeoutError as RedisTimeoutError
-
+from zypher_jobs.errors import RedisUnavailable
 from zypher_jobs.queue.connection import redis_errors
 from zypher_jobs.queue.scripts import Scripts, Submission, Submitted
 
@@ -49,8 +48,8 @@ class Submitter:
             with redis_errors():
                 submitted = await self._scripts.submit([submission for submission, _ in batch])
         except Exception as error:  # noqa: BLE001  # whatever it is, it is each caller's
-            if isinstance(error.__cause__, RedisTimeoutError):
-                # those that came meanwhile have waited for the same silence: nobody waits for two time-outs
+            if isinstance(error, RedisUnavailable):
+                # those that came meanwhile have waited for the same answer: nobody waits for two time-outs
                 batch, self._waiting = batch + self._waiting, []
             for _, future in batch:
                 if not future.done():
