@@ -196,8 +196,8 @@ class PredictionWorker(Worker):
                 continue
             try:
                 with redis_errors():
+                    await self.heart_beat()  # first: what it raises must not lose a claim
                     claimed = await self._claim(room)
-                    await self.heart_beat()
             except RedisUnavailable as error:
                 log.warning("cannot claim", extra={"error": error.message})
                 await self._wait(backoff.sleep())
