@@ -15,6 +15,7 @@ from zypher_api.recorder import Recorder
 from zypher_api.request_log import RequestLog
 from zypher_jobs.models import ModelRegistry, ServedModel
 from zypher_jobs.queue import PredictionQueue
+from zypher_jobs.queue.probe import warn_of_server
 from zypher_jobs.settings import Settings
 
 T = TypeVar("T")
@@ -53,6 +54,7 @@ class Services:
     async def running(self, _: Litestar) -> AsyncGenerator[None]:
         """Load the models and record; in the end flush and close."""
         loading = asyncio.create_task(self.registry.load_all())
+        warning = asyncio.create_task(warn_of_server(self.queue))  # beside the start: Redis may be away
         await asyncio.wait([loading], timeout=LOAD_WAIT_S)
         self.recorder.start()
         try:
@@ -60,7 +62,8 @@ class Services:
         finally:
             self.drain()
             loading.cancel()
-            await asyncio.wait([loading])
+            warning.cancel()
+            await asyncio.wait([loading, warning])
             await self.recorder.close()
             await self.registry.close()
             await self.queue.aclose()

@@ -15,14 +15,12 @@ from zypher_jobs.errors import RedisUnavailable, ZypherError
 from zypher_jobs.models import ModelRegistry
 from zypher_jobs.queue.embedded import find_server_binary
 from zypher_jobs.queue.inspect import Inspector
-from zypher_jobs.queue.probe import ServerFacts, probe
+from zypher_jobs.queue.probe import concerns, probe
 from zypher_jobs.settings import DESCRIPTIONS, LoadedSettings, Settings, load_with_sources
 from zypher_jobs.supervisor.data_dir import DataDir, RunFacts
 from zypher_jobs.supervisor.preflight import check_port, embedded_version, mask_url
 from zypher_jobs.supervisor.probes import api_is_ready, api_url, is_listening
 
-OLDEST_REDIS = 7
-"""Oldest major version that it is made for."""
 _LITTLE_SPACE_BYTES = 500_000_000
 _MARKS = {"ok": "✓ ok   ", "note": "! note ", "wrong": "✗ wrong"}
 
@@ -173,22 +171,8 @@ async def _check_redis(report: _Report, url: str, *, own: bool, timeout_s: float
         report.wrong("redis", f"{error.message.removesuffix('.')} ({mask_url(url)}); {way_out}")
         return
     report.ok("redis", f"{facts.name} {facts.version} answers in {facts.ping_ms:.2f} ms ({mask_url(url)})")
-    for text in _redis_notes(facts):
+    for text in concerns(facts):
         report.note("redis", text)
-
-
-def _redis_notes(facts: ServerFacts) -> list[str]:
-    notes: list[str] = []
-    major = facts.version.partition(".")[0]
-    if major.isdigit() and int(major) < OLDEST_REDIS:
-        notes.append(f"{facts.name} {facts.version} is older than {OLDEST_REDIS}.0; update it")
-    if facts.maxmemory_policy not in ("", "noeviction"):
-        notes.append(
-            f"maxmemory-policy is {facts.maxmemory_policy}: a full server forgets queued predictions; set noeviction"
-        )
-    if facts.appendonly is False:
-        notes.append("appendonly is off: queued predictions are lost when the server restarts; set appendonly yes")
-    return notes
 
 
 async def _check_workers(report: _Report, redis_url: str, *, timeout_s: float) -> None:

@@ -24,7 +24,8 @@ class SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
         """Close the connections; those to the sentinels too when nothing is to go on."""
         await super().disconnect(inuse_connections)
         if inuse_connections:
-            for sentinel in self.sentinel_manager.sentinels:
+            manager: Any = self.sentinel_manager
+            for sentinel in manager.sentinels:
                 await sentinel.aclose()
 
 

@@ -16,6 +16,7 @@ from zypher_jobs.models import ModelRegistry
 from zypher_jobs.queue.client import PredictionQueue
 from zypher_jobs.queue.embedded import socket_path
 from zypher_jobs.queue.payloads import PREDICT, deserialize, serialize
+from zypher_jobs.queue.probe import warn_of_server
 from zypher_jobs.settings import Settings, load_settings
 from zypher_jobs.worker.predict import predict
 from zypher_jobs.worker.stock import predict_and_tell, record_end, record_start
@@ -44,6 +45,7 @@ async def _serve(settings: Settings) -> None:
     except RedisUnavailable as error:
         await queue.aclose()
         raise StartError(f"The worker cannot start: {error.message} Check ZYPHER_REDIS_URL.") from error
+    await warn_of_server(queue)
     await registry.load_all()
     worker = PredictionWorker(
         [func(predict, name=PREDICT)],
