@@ -271,7 +271,7 @@ class PredictionQueue(ArqRedis):
 
 def _canceled(prediction_id: str, job: bytes | None) -> bytes:
     """arq's result of a prediction that was canceled before it ran; its input stays known, for a replay."""
-    asked = {"t": None, "f": PREDICT, "a": (), "k": {}, "et": 0} if job is None else deserialize(job)
+    asked: dict[str, Any] = {"t": None, "f": PREDICT, "a": (), "k": {}, "et": 0} if job is None else deserialize(job)
     now_ms = int(time.time() * 1000)
     ended = {"s": False, "r": asyncio.CancelledError(), "st": now_ms, "ft": now_ms, "q": keys.ARQ_QUEUE}
     return serialize({**asked, "t": 0, **ended, "id": prediction_id})

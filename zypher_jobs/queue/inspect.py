@@ -124,7 +124,8 @@ class Inspector:
                 pipe.hgetall(keys.LATENCY)
                 pipe.zrangebyscore(keys.WORKERS, queues.now_ms - keys.HEARTBEAT_TTL_S * 1000, "+inf")
                 counts, latencies, worker_ids = await pipe.execute()
-            beats = await self._redis.mget([keys.worker(i.decode()) for i in worker_ids]) if worker_ids else []
+            names = [keys.worker(worker_id.decode()) for worker_id in worker_ids]
+            beats: list[bytes | None] = await self._redis.mget(names) if names else []
         workers = [_decode_worker(beat) for beat in beats if beat is not None]
         return Overview(
             taken_at=instant(queues.now_ms),

@@ -39,6 +39,8 @@ class Attempt:
     def __init__(self, claim: Claim, *, now_ms: int) -> None:
         """``now_ms`` is the server's clock at the claim."""
         self.claim = claim
+        self.task: asyncio.Task[None] | None = None
+        self.timed_out = False
         self.call = UNREADABLE
         self.number = claim.attempt
         self.result_ttl_ms = 0
@@ -81,6 +83,12 @@ class Attempt:
                 counts_as_attempt=counts,
             )
         )
+
+    def time_out(self) -> None:
+        """Cancel it because it ran too long."""
+        if self.task is not None:
+            self.timed_out = True
+            self.task.cancel()
 
     @property
     def _model(self) -> str:

@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from zypher_jobs.errors import RedisUnavailable
 from zypher_jobs.queue.connection import redis_errors
 from zypher_jobs.queue.scripts import Finish, Scripts
 from zypher_jobs.worker.backoff import Backoff
+
+Written = Callable[[bool], None]
 
 BATCH = 500
 """Reports in one script at most: Redis serves nobody else meanwhile."""
@@ -22,28 +25,39 @@ class Reporter:
         self.caught_up.set()
         self._scripts = scripts
         self._retention_ms = retention_ms
-        self._unwritten: list[tuple[Finish, asyncio.Future[bool]]] = []
+        self._unwritten: list[tuple[Finish, Written]] = []
         self._arrived = asyncio.Event()
+        self._all_written = asyncio.Event()
+        self._all_written.set()
 
-    async def report(self, finish: Finish) -> bool:
-        """Return once it is in Redis: whether it was accepted (``False``: the lease was lost to another worker)."""
-        written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    @property
+    def backlog(self) -> int:
+        """Ends that are not on their way yet."""
+        return len(self._unwritten)
+
+    def report(self, finish: Finish, written: Written) -> None:
+        """Have it written; ``written`` is told whether it was accepted (``False``: the lease was lost)."""
         self._unwritten.append((finish, written))
         self._arrived.set()
-        return await written
+        self._all_written.clear()
+
+    async def drained(self) -> None:
+        """Until everything reported so far is written."""
+        await self._all_written.wait()
 
     async def run(self) -> None:
         """Write what arrives, until canceled."""
         while True:
             await self._arrived.wait()
-            self._arrived.clear()
             batch, self._unwritten = self._unwritten[:BATCH], self._unwritten[BATCH:]
-            if self._unwritten:
-                self._arrived.set()
+            if not self._unwritten:
+                self._arrived.clear()
             accepted = await self._write([finish for finish, _ in batch])
             self.caught_up.set()
             for (_, written), was_accepted in zip(batch, accepted, strict=True):
-                written.set_result(was_accepted)
+                written(was_accepted)
+            if not self._unwritten:
+                self._all_written.set()
 
     async def _write(self, finishes: list[Finish]) -> list[bool]:
         backoff = Backoff()
