@@ -160,6 +160,11 @@ class Dashboard(App[int]):
         """Whether every source was opened."""
         return self._sources.keys() == self._openers.keys()
 
+    @property
+    def now_s(self) -> float:
+        """The dashboard's time."""
+        return self._clock_s()
+
     def _view(self) -> View:
         return self._paused or self.store.view(self._clock_s())
 

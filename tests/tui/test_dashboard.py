@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tui.facts import health, overview, reading, summary, worker
@@ -338,6 +338,7 @@ async def test_without_color_the_words_remain(monkeypatch: pytest.MonkeyPatch) -
         assert screen_text(dashboard) == colored
 
 
+@settings(deadline=None)
 @given(st.integers(20, 300))
 def test_columns_never_take_more_than_there_is(width: int) -> None:
     """The least important leave first; those that stay are at least as wide as they must be."""
