@@ -23,7 +23,7 @@ SIZES = ("80x24", "120x36", "200x60")
 DIALOGS = {"detail": ("down",) * 8 + ("enter",), "help": ("question_mark",)}
 """Keys that open what is not a state of the system."""
 FONT = "'Fira Code', 'DejaVu Sans Mono', monospace"
-SCALE = 2
+SCALE = 1
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--hide-scrollbars",
