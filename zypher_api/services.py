@@ -20,8 +20,7 @@ from zypher_jobs.settings import Settings
 T = TypeVar("T")
 
 LOAD_WAIT_S = 2.0
-"""The start waits this long for models, so that quick ones serve the first request; slow ones go on loading behind
-``/health/ready``, while ``/health/live`` answers."""
+"""How long the caller of a model that is still loading is held, so that the first calls after a start succeed."""
 
 
 class Services:
@@ -38,6 +37,7 @@ class Services:
         self.request_log = RequestLog()
         self.started = time.monotonic()
         self._draining = asyncio.Event()
+        self._loading: asyncio.Task[None] | None = None
 
     @property
     def default_model(self) -> ServedModel:
@@ -51,9 +51,8 @@ class Services:
 
     @asynccontextmanager
     async def running(self, _: Litestar) -> AsyncGenerator[None]:
-        """Load the models and record; in the end flush and close."""
-        loading = asyncio.create_task(self.registry.load_all())
-        await asyncio.wait([loading], timeout=LOAD_WAIT_S)
+        """Record, and load the models behind the first requests; in the end flush and close."""
+        self._loading = loading = asyncio.create_task(self.registry.load_all())
         self.recorder.start()
         try:
             yield
@@ -65,6 +64,11 @@ class Services:
             await self.registry.close()
             await self.queue.aclose()
             self.request_log.flush()
+
+    async def loaded(self) -> None:
+        """Wait until every model has loaded or failed to, for at most ``LOAD_WAIT_S``."""
+        if self._loading is not None:
+            await asyncio.wait([self._loading], timeout=LOAD_WAIT_S)
 
     def drain(self) -> None:
         """End what is held open for its caller's sake: each waiting request is answered with what is known now."""

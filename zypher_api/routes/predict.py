@@ -79,6 +79,8 @@ async def _predict(services: Services, served: ServedModel, scope: Scope, receiv
 
 async def _now(services: Services, served: ServedModel, scope: Scope, input: Any, body: bytes) -> RawResponse:
     """Run it in this process; its record follows behind the answer."""
+    if not served.ready:
+        await services.loaded()
     prediction_id = new_prediction_id()
     scope["state"]["prediction_id"] = prediction_id
     created_at_ms = int(time.time() * 1000)
