@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
-from litestar.types import Scope
+from litestar.types import ASGIApp, Scope
 
-from zypher_api.responses import Header, RawResponse
+from zypher_api.responses import Header, RawResponse, no_answer
 from zypher_jobs.errors import InvalidInput, PredictionFailed, Unavailable, ZypherError
 
 log = logging.getLogger("zypher.api")
@@ -125,6 +125,10 @@ class NotReady(Unavailable):
     code = "not_ready"
 
 
+class CallerGone(Exception):
+    """The caller closed its connection while it was held: nobody is left to answer."""
+
+
 def problem_type(code: str) -> str:
     """The ``type`` of problems of one code."""
     return f"urn:zypher:problem:{code}"
@@ -182,24 +186,29 @@ def _framework_detail(scope: Scope, error: HTTPException) -> str:
             return error.detail if error.detail.endswith(".") else f"{error.detail}."
 
 
-class _ProblemResponse(Response[None]):
-    """Hands a ready ``RawResponse`` to Litestar, whose exception handlers must return a ``Response``."""
+class _Ready(Response[None]):
+    """Hands a ready answer to Litestar, whose exception handlers must return a ``Response``."""
 
-    def __init__(self, answer: RawResponse) -> None:
+    def __init__(self, answer: ASGIApp) -> None:
         super().__init__(None)
         self._answer = answer
 
-    def to_asgi_response(self, *_: object, **__: object) -> RawResponse:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def to_asgi_response(self, *_: object, **__: object) -> ASGIApp:  # pyright: ignore[reportIncompatibleMethodOverride]
         """What Litestar sends."""
         return self._answer
 
 
 def _handle(request: Request[Any, Any, Any], error: Exception) -> Response[None]:
-    return _ProblemResponse(respond(request.scope, error))
+    return _Ready(respond(request.scope, error))
+
+
+def _leave(_: Request[Any, Any, Any], __: Exception) -> Response[None]:
+    return _Ready(no_answer)
 
 
 EXCEPTION_HANDLERS: dict[int | type[Exception], Callable[[Request[Any, Any, Any], Exception], Response[None]]] = {
     Exception: _handle,
     HTTPException: _handle,
+    CallerGone: _leave,
 }
-"""For Litestar: whatever is raised becomes a problem."""
+"""For Litestar: whatever is raised becomes a problem, while somebody is there to read it."""

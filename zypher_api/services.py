@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from litestar import Litestar
+from litestar.types import Receive
 
 from zypher_api.meter import HttpMeter
+from zypher_api.problems import CallerGone
 from zypher_api.recorder import Recorder
 from zypher_api.request_log import RequestLog
 from zypher_jobs.models import ModelRegistry, ServedModel
@@ -74,13 +76,27 @@ class Services:
         """End what is held open for its caller's sake: each waiting request is answered with what is known now."""
         self._draining.set()
 
-    async def until_drained(self, waiting: Awaitable[T]) -> T | None:
-        """The result of ``waiting``, or ``None`` as soon as the process drains."""
-        task = asyncio.ensure_future(waiting)
+    async def hold(self, waiting: Awaitable[T], receive: Receive) -> T | None:
+        """The result of ``waiting``, or ``None`` as soon as the process drains.
+
+        ``receive`` is that of a request whose body has been read. Raises ``CallerGone`` as soon as its caller
+        disconnects, and ``waiting`` is canceled.
+        """
+        result = asyncio.ensure_future(waiting)
         drained = asyncio.create_task(self._draining.wait())
+        gone = asyncio.create_task(_disconnected(receive))
         try:
-            await asyncio.wait([task, drained], return_when=asyncio.FIRST_COMPLETED)
-            return task.result() if task.done() else None
+            await asyncio.wait((result, drained, gone), return_when=asyncio.FIRST_COMPLETED)
+            if result.done():
+                return result.result()
+            if gone.done():
+                raise CallerGone
+            return None
         finally:
-            task.cancel()
-            drained.cancel()
+            for task in (result, drained, gone):
+                task.cancel()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

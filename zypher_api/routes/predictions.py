@@ -88,7 +88,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
         wait_s = _wait_s(request)
         prediction = None
         if wait_s:
-            prediction = await services.until_drained(services.queue.wait_for(prediction_id, wait_s))
+            prediction = await services.hold(services.queue.wait_for(prediction_id, wait_s), request.receive)
         if prediction is None:
             prediction = await services.queue.prediction(prediction_id)
         headers = [(b"cache-control", b"no-store")]
