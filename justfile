@@ -49,7 +49,7 @@ check: lint test
 lint: _developing
     .venv/bin/ruff format --check
     .venv/bin/ruff check
-    .venv/bin/pyright
+    .venv/bin/pyright --project pyproject.toml
     .venv/bin/lint-imports --no-cache
     .venv/bin/docker-compose --file compose.yaml --profile dashboard config --quiet
     .venv/bin/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml

@@ -1,6 +1,7 @@
 """``create_app``: the wiring of the HTTP API, and nothing else."""
 
 from litestar import Litestar
+from litestar.plugins import PluginProtocol
 
 from zypher_api.problems import EXCEPTION_HANDLERS
 from zypher_api.routes import docs, models, predict, predictions, system
@@ -9,13 +10,22 @@ from zypher_api.watch import Watch
 from zypher_jobs.settings import Settings
 
 
+class LeanLitestar(Litestar):
+    """Without the plugins for pydantic and attrs, whose import is a quarter of a start wherever they happen to be
+    installed; no handler here uses them."""
+
+    @staticmethod
+    def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
+        return plugins
+
+
 def create_app(settings: Settings) -> Litestar:
     """The API as an ASGI application. Nothing is connected or loaded before its lifespan begins.
 
     ``app.state["services"]`` holds its parts. Raises ``SettingError`` or ``ModelDefinitionError``.
     """
     services = Services(settings)
-    app = Litestar(
+    app = LeanLitestar(
         route_handlers=[
             *predict.handlers(services),
             *predictions.handlers(services),

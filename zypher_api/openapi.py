@@ -69,6 +69,7 @@ Predictions now, or later through a queue.
   `GET /predict/{prediction_id}` reads the result, and waits for it with `?wait=30`.
 
 Every error is a problem document (RFC 9457); its `code` is for programs, its `detail` for people.
+What answers `GET` answers `HEAD` too, with the same headers.
 """
 
 TAGS = [

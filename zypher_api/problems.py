@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
-from litestar.types import Scope
+from litestar.types import ASGIApp, Scope
 
-from zypher_api.responses import Header, RawResponse
-from zypher_jobs.errors import InvalidInput, PredictionFailed, Unavailable, ZypherError
+from zypher_api.responses import Header, RawResponse, no_answer
+from zypher_jobs.errors import CapacityError, InvalidInput, PredictionFailed, Unavailable, ZypherError
 
 log = logging.getLogger("zypher.api")
 
@@ -85,6 +85,11 @@ KINDS: dict[str, Kind] = {
     "attempts_exhausted": Kind(
         500, "The prediction was lost too often", "Every one of 5 attempts was lost with its worker."
     ),
+    "queue_full": Kind(
+        429, "The queue is full", "The queue is full: 1,000 predictions wait and 1,000 may; try again in 3 s."
+    ),
+    "poison": Kind(500, "The prediction kills its workers", "Its worker died under it 2 times; it is not tried again."),
+    "expired": Kind(504, "The prediction waited too long", "It waited past its deadline and was not begun."),
     "redis_unavailable": Kind(503, "Redis is away", "Redis does not answer; try again shortly."),
     "model_not_ready": Kind(503, "The model is not ready", "Model 'digits' is not ready: it is still loading."),
     "not_ready": Kind(503, "Not ready to serve", "Redis does not answer; try again shortly."),
@@ -125,6 +130,10 @@ class NotReady(Unavailable):
     code = "not_ready"
 
 
+class CallerGone(Exception):
+    """The caller closed its connection while it was held: nobody is left to answer."""
+
+
 def problem_type(code: str) -> str:
     """The ``type`` of problems of one code."""
     return f"urn:zypher:problem:{code}"
@@ -161,7 +170,7 @@ def request_id(scope: Scope) -> str:
 
 def _headers(scope: Scope, error: Exception) -> list[Header]:
     headers: list[Header] = []
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | CapacityError):
         headers.append((b"retry-after", str(math.ceil(error.retry_after_s)).encode()))
     if isinstance(error, HTTPException) and error.headers and (allow := error.headers.get("allow")):
         headers.append((b"allow", allow.encode()))
@@ -182,24 +191,29 @@ def _framework_detail(scope: Scope, error: HTTPException) -> str:
             return error.detail if error.detail.endswith(".") else f"{error.detail}."
 
 
-class _ProblemResponse(Response[None]):
-    """Hands a ready ``RawResponse`` to Litestar, whose exception handlers must return a ``Response``."""
+class _Ready(Response[None]):
+    """Hands a ready answer to Litestar, whose exception handlers must return a ``Response``."""
 
-    def __init__(self, answer: RawResponse) -> None:
+    def __init__(self, answer: ASGIApp) -> None:
         super().__init__(None)
         self._answer = answer
 
-    def to_asgi_response(self, *_: object, **__: object) -> RawResponse:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def to_asgi_response(self, *_: object, **__: object) -> ASGIApp:  # pyright: ignore[reportIncompatibleMethodOverride]
         """What Litestar sends."""
         return self._answer
 
 
 def _handle(request: Request[Any, Any, Any], error: Exception) -> Response[None]:
-    return _ProblemResponse(respond(request.scope, error))
+    return _Ready(respond(request.scope, error))
+
+
+def _leave(_: Request[Any, Any, Any], __: Exception) -> Response[None]:
+    return _Ready(no_answer)
 
 
 EXCEPTION_HANDLERS: dict[int | type[Exception], Callable[[Request[Any, Any, Any], Exception], Response[None]]] = {
     Exception: _handle,
     HTTPException: _handle,
+    CallerGone: _leave,
 }
-"""For Litestar: whatever is raised becomes a problem."""
+"""For Litestar: whatever is raised becomes a problem, while somebody is there to read it."""

@@ -36,3 +36,7 @@ class RawResponse:
         """Send it."""
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": False})
+
+
+async def no_answer(scope: Scope, receive: Receive, send: Send) -> None:  # ASGI
+    """For a caller that has gone away: nothing."""

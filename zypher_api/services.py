@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from litestar import Litestar
+from litestar.types import Receive
 
 from zypher_api.meter import HttpMeter
+from zypher_api.problems import CallerGone
 from zypher_api.recorder import Recorder
 from zypher_api.request_log import RequestLog
 from zypher_jobs.models import ModelRegistry, ServedModel
@@ -21,8 +23,7 @@ from zypher_jobs.settings import Settings
 T = TypeVar("T")
 
 LOAD_WAIT_S = 2.0
-"""The start waits this long for models, so that quick ones serve the first request; slow ones go on loading behind
-``/health/ready``, while ``/health/live`` answers."""
+"""How long the caller of a model that is still loading is held, so that the first calls after a start succeed."""
 
 
 class Services:
@@ -39,6 +40,7 @@ class Services:
         self.request_log = RequestLog()
         self.started = time.monotonic()
         self._draining = asyncio.Event()
+        self._loading: asyncio.Task[None] | None = None
 
     @property
     def default_model(self) -> ServedModel:
@@ -52,10 +54,9 @@ class Services:
 
     @asynccontextmanager
     async def running(self, _: Litestar) -> AsyncGenerator[None]:
-        """Load the models and record; in the end flush and close."""
-        loading = asyncio.create_task(self.registry.load_all())
+        """Record, and load the models behind the first requests; in the end flush and close."""
+        self._loading = loading = asyncio.create_task(self.registry.load_all())
         warning = asyncio.create_task(warn_of_server(self.queue))  # beside the start: Redis may be away
-        await asyncio.wait([loading], timeout=LOAD_WAIT_S)
         self.recorder.start()
         try:
             yield
@@ -69,17 +70,36 @@ class Services:
             await self.queue.aclose()
             self.request_log.flush()
 
+    async def loaded(self) -> None:
+        """Wait until every model has loaded or failed to, for at most ``LOAD_WAIT_S``."""
+        if self._loading is not None:
+            await asyncio.wait([self._loading], timeout=LOAD_WAIT_S)
+
     def drain(self) -> None:
         """End what is held open for its caller's sake: each waiting request is answered with what is known now."""
         self._draining.set()
 
-    async def until_drained(self, waiting: Awaitable[T]) -> T | None:
-        """The result of ``waiting``, or ``None`` as soon as the process drains."""
-        task = asyncio.ensure_future(waiting)
+    async def hold(self, waiting: Awaitable[T], receive: Receive) -> T | None:
+        """The result of ``waiting``, or ``None`` as soon as the process drains.
+
+        ``receive`` is that of a request whose body has been read. Raises ``CallerGone`` as soon as its caller
+        disconnects, and ``waiting`` is canceled.
+        """
+        result = asyncio.ensure_future(waiting)
         drained = asyncio.create_task(self._draining.wait())
+        gone = asyncio.create_task(_disconnected(receive))
         try:
-            await asyncio.wait([task, drained], return_when=asyncio.FIRST_COMPLETED)
-            return task.result() if task.done() else None
+            await asyncio.wait((result, drained, gone), return_when=asyncio.FIRST_COMPLETED)
+            if result.done():
+                return result.result()
+            if gone.done():
+                raise CallerGone
+            return None
         finally:
-            task.cancel()
-            drained.cancel()
+            for task in (result, drained, gone):
+                task.cancel()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

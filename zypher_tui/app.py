@@ -78,26 +78,28 @@ class Dashboard(App[int]):
         self._changed = True
         self._drawn_at_s = float("-inf")
         self._paused: View | None = None
-        self._header = Header(id="header")
-        self._notice = Notice(id="notice")
-        self._figures = FigureRow(id="figures")
-        self._depth = Chart(id="depth", title="Queue depth", low=palette.BLUE, high=palette.SKY)
-        self._throughput = Chart(id="throughput", title="Finished per second", low="#00543d", high="#1fd6a3")
-        self._workers = WorkerTable(id="workers")
-        self._predictions = PredictionTable(id="predictions", api_url=self._api_url)
+        self._header_line = Header(id="header")
+        self._notice_line = Notice(id="notice")
+        self._figure_row = FigureRow(id="figures")
+        self._depth_chart = Chart(id="depth", title="Queue depth", low=palette.BLUE, high=palette.SKY)
+        self._throughput_chart = Chart(id="throughput", title="Finished per second", low="#00543d", high="#1fd6a3")
+        self._worker_table = WorkerTable(id="workers")
+        self._prediction_table = PredictionTable(id="predictions", api_url=self._api_url)
 
     def compose(self) -> ComposeResult:
         """Header, figures, charts, tables, keys."""
-        yield self._header
-        yield self._notice
-        yield self._figures
-        yield Container(self._depth, self._throughput, self._workers, self._predictions, id="body")
+        yield self._header_line
+        yield self._notice_line
+        yield self._figure_row
+        yield Container(
+            self._depth_chart, self._throughput_chart, self._worker_table, self._prediction_table, id="body"
+        )
         yield KeyLine(id="keys")
 
     def on_mount(self) -> None:
         """Begin to ask, and to draw."""
         self._set_breakpoints()
-        self._predictions.focus()
+        self._prediction_table.focus()
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread: a test
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, 0)
         self._draw()
@@ -138,11 +140,11 @@ class Dashboard(App[int]):
 
     def action_details(self) -> None:
         """Open the selected prediction, from wherever the focus is."""
-        self._predictions.action_choose()
+        self._prediction_table.action_choose()
 
     def action_copy(self) -> None:
         """Put the selected prediction's id, or the example call, on the terminal's clipboard."""
-        row = self._predictions.selected
+        row = self._prediction_table.selected
         self.copy_to_clipboard(row.prediction_id if row else curl(self._api_url))
         self.notify("Copied the prediction's id." if row else "Copied the example call.", timeout=2, markup=False)
 
@@ -157,6 +159,11 @@ class Dashboard(App[int]):
     def is_reading(self) -> bool:
         """Whether every source was opened."""
         return self._sources.keys() == self._openers.keys()
+
+    @property
+    def now_s(self) -> float:
+        """The dashboard's time."""
+        return self._clock_s()
 
     def _view(self) -> View:
         return self._paused or self.store.view(self._clock_s())
@@ -197,21 +204,21 @@ class Dashboard(App[int]):
             self._draw()
 
     def _draw(self) -> None:
-        if not self._header.is_attached:  # a reading that came in while the screen was taken down
+        if not self._header_line.is_attached:  # a reading that came in while the screen was taken down
             return
         self._changed = False
         self._drawn_at_s = time.monotonic()
         now_s, view = self._clock_s(), self._view()
-        self._header.show(view, paused_s=now_s - self._paused.now_s if self._paused else None)
-        self._notice.show(view)
-        self._figures.show(view)
-        self._header.screen.set_class(view.stale_s is not None, "-stale")
+        self._header_line.show(view, paused_s=now_s - self._paused.now_s if self._paused else None)
+        self._notice_line.show(view)
+        self._figure_row.show(view)
+        self._header_line.screen.set_class(view.stale_s is not None, "-stale")
         depth = [(sample.at_s, float(sample.depth)) for sample in view.samples]
         per_s = [(sample.at_s, sample.per_s) for sample in view.samples]
-        self._depth.show(depth, end_s=view.now_s, step_s=self._step_s)
-        self._throughput.show(per_s, end_s=view.now_s, step_s=self._step_s)
-        self._workers.show_view(view)
-        self._predictions.show_view(view)
+        self._depth_chart.show(depth, end_s=view.now_s, step_s=self._step_s)
+        self._throughput_chart.show(per_s, end_s=view.now_s, step_s=self._step_s)
+        self._worker_table.show_view(view)
+        self._prediction_table.show_view(view)
 
 
 def run_dashboard(*, api_url: str, redis_url: str | None) -> int:

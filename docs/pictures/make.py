@@ -23,19 +23,19 @@ SIZES = ("80x24", "120x36", "200x60")
 DIALOGS = {"detail": ("down",) * 8 + ("enter",), "help": ("question_mark",)}
 """Keys that open what is not a state of the system."""
 FONT = "'Fira Code', 'DejaVu Sans Mono', monospace"
-SCALE = 2
+SCALE = 1
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--hide-scrollbars",
 ]  # fmt: skip
 
 
-async def svg_of(dashboard: Dashboard, size: tuple[int, int], *, keys: tuple[str, ...] = (), live: bool = False) -> str:
+async def svg_of(dashboard: Dashboard, size: tuple[int, int], *, keys: tuple[str, ...] = (), watch_s: float = 0) -> str:
     """The screen as SVG; a live one once it has figures and has drawn them over a while."""
     async with dashboard.run_test(size=size) as pilot:
-        if live:
-            await wait_until(lambda: dashboard.store.view(0).has_figures, timeout_s=20)
-            await pilot.pause(5)
+        if watch_s:
+            await wait_until(lambda: dashboard.store.view(dashboard.now_s).has_figures, timeout_s=20)
+            await asyncio.sleep(watch_s)
         await pilot.press(*keys)
         await pilot.pause(0.1)
         return dashboard.export_screenshot(title="zypher tui")
@@ -72,6 +72,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--state", action="append", choices=(*STATES, *DIALOGS), help="of the simulated system; default: all"
     )
+    parser.add_argument("--watch", type=float, default=10, metavar="SECONDS", help="how long to watch a real system")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     parser.add_argument("--svg", action="store_true", help="keep the SVG too")
     options = parser.parse_args(arguments)
@@ -85,7 +86,9 @@ def main(arguments: list[str]) -> int:
                 else Dashboard(openers_of(options.api_url, options.redis_url), api_url=options.api_url)
             )
             keys = DIALOGS.get(state, ())
-            svg = asyncio.run(svg_of(dashboard, (columns, rows), keys=keys, live=not options.demo))
+            svg = asyncio.run(
+                svg_of(dashboard, (columns, rows), keys=keys, watch_s=0 if options.demo else options.watch)
+            )
             path = options.out / f"{state}-{size}.png"
             if options.svg:
                 path.with_suffix(".svg").write_text(svg, encoding="utf-8")

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 import httpx
-from make import png_of
+from make import png_of, svg_of
 
 from zypher_jobs.testing import free_port
 from zypher_tui.app import Dashboard, openers_of
@@ -51,15 +51,6 @@ def keep_busy(url: str, until: threading.Event, seed: int) -> None:
                     client.post("/predict", json={"input": dice.choice(PHRASES)}, headers=later)
 
 
-async def watch(url: str, redis_url: str, size: str) -> str:
-    """The screen as SVG after a while of looking at what happens."""
-    columns, rows = (int(number) for number in size.split("x"))
-    dashboard = Dashboard(openers_of(url, redis_url), api_url=url)
-    async with dashboard.run_test(size=(columns, rows)) as pilot:
-        await pilot.pause(WATCHED_S)
-        return dashboard.export_screenshot(title="zypher tui")
-
-
 def main(sizes: list[str]) -> int:
     """Start, keep busy, watch, stop."""
     port = free_port()
@@ -80,8 +71,11 @@ def main(sizes: list[str]) -> int:
                 for caller in callers:
                     caller.start()
                 for size in sizes or SIZES:
+                    columns, rows = (int(number) for number in size.split("x"))
+                    dashboard = Dashboard(openers_of(url, redis_url), api_url=url)
+                    svg = asyncio.run(svg_of(dashboard, (columns, rows), watch_s=WATCHED_S))
                     path = Path(__file__).parent / f"dashboard-{size}.png"
-                    png_of(asyncio.run(watch(url, redis_url, size)), path)
+                    png_of(svg, path)
                     sys.stdout.write(f"{path}\n")
             finally:
                 enough.set()

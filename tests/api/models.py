@@ -1,6 +1,7 @@
 """Models for the tests of the API."""
 
 import asyncio
+import threading
 
 import msgspec
 
@@ -43,4 +44,18 @@ class NotLoaded(Model[Anything, Anything]):
 
     def predict(self, input: Anything) -> Anything:
         """Never called."""
+        return input
+
+
+class LoadsLater(Model[Anything, Anything]):
+    """Is loading until the test lets it end."""
+
+    may_load = threading.Event()
+
+    def load(self) -> None:
+        """Wait for the test."""
+        LoadsLater.may_load.wait(timeout=30)
+
+    def predict(self, input: Anything) -> Anything:
+        """Repeat it."""
         return input

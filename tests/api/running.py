@@ -35,11 +35,13 @@ class RunningApi(httpx.AsyncClient):
 
 
 @asynccontextmanager
-async def running_api(settings: Settings) -> AsyncGenerator[RunningApi]:
-    """The API of ``settings`` on its port, until the block is left."""
+async def running_api(settings: Settings, *, loaded: bool = True) -> AsyncGenerator[RunningApi]:
+    """The API of ``settings`` on its port, with its models loaded or still loading, until the block is left."""
     server = ApiServer(settings)
     serving = asyncio.create_task(server.serve(sockets=[bind(settings.host, settings.port)]))
     await wait_until(lambda: server.started)
+    if loaded:
+        await server.services.loaded()
     try:
         async with RunningApi(server, settings) as api:
             yield api

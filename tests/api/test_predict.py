@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -212,6 +213,38 @@ async def test_two_hundred_at_once_each_get_their_own_answer(api: RunningApi, wo
 
     assert all(await asyncio.gather(*(ask(number) for number in range(200))))
     assert worker is not None
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        "GET /predict/{id}?wait=60 HTTP/1.1\r\nhost: x\r\n\r\n",
+        'POST /predict HTTP/1.1\r\nprefer: respond-async, wait=60\r\ncontent-length: 13\r\n\r\n{"input":"x"}',
+    ],
+    ids=["long poll", "Prefer: wait"],
+)
+async def test_a_caller_that_goes_away_is_waited_for_no_longer(
+    api: RunningApi, queue: PredictionQueue, request_head: str
+) -> None:
+    """Its subscription ends with its connection, nothing is answered (499 in the figures), and its prediction stays."""
+    prediction = await queue.submit("mock", {"input": "x"})
+    _, writer = await asyncio.open_connection("127.0.0.1", api.settings.port)
+    writer.write(request_head.replace("{id}", prediction.prediction_id).encode())
+
+    async def listened_to() -> bool:
+        return bool(await cast("Any", queue).pubsub_channels())
+
+    async def not_listened_to() -> bool:
+        return not await listened_to()
+
+    await wait_until(listened_to)
+    writer.close()
+    await wait_until(not_listened_to)
+    await wait_until(lambda: api.services.meter.running == 0)
+    left = [(method, status) for (method, _, status), _ in api.services.meter.statuses()]
+    assert left == [(request_head.split(maxsplit=1)[0], 499)]
+    latest = (await api.get("/stats")).json()["latest"]
+    assert {each["status"] for each in latest} == {"queued"}
 
 
 async def test_the_process_answers_waiting_callers_when_it_drains(api: RunningApi, queue: PredictionQueue) -> None:

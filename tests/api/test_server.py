@@ -8,7 +8,7 @@ import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import httpx
 import pytest
@@ -20,11 +20,16 @@ from zypher_jobs.settings import Settings
 from zypher_jobs.testing import free_port, wait_until
 
 
+def api_process(settings: Settings, **environment: str) -> AbstractAsyncContextManager[Process]:
+    """``zypher api`` with these settings."""
+    return python_process(settings, "-m", "zypher_jobs.cli", "api", **environment)
+
+
 @asynccontextmanager
-async def api_process(settings: Settings, **environment: str) -> AsyncGenerator[Process]:
-    """``zypher api`` with these settings; killed in the end if it is still there."""
+async def python_process(settings: Settings, *arguments: str, **environment: str) -> AsyncGenerator[Process]:
+    """Python with these settings in its environment; killed in the end if it is still there."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "zypher_jobs.cli", "api"),
+        *(sys.executable, *arguments),
         env={
             **os.environ,
             "ZYPHER_REDIS_URL": settings.redis_url or "",
@@ -70,6 +75,30 @@ async def test_a_signal_drains_it_and_it_exits_with_0(settings: Settings, number
     assert process.returncode == 0
     lines = [json.loads(line) for line in errors.decode().splitlines()]
     assert "POST /predict 200" in {line["message"] for line in lines}
+
+
+SIGNALED_EARLY = """
+import os, signal, sys
+from zypher_api.server import ApiServer, serve
+from zypher_jobs.settings import load_settings
+
+def run(server, sockets):
+    os.kill(os.getpid(), signal.{name})
+    uvicorn_runs(server, sockets)
+
+uvicorn_runs, ApiServer.run = ApiServer.run, run
+sys.exit(serve(load_settings()))
+"""
+"""``zypher api`` that gets a signal just before uvicorn takes over."""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+async def test_a_signal_before_uvicorn_listens_for_it_is_not_lost(settings: Settings, name: str) -> None:
+    """A supervisor that starts and stops at once does not wait for its grace period."""
+    async with python_process(settings, "-c", SIGNALED_EARLY.format(name=name)) as process:
+        _, errors = await asyncio.wait_for(process.communicate(), timeout=30)
+
+    assert (process.returncode, "Traceback" in errors.decode()) == (0, False)
 
 
 async def test_the_last_synchronous_predictions_are_recorded_before_it_ends(settings: Settings) -> None:

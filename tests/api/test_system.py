@@ -144,6 +144,35 @@ async def test_every_metric_of_the_list_is_shown_with_its_labels(api: RunningApi
     assert worker is not None
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "/docs", "/docs/openapi.json", "/docs/page.css", "/docs/nope.css", "/nope"),
+        *("/health", "/health/live", "/health/ready", "/metrics", "/stats?latest=1", "/stats?latest=x"),
+        *("/models", "/models/mock", "/models/nope", "/predict/{id}", "/predict/{id}?wait=0.05", "/predict/nope"),
+    ],
+)
+async def test_head_answers_with_the_headers_of_get_and_no_body(api: RunningApi, path: str) -> None:
+    """RFC 9110 §9.3.2, errors too; only the length may differ, where figures have changed."""
+    queued = await api.post("/predict", json={"input": "x"}, headers={"Async-Mode": "true"})
+    path = path.replace("{id}", queued.json()["prediction_id"])
+
+    got, head = await api.get(path), await api.head(path)
+
+    assert (head.status_code, head.content) == (got.status_code, b"")
+    own = {"content-length", "date", "request-id"}
+    assert {n: v for n, v in head.headers.items() if n not in own} == {
+        n: v for n, v in got.headers.items() if n not in own
+    }
+    assert int(head.headers["content-length"]) > 0
+
+
+async def test_head_is_refused_where_there_is_nothing_to_get(api: RunningApi) -> None:
+    """405; what is allowed is named, HEAD among it where GET is."""
+    assert (await api.head("/predict")).status_code == 405
+    assert set((await api.put("/models")).headers["allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+
+
 async def test_metrics_in_openmetrics_for_those_who_ask(api: RunningApi) -> None:
     """The scraper's ``Accept`` decides."""
     plain = await api.get("/metrics")

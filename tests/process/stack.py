@@ -121,6 +121,10 @@ class Up:
                     found.append(int(place.name))
         return found
 
+    async def nothing_is_left(self) -> None:
+        """Raises ``TimeoutError`` unless every process of this stack has ended, or does within a moment."""
+        await wait_until(lambda: not self.survivors(), timeout_s=3)
+
     def pid_of(self, command: str) -> int:
         """The process that runs a command such as ``tui``."""
         wanted = f"\0{command}\0".encode()

@@ -53,7 +53,7 @@ async def test_sigterm_while_a_part_waits_to_be_started_again_drains_promptly(ma
     await wait_until(lambda: up.said("starting it again"))
     up.signal(signal.SIGTERM)
     assert await up.ended(timeout_s=5) == 0
-    assert up.survivors() == []
+    await up.nothing_is_left()
 
 
 async def test_nothing_outlives_a_killed_supervisor(make_up: Callable[..., Up]) -> None:
@@ -68,7 +68,7 @@ async def test_nothing_outlives_a_killed_supervisor(make_up: Callable[..., Up]) 
     await up.all_succeed(ids)
     up.signal(signal.SIGTERM)
     assert await up.ended() == 0
-    assert up.survivors() == []
+    await up.nothing_is_left()
 
 
 async def test_200_accepted_predictions_survive_sigkill_to_everything(make_up: Callable[..., Up]) -> None:
@@ -77,7 +77,7 @@ async def test_200_accepted_predictions_survive_sigkill_to_everything(make_up: C
     await up.start_and_wait()
     ids = await up.submit(200)
     up.kill_everything()
-    assert up.survivors() == []
+    await up.nothing_is_left()
     assert "No Zypher runs" in up.run("top", "--once").stderr  # run.json is still there, and stale
     await up.start_and_wait()
     await up.all_succeed(ids)

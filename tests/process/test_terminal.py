@@ -51,7 +51,7 @@ async def test_q_and_ctrl_c_in_the_dashboard_drain(terminal: Terminal, up: Up, k
     ended = [line for line in terminal.after_full_screen.splitlines() if line.endswith("ended")]
     assert ended == ["stop   worker 1 of 1 ended", "stop   api ended", "stop   redis ended"]
     assert terminal.is_sane()
-    assert up.survivors() == []
+    await up.nothing_is_left()
     logs = {path.name for path in (up.data_dir / "logs").iterdir()}
     assert logs == {"api.log", "worker-1.log", "supervisor.log"}
 
@@ -65,7 +65,7 @@ async def test_a_dashboard_that_dies_is_said_so_and_serving_goes_on(terminal: Te
     await wait_until(lambda: '"part":"api"' in terminal.after_full_screen)
     terminal.type("\x03")
     assert await terminal.ended() == 0
-    assert up.survivors() == []
+    await up.nothing_is_left()
 
 
 async def test_sigterm_ends_the_dashboard_too(terminal: Terminal, up: Up) -> None:
@@ -75,7 +75,7 @@ async def test_sigterm_ends_the_dashboard_too(terminal: Terminal, up: Up) -> Non
     assert await terminal.ended() == 0
     assert LEAVE_FULL_SCREEN in terminal.shown
     assert terminal.is_sane()
-    assert up.survivors() == []
+    await up.nothing_is_left()
 
 
 async def test_a_terminal_that_takes_nothing_does_not_hold_the_end_up(terminal: Terminal, up: Up) -> None:
@@ -83,4 +83,4 @@ async def test_a_terminal_that_takes_nothing_does_not_hold_the_end_up(terminal: 
     await dashboard_of(terminal, up)
     up.signal(signal.SIGTERM)
     assert await up.ended() == 0
-    assert up.survivors() == []
+    await up.nothing_is_left()

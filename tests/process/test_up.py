@@ -55,7 +55,7 @@ async def test_a_signal_drains_in_order_and_leaves_no_process(
     assert await up.ended() == 0
     ended = [event["child"].split()[0] for event in up.events() if "child" in event]
     assert ended == ["worker", "worker", "api", "redis"]
-    assert up.survivors() == []
+    await up.nothing_is_left()
     assert not (up.data_dir / "run.json").exists()
 
 
@@ -99,7 +99,7 @@ async def test_a_second_ctrl_c_ends_at_once(make_up: Callable[..., Up]) -> None:
 
     await wait_until(interrupted_again, timeout_s=5, every_s=0.1)
     assert up.process.returncode == 130
-    assert up.survivors() == []
+    await up.nothing_is_left()
 
 
 async def test_a_given_redis_is_used_and_none_is_started(make_up: Callable[..., Up], redis_url: str) -> None:
@@ -112,4 +112,4 @@ async def test_a_given_redis_is_used_and_none_is_started(make_up: Callable[..., 
     await up.all_succeed(await up.submit(3))
     up.signal(signal.SIGHUP)
     assert await up.ended() == 0
-    assert up.survivors() == []
+    await up.nothing_is_left()

@@ -94,7 +94,7 @@ async def test_the_calls_of_the_readme_give_its_answers(running: Up) -> None:
             if call.with_head:
                 end = said.index("")
                 head, said = said[:end], said[end + 1 :]
-                assert head[0] == f"HTTP/1.1 {answer.status_code} {answer.reason_phrase}"
+                assert head[0].startswith(f"HTTP/1.1 {answer.status_code} ")  # the phrase is Python's, and changes
                 for line in head[1:]:
                     name, _, value = line.partition(": ")
                     assert answer.headers[name] == value

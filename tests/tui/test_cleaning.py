@@ -4,7 +4,7 @@ import unicodedata
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -33,18 +33,21 @@ def assert_harmless(text: str) -> None:
     text.encode()  # no lone surrogate
 
 
+@settings(deadline=None)
 @given(HOSTILE)
 def test_no_character_that_steers_a_terminal_comes_out(text: str) -> None:
     """Control characters, bidi controls, surrogates and zero-width characters never pass, in whatever company."""
     assert_harmless(clean(text))
 
 
+@settings(deadline=None)
 @given(HOSTILE)
 def test_clean_text_stays_as_it_is(text: str) -> None:
     """Cleaning twice is cleaning once, so it cannot matter where it is done."""
     assert clean(clean(text)) == clean(text)
 
 
+@settings(deadline=None)
 @given(HOSTILE)
 def test_a_preview_is_harmless_after_its_json_is_undone(text: str) -> None:
     """The escapes of JSON are no way around the cleaning."""
@@ -52,6 +55,7 @@ def test_a_preview_is_harmless_after_its_json_is_undone(text: str) -> None:
     assert_harmless(compact(clean(f'{{"input":"{escaped}"}}')))
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(blacklist_categories=["Cs"])), st.integers(0, 40))
 def test_a_cell_text_has_exactly_the_width_it_was_given(text: str, width: int) -> None:
     """Cut or filled up, it takes that many cells by the table Textual draws with."""
@@ -61,6 +65,7 @@ def test_a_cell_text_has_exactly_the_width_it_was_given(text: str, width: int) -
     assert cell_len(cells.cut_start(shown, width)) <= width
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(blacklist_categories=["Cs"])), st.integers(2, 40))
 def test_wrapping_loses_nothing_and_keeps_the_width(text: str, width: int) -> None:
     """Lines are at most that wide and hold every character but the spaces they were broken at."""

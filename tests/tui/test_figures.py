@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tui.facts import NOW, histogram, overview
@@ -28,12 +28,14 @@ def test_a_duration_is_short_and_has_its_unit(ms: float | None, shown: str) -> N
     assert len(shown) <= 6
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**12))
 def test_a_count_takes_six_cells_at_most(number: int) -> None:
     """However large."""
     assert len(formats.count(number)) <= 6
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1e9))
 def test_a_rate_and_a_share_stay_short(value: float) -> None:
     """Columns never break."""
@@ -56,6 +58,7 @@ def test_times_are_local() -> None:
     assert formats.instant(at) == "2026-11-03 09:02:03.045 +0000"
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 50), min_size=4, max_size=4), st.floats(0.01, 1))
 def test_a_percentile_lies_in_the_bucket_that_holds_it(counts: list[int], share: float) -> None:
     """Never below the true value's bucket, never above it."""
@@ -136,6 +139,7 @@ def test_columns_move_on_by_whole_columns() -> None:
     assert columns(points, end_s=99.1, step_s=5, count=10) == columns(points, end_s=99.8, step_s=5, count=10)
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1e12))
 def test_a_chart_has_room_for_its_highest_value(highest: float) -> None:
     """And is not more than half empty above it."""

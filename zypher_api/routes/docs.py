@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Request, get
+from litestar import Litestar, Request
 from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
@@ -12,8 +12,9 @@ from litestar.types import ASGIApp
 from openapi_ui_bundles import swagger_ui
 
 from zypher_api.answers import Links
-from zypher_api.openapi import OPT, Answer, Content, Operation, document, operations
+from zypher_api.openapi import Answer, Content, Operation, document, operations
 from zypher_api.responses import Header, RawResponse
+from zypher_api.routes.reading import read
 from zypher_jobs import __version__
 
 _encode = msgspec.json.Encoder().encode
@@ -112,21 +113,21 @@ def handlers() -> list[HTTPRouteHandler]:
     def made(app: Litestar) -> bytes:
         return _encode(document(operations(app), version=__version__))
 
-    @get("/", opt={OPT: [_ROOT]})
+    @read("/", _ROOT)
     async def root(request: Request[Any, Any, Any]) -> ASGIApp:
         if "text/html" in request.headers.get("accept", ""):
             return RawResponse(b"", status=303, headers=[(b"location", b"/docs")])
         return RawResponse(_encode(_LINKS))
 
-    @get("/docs", opt={OPT: [_PAGE]})
+    @read("/docs", _PAGE)
     async def page() -> ASGIApp:
         return RawResponse(PAGE.encode(), media_type=b"text/html; charset=utf-8", headers=[_POLICY])
 
-    @get("/docs/openapi.json", opt={OPT: [_DOCUMENT]})
+    @read("/docs/openapi.json", _DOCUMENT)
     async def openapi(request: Request[Any, Any, Any]) -> ASGIApp:
         return RawResponse(made(request.app))
 
-    @get("/docs/{file:str}")
+    @read("/docs/{file:str}")
     async def asset(file: FromPath[str]) -> ASGIApp:
         body, media_type = _asset(file)
         return RawResponse(body, media_type=media_type, headers=[(b"cache-control", b"public, max-age=3600")])

@@ -1,15 +1,15 @@
 """``GET /models``: what can be asked."""
 
 import msgspec
-from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 
 from zypher_api.answers import ModelList
-from zypher_api.openapi import OPT, Answer, Content, Operation
+from zypher_api.openapi import Answer, Content, Operation
 from zypher_api.responses import RawResponse
 from zypher_api.routes.predict_docs import NAME
+from zypher_api.routes.reading import read
 from zypher_api.services import Services
 from zypher_jobs.contracts.model import ModelInfo
 
@@ -42,11 +42,11 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
         problems=("unknown_model",),
     )
 
-    @get("/models", opt={OPT: [list_operation]})
+    @read("/models", list_operation)
     async def list_models() -> ASGIApp:
         return RawResponse(_encode(ModelList(models=services.registry.infos())))
 
-    @get("/models/{name:str}", opt={OPT: [read_operation]})
+    @read("/models/{name:str}", read_operation)
     async def read_model(name: FromPath[str]) -> ASGIApp:
         return RawResponse(_encode(services.registry.get(name).info))
 

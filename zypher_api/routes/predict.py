@@ -70,7 +70,7 @@ async def _predict(services: Services, served: ServedModel, scope: Scope, receiv
     body = await read_body(headers, receive, max_bytes=services.settings.max_body_bytes)
     input = served.decode(body)
     answer = await (
-        _later(services, served, scope, input, body, reply)
+        _later(services, served, scope, receive, input, body, reply)
         if reply.later
         else _now(services, served, scope, input, body)
     )
@@ -79,6 +79,8 @@ async def _predict(services: Services, served: ServedModel, scope: Scope, receiv
 
 async def _now(services: Services, served: ServedModel, scope: Scope, input: Any, body: bytes) -> RawResponse:
     """Run it in this process; its record follows behind the answer."""
+    if not served.ready:
+        await services.loaded()
     prediction_id = new_prediction_id()
     scope["state"]["prediction_id"] = prediction_id
     created_at_ms = int(time.time() * 1000)
@@ -110,13 +112,15 @@ async def _now(services: Services, served: ServedModel, scope: Scope, input: Any
 
 
 async def _later(
-    services: Services, served: ServedModel, scope: Scope, input: Any, body: bytes, reply: Reply
+    services: Services, served: ServedModel, scope: Scope, receive: Receive, input: Any, body: bytes, reply: Reply
 ) -> RawResponse:
     """Queue it; with ``wait``, answer as if it had run here when it ends in time."""
-    prediction = await services.queue.submit(served.name, input, input_preview=preview(body))
+    prediction = await services.queue.submit(
+        served.name, input, version=served.version, input_preview=preview(body), input_bytes=len(body)
+    )
     scope["state"]["prediction_id"] = prediction.prediction_id
     if reply.wait_s:
-        prediction = await _wait(services, prediction, reply.wait_s)
+        prediction = await _wait(services, prediction, reply.wait_s, receive)
     location = f"/predict/{prediction.prediction_id}"
     headers: list[Header] = [(b"prediction-id", prediction.prediction_id.encode()), (b"location", location.encode())]
     if reply.applied:
@@ -137,10 +141,11 @@ async def _later(
     return RawResponse(_encode(accepted), status=202, headers=headers)
 
 
-async def _wait(services: Services, prediction: Prediction, wait_s: int) -> Prediction:
-    """The prediction when it ends, or as it is known when waiting ends; never a failure: it is queued already."""
+async def _wait(services: Services, prediction: Prediction, wait_s: int, receive: Receive) -> Prediction:
+    """The prediction when it ends, or as it is known when waiting ends; no failure of Redis: it is queued already."""
+    waiting = services.queue.wait_for(prediction.prediction_id, wait_s)
     try:
-        return await services.until_drained(services.queue.wait_for(prediction.prediction_id, wait_s)) or prediction
+        return await services.hold(waiting, receive) or prediction
     except RedisUnavailable:
         return prediction
 

@@ -31,9 +31,12 @@ PROBLEMS = (
     "unsupported_media_type",
     "invalid_input",
     "model_error",
+    "poison",
+    "queue_full",
     "redis_unavailable",
     "model_not_ready",
     "timeout",
+    "expired",
 )
 _ACCEPTED = Accepted(
     prediction_id=EXAMPLE_ID, status=Status.QUEUED, queue_position=0, location=f"/predict/{EXAMPLE_ID}"

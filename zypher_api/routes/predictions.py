@@ -5,15 +5,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from litestar import Request, get
+from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 
 from zypher_api.negotiation import MAX_WAIT_S
-from zypher_api.openapi import EXAMPLE_ID, OPT, Answer, Content, Operation, Parameter
+from zypher_api.openapi import EXAMPLE_ID, Answer, Content, Operation, Parameter
 from zypher_api.problems import MalformedRequest
 from zypher_api.responses import RawResponse
+from zypher_api.routes.reading import read
 from zypher_api.services import Services
 from zypher_jobs.contracts.prediction import Mode, Prediction, Status
 from zypher_jobs.queue.ids import is_prediction_id
@@ -76,7 +77,7 @@ _READ = Operation(
 def handlers(services: Services) -> list[HTTPRouteHandler]:
     """The handlers of this file."""
 
-    @get("/predict/{prediction_id:str}", opt={OPT: [_READ]})
+    @read("/predict/{prediction_id:str}", _READ)
     async def read_prediction(prediction_id: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
         if not is_prediction_id(prediction_id):
             raise MalformedRequest(
@@ -87,7 +88,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
         wait_s = _wait_s(request)
         prediction = None
         if wait_s:
-            prediction = await services.until_drained(services.queue.wait_for(prediction_id, wait_s))
+            prediction = await services.hold(services.queue.wait_for(prediction_id, wait_s), request.receive)
         if prediction is None:
             prediction = await services.queue.prediction(prediction_id)
         headers = [(b"cache-control", b"no-store")]

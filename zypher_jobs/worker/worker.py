@@ -157,9 +157,9 @@ class PredictionWorker(Worker):
 
     async def _settled(self) -> None:
         """Until all that runs has ended and been reported."""
-        await asyncio.gather(*self.tasks.values())
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
         await self._reporter.drained()
-        await asyncio.gather(*self._hooks)
+        await asyncio.gather(*self._hooks, return_exceptions=True)
         self._log.flush()
 
     def handle_sig(self, signum: Signals) -> None:

@@ -92,11 +92,12 @@ class Table(ScrollView, Generic[Row], can_focus=True):
             self._cursor = min(at, max(len(rows) - 1, 0))
         else:
             moved = 0
+        grew = len(rows) != len(self._rows)
         self._rows, self._empty = rows, empty
         self.virtual_size = Size(self.size.width, len(rows) + 1)
         if moved and self.scroll_offset.y:
             self.scroll_to(y=self.scroll_offset.y + moved, animate=False)
-        self.refresh()
+        self.refresh(layout=grew and self.styles.is_auto_height)
 
     def render_line(self, y: int) -> Strip:
         """The titles, then rows from the scroll position on, on the table's background."""

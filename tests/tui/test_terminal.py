@@ -1,0 +1,119 @@
+"""What really reaches a terminal: the dashboard in a pseudo-terminal of its own."""
+
+import contextlib
+import fcntl
+import os
+import pty
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from zypher_jobs.testing import wait_until
+
+SHOW_HOSTILE = """
+from tests.tui.facts import health, overview, reading, summary, worker
+from zypher_jobs.contracts.prediction import Status
+from zypher_tui.app import Dashboard
+from zypher_tui.core.cleaning import cleaned
+from zypher_tui.core.readings import SourceName
+from zypher_tui.core.store import Store
+
+hostile = "START\\x1b]0;owned\\x07\\x1b[2J\\x9b31m\\u202e[/red]END"
+rows = [summary(hostile, model=hostile, worker=hostile, input_preview=hostile, output_preview=hostile,
+                status=Status.SUCCEEDED)]
+facts = overview(latest=rows, workers=[worker(hostile, host=hostile)])
+store = Store()
+store.fold(reading(SourceName.API, 1, overview=cleaned(facts), health=health()))
+raise SystemExit(Dashboard({}, api_url="http://x", store=store, clock_s=lambda: 1.0).run())
+"""
+
+
+class Pty:
+    """A process on a terminal of 120 by 36."""
+
+    def __init__(self, code: str) -> None:
+        self._ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
+        os.set_blocking(self._ours, False)
+        # pytest-xdist gives its workers a size of its own
+        environ = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+            env={**environ, "TERM": "xterm-256color", "PYTHONPATH": str(Path.cwd())},
+        )  # fmt: skip
+        os.close(theirs)
+        self.output = b""
+
+    def read(self) -> bytes:
+        """All output so far."""
+        with contextlib.suppress(BlockingIOError, OSError):
+            while chunk := os.read(self._ours, 65_536):
+                self.output += chunk
+        return self.output
+
+    def has_ended(self) -> bool:
+        """Whether the process is gone; reads on, so that it never waits for room to write."""
+        self.read()
+        return self.process.poll() is not None
+
+    def type(self, keys: bytes) -> None:
+        """Press keys."""
+        os.write(self._ours, keys)
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
+
+
+@pytest.fixture
+def terminal() -> Iterator[Pty]:
+    """The dashboard showing hostile text in every field."""
+    opened = Pty(SHOW_HOSTILE)
+    yield opened
+    opened.close()
+
+
+async def test_no_escape_sequence_of_a_payload_reaches_the_terminal(terminal: Pty) -> None:
+    """Neither in the tables nor in an open prediction: title, clearing and colors of the payload are only text."""
+    await wait_until(lambda: b"START" in terminal.read())
+    terminal.type(b"\r")
+    await wait_until(lambda: "Only a preview" in terminal.read().decode(errors="replace"))
+    assert "␛]0;owned␇".encode() in terminal.read()
+    terminal.type(b"\x03")
+    await wait_until(terminal.has_ended)
+    output = terminal.read()
+    for sequence in (
+        b"\x1b]0;owned",
+        b"START\x1b",
+        b"\x1b[2J\xc2\x9b",
+        "\x9b".encode(),
+        "\u202e".encode(),
+        b"owned\x07",
+    ):
+        assert sequence not in output
+    assert terminal.process.returncode == 0
+
+
+@pytest.mark.parametrize("end", ["q", "ctrl-c", "SIGTERM"])
+async def test_the_terminal_is_given_back_as_it_was(terminal: Pty, end: str) -> None:
+    """The full screen is left, the cursor and the mouse are as before, the exit code is 0."""
+    await wait_until(lambda: b"START" in terminal.read())
+    if end == "SIGTERM":
+        terminal.process.send_signal(signal.SIGTERM)
+    else:
+        terminal.type(b"q" if end == "q" else b"\x03")
+    await wait_until(terminal.has_ended)
+    output = terminal.read()
+    for sequence in (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l"):
+        assert sequence in output
+    assert terminal.process.returncode == 0

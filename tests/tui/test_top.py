@@ -1,0 +1,83 @@
+"""``zypher top --once``: the same facts with no terminal and no Textual."""
+
+import asyncio
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+from tests.api.running import running_api, running_worker
+from zypher_jobs.settings import Settings
+from zypher_jobs.testing import free_port
+from zypher_tui.top import Snapshot, print_once
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+async def test_it_prints_what_the_api_says(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """As text for people: one screen, no escape sequence."""
+    url = f"http://127.0.0.1:{settings.port}"
+    async with running_api(settings) as api, running_worker(api):
+        await api.post("/predict", json={"input": "hello \x1b[31m"}, headers={"Async-Mode": "true"})
+        code = await asyncio.to_thread(print_once, api_url=url, redis_url=None, as_json=False)
+    out = capsys.readouterr().out
+    assert code == 0
+    assert "API up" in out
+    assert "Redis up" in out
+    assert "hello ␛[31m" in out
+    assert "\x1b" not in out
+
+
+async def test_it_prints_json_for_programs(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """One object: sources, health, overview."""
+    url = f"http://127.0.0.1:{settings.port}"
+    async with running_api(settings):
+        code = await asyncio.to_thread(print_once, api_url=url, redis_url=settings.redis_url, as_json=True)
+    snapshot = msgspec.json.decode(capsys.readouterr().out, type=Snapshot)
+    assert code == 0
+    assert {name: part.status for name, part in snapshot.sources.items()} == {"api": "up", "redis": "up"}
+    assert snapshot.figures_from == "api"
+    assert snapshot.health is not None
+    assert snapshot.overview is not None
+
+
+def test_with_the_api_away_it_asks_redis(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """And says so."""
+    assert print_once(api_url=NOWHERE, redis_url=settings.redis_url, as_json=False) == 0
+    out = capsys.readouterr().out
+    assert "API away: connection refused. Figures come straight from Redis." in out
+    assert "No predictions yet." in out
+
+
+def test_with_nothing_there_it_fails_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    """On stderr, and exit code 1."""
+    redis_url = f"redis://127.0.0.1:{free_port()}"
+    assert print_once(api_url=NOWHERE, redis_url=redis_url, as_json=True) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == (
+        "Nothing answers (API: connection refused; Redis: cannot be reached). `zypher up` starts everything.\n"
+    )
+
+
+def test_it_loads_neither_textual_nor_a_web_framework() -> None:
+    """It starts fast for what it does not load."""
+    code = (
+        "import sys; from zypher_tui.top import print_once;"
+        f"print_once(api_url={NOWHERE!r}, redis_url=None, as_json=False);"
+        "print([name for name in ('textual', 'httpx', 'litestar', 'arq', 'redis') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
+
+
+def test_the_dashboard_loads_neither_litestar_nor_arq() -> None:
+    """Also once it reads from both sources."""
+    code = (
+        "import sys; from zypher_tui.app import openers_of;"
+        "[opener() for opener in openers_of('http://127.0.0.1:9', 'redis://127.0.0.1:9').values()];"
+        "print([name for name in ('litestar', 'arq', 'uvicorn', 'zypher_jobs.worker') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
