@@ -137,8 +137,11 @@ def main(fd: int) -> None:
     packed = b""
     while len(packed) < length and (part := os.read(0, length - len(packed))):
         packed += part
+    if len(packed) < length or not packed:
+        return  # the worker died while it started this
     brief = msgspec.msgpack.decode(packed, type=Brief)
-    Keeper(brief, Slots(fd, brief.slots), worker_pid).run()
+    with suppress(BrokenPipeError):  # the worker died: nobody is left to be told
+        Keeper(brief, Slots(fd, brief.slots), worker_pid).run()
 
 
 if __name__ == "__main__":
