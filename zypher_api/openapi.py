@@ -11,6 +11,7 @@ import msgspec
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
+from zypher_api.field_docs import describe_fields, in_json_words, structs_in
 from zypher_api.problems import KINDS, Problem, problem_type
 
 OPT = "operations"
@@ -72,6 +73,8 @@ Every error is a problem document (RFC 9457); its `code` is for programs, its `d
 What answers `GET` answers `HEAD` too, with the same headers.
 """
 
+_COMPONENTS = "#/components/schemas/"
+
 TAGS = [
     {"name": "predictions", "description": "Ask a model, now or later."},
     {"name": "models", "description": "What can be asked."},
@@ -96,11 +99,8 @@ def document(described: Iterable[Operation], *, version: str) -> dict[str, Any]:
     """The whole document, as plain values."""
     described = sorted(described, key=lambda operation: [tag["name"] for tag in TAGS].index(operation.tag))
     contents = [content for operation in described for content in _contents(operation)]
-    schemas, components = msgspec.json.schema_components(
-        [Problem, *(content.type for content in contents)], ref_template="#/components/schemas/{name}"
-    )
-    problem_schema, *rest = schemas
-    schema_of = {id(content): schema for content, schema in zip(contents, rest, strict=True)}
+    components, (problem_schema, *schemas) = _schemas([Problem, *(content.type for content in contents)])
+    schema_of = {id(content): schema for content, schema in zip(contents, schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
     for operation in described:
         paths.setdefault(operation.path, {})[operation.method] = _operation(operation, schema_of, problem_schema)
@@ -116,6 +116,18 @@ def document(described: Iterable[Operation], *, version: str) -> dict[str, Any]:
         "paths": paths,
         "components": {"schemas": components},
     }
+
+
+def _schemas(types: list[Any]) -> tuple[dict[str, Any], tuple[dict[str, Any], ...]]:
+    """The components that the types need, and the schema of each type."""
+    structs = structs_in(types)
+    schemas, components = msgspec.json.schema_components([*types, *structs], ref_template=f"{_COMPONENTS}{{name}}")
+    for struct, reference in zip(structs, schemas[len(types) :], strict=True):
+        describe_fields(struct, components[reference["$ref"].removeprefix(_COMPONENTS)])
+    for component in components.values():
+        if "description" in component:
+            component["description"] = in_json_words(component["description"])
+    return components, schemas[: len(types)]
 
 
 def _contents(operation: Operation) -> Iterator[Content]:

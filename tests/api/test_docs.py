@@ -111,6 +111,15 @@ def test_each_model_has_its_own_path_with_its_own_types(openapi: Json) -> None:
     assert openapi["components"]["schemas"]["MockInput"]["properties"]["input"]["maxLength"] == 10_000
 
 
+def test_fields_are_described_by_what_their_structs_say(openapi: Json) -> None:
+    """Of the contracts, the problems and the models."""
+    schemas = openapi["components"]["schemas"]
+
+    assert schemas["Prediction"]["properties"]["attempts"]["description"] == "Attempts begun so far; the first is 1."
+    assert schemas["Problem"]["properties"]["error"]["description"] == "The same as ``detail``."
+    assert "None" not in str([component.get("description") for component in schemas.values()])
+
+
 def test_every_kind_of_problem_has_an_example(openapi: Json) -> None:
     """But those that only the framework raises, which belong to no operation."""
     shown: set[str] = set()
