@@ -1,10 +1,10 @@
 """``just bench queue``: the queue beside arq, SAQ, streaQ, taskiq-redis and a bare redis-py loop, all in one run.
 
 Everybody on the same private server over its unix socket, with uvloop and hiredis, without log lines; taking turns, and
-at going first too. Ours is what users run: predictions through ``PredictionQueue``, the worker of ``zypher worker`` with
-the mock model, records, events and leases on. The peers run a function that does nothing, from an environment of their
-own (``.venv-bench``; ``ZYPHER_BENCH_PYTHON`` names another). Machines are noisy: what counts are ratios within a round.
-Exit code 1 when a bar is missed.
+at going first too. Ours is what users run: predictions through ``PredictionQueue``, and the worker of ``zypher worker``
+with the mock model, records, events and leases on. The peers run a function that does nothing, from an environment of
+their own (``.venv-bench``; ``ZYPHER_BENCH_PYTHON`` names another). Machines are noisy: what counts are ratios within a
+round. Exit code 1 when a bar is missed.
 """
 
 import argparse
@@ -109,8 +109,10 @@ def _judge(rows: Sequence[Row], rounds: dict[str, list[Round]], *, quiet: bool) 
         holds, reached = bar.holds(value, bar.bar), bar.holds(value, bar.reach)
         missed += not holds
         if not quiet:
-            verdict = "MISSED" if not holds else "reached" if reached else "holds"
-            limits = "".join(f"{_number(limit):>8}" if limit is not None else f"{'':8}" for limit in (bar.bar, bar.reach))
+            verdict = "MISSED" if not holds else "reached" if reached else "" if bar.bar is None else "holds"
+            limits = "".join(
+                f"{_number(limit):>8}" if limit is not None else f"{'':8}" for limit in (bar.bar, bar.reach)
+            )
             print(f"{f'{bar.row}: {bar.text}':48}{_number(value):>9}{limits}  {verdict}")
     return missed
 

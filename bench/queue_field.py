@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -36,11 +36,11 @@ class Contestant(msgspec.Struct, frozen=True):
 
 OURS = Contestant("Zypher", "zypher", is_ours=True)
 BARE = Contestant("bare loop", "bare")
-ARQ = Contestant("arq", "arq")
-ARQ_10_MS = Contestant("arq, 10 ms", "arq", {"BENCH_ARQ_POLL_S": "0.01"})
-SAQ = Contestant("SAQ", "saq")
-STREAQ = Contestant("streaQ", "streaq")
-TASKIQ = Contestant("taskiq-redis", "taskiq")
+ARQ = Contestant("arq", "arq_peer")
+ARQ_10_MS = Contestant("arq, 10 ms", "arq_peer", {"BENCH_ARQ_POLL_S": "0.01"})
+SAQ = Contestant("SAQ", "saq_peer")
+STREAQ = Contestant("streaQ", "streaq_peer")
+TASKIQ = Contestant("taskiq-redis", "taskiq_peer")
 ALL = (OURS, BARE, ARQ, ARQ_10_MS, SAQ, STREAQ, TASKIQ)
 
 
@@ -61,7 +61,7 @@ class Field:
         self._peer_python = peer_python
         self._server = EmbeddedServer(directory / "server", appendonly=bool(fsync))
         self._server.start()
-        self.redis = redis.Redis(unix_socket_path=str(self._server.socket_path))
+        self.redis: Any = redis.Redis(unix_socket_path=str(self._server.socket_path))
         if fsync:
             self.redis.config_set("appendfsync", fsync)
         self._meter_path = directory / "meter"
@@ -171,7 +171,7 @@ class Field:
         return int(self.redis.zcard(QUEUES[Priority.NORMAL]))
 
     @staticmethod
-    def _until(condition: Any, seconds: float) -> None:
+    def _until(condition: Callable[[], bool], seconds: float) -> None:
         deadline = time.perf_counter() + seconds
         while not condition() and time.perf_counter() < deadline:
             time.sleep(0.003)

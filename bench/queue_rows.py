@@ -124,7 +124,9 @@ ROWS = (
     Row("result", "submit to result", ALL, result, _TIMES),
     Row("submits", "submits, 100 at once", ALL, submits, ("per_second",)),
     Row("bulk", "bulk submit (bare: a pipelined LPUSH)", (OURS, BARE, STREAQ), bulk, ("per_second",)),
-    Row("processes", "1, 2, 4 worker processes", (OURS, ARQ_10_MS, SAQ), processes, ("of 1", "of 2", "of 4", "4 over 1")),
+    Row(
+        "processes", "1, 2, 4 worker processes", (OURS, ARQ_10_MS, SAQ), processes, ("of 1", "of 2", "of 4", "4 over 1")
+    ),
     Row("idle", "an idle worker's CPU, % of a core", ALL, idle, ("percent",), once=True),
     Row("depth", "growth with depth", (OURS,), depth, (), once=True),
 )

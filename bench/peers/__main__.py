@@ -51,7 +51,7 @@ async def pick_up(contestant: Contestant, total: int, seconds: float) -> dict[st
     async for warm in _turns(contestant, total, seconds):
         before = meter.begun()
         await contestant.submit(f"{STAMP}{time.monotonic_ns()}")
-        while meter.begun() == before:
+        while meter.begun() == before:  # noqa: ASYNC110  # another process sets it
             await asyncio.sleep(0.001)
         if warm:
             latencies.append(meter.latest_ns() / 1e6)
@@ -75,7 +75,7 @@ async def _turns(contestant: Contestant, total: int, seconds: float) -> AsyncIte
         try:
             await contestant.call(TEXT)  # the worker is there
             break
-        except Exception as error:  # SAQ sweeps up what a worker runs while it starts
+        except Exception as error:  # noqa: BLE001  # SAQ sweeps up what a worker runs while it starts
             print(error, file=sys.stderr)
     for _ in range(3):
         yield False

@@ -1,11 +1,13 @@
-"""The floor: LPUSH and BLMOVE of redis-py, as in anybody's first queue. It keeps no record, and loses what it runs.
+"""The floor: Redis' own reliable queue (LPUSH, BLMOVE, LREM) with redis-py, as in anybody's first one.
 
-The worker is as many loops as run at once; a result, where one is wanted, is pushed to a list of its own.
+The worker is as many loops as run at once; a result, where one is wanted, is pushed to a list of its own. No record, no
+retry, no time-out, and what a killed worker ran stays where it is.
 """
 
 import asyncio
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import msgspec
 import uvloop
@@ -32,6 +34,7 @@ class Peer(Contestant):
                 output = await function(text)
                 if reply_to:
                     await self._redis.lpush(reply_to, _encode(output))
+                await self._redis.lrem(RUNNING, 1, job)
 
         async def loops() -> None:
             function = Function()
@@ -64,5 +67,5 @@ class Peer(Contestant):
                 await pipe.execute()
 
     @cached_property
-    def _redis(self) -> Redis:
-        return Redis.from_url(self.url)
+    def _redis(self) -> Any:
+        return Redis(unix_socket_path=self.path)

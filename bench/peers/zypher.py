@@ -22,9 +22,9 @@ class Peer(Contestant):
         meter = Meter.from_environment()
         predict = MockRuntime.run
 
-        async def counted(runtime: MockRuntime, input: MockInput, timeout_s: float) -> Any:
+        async def counted(self: MockRuntime, input: MockInput, timeout_s: float) -> Any:
             meter.begin(input.input)
-            return await predict(runtime, input, timeout_s)
+            return await predict(self, input, timeout_s)
 
         MockRuntime.run = counted
         run_worker(msgspec.structs.replace(load_settings(), concurrency=concurrency))

@@ -1,3 +1,4 @@
+# pyright: basic, reportMissingImports=false
 """streaQ: uvloop, coredis, its default serializer (pickle, in C), prefetch as much as it runs at once."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# pyright: basic, reportMissingImports=false
 """taskiq-redis: uvloop, hiredis, orjson, a list as the queue (its fastest), pools as large as what is at once,
 no parsing of arguments, prefetch as much as it runs at once. The newest one for redis-py 5: newer clients are slower.
 """

@@ -1,7 +1,9 @@
+# pyright: basic
 """arq: uvloop, hiredis, MessagePack instead of pickle, no log lines; ``poll_delay`` is the contestant's."""
 
 import asyncio
 import os
+from typing import Any
 
 import msgspec
 import uvloop
@@ -27,7 +29,7 @@ class Peer(Contestant):
         asyncio.set_event_loop(loop)
         function = Function()
 
-        async def work(_ctx: object, text: str) -> str:
+        async def work(ctx: dict[Any, Any], text: str) -> str:  # noqa: ARG001  # arq gives it
             return await function(text)
 
         Worker(
@@ -52,4 +54,5 @@ class Peer(Contestant):
     async def call(self, text: str) -> object:
         """arq polls for results."""
         job = await self._redis.enqueue_job("work", text)
+        assert job is not None
         return await job.result(poll_delay=RESULT_POLL_S)
