@@ -7,8 +7,11 @@ from zypher_jobs.queue import PredictionQueue, keys
 from zypher_jobs.queue.connection import RedisClient
 from zypher_jobs.settings import Settings
 
-BOUNDED = {keys.SYNC_LIST, keys.DEAD, keys.COUNTS, keys.LATENCY, keys.WORKERS, keys.WAKE, keys.EVENTS, keys.ARQ_QUEUE}
-BOUNDED |= {keys.listed(status) for status in Status} | {keys.TURN + keys.ARQ_QUEUE, keys.TURNS + keys.ARQ_QUEUE}
+BOUNDED = {
+    *(keys.SYNC_LIST, keys.DEAD, keys.COUNTS, keys.LATENCY, keys.WORKERS, keys.WAKE, keys.EVENTS, keys.ARQ_QUEUE),
+    *(keys.listed(status) for status in Status),
+    *(keys.TURN + keys.ARQ_QUEUE, keys.TURNS + keys.ARQ_QUEUE),
+}
 """Keys without a lifetime; what bounds each stands in the table of ``zypher_jobs.queue.keys``."""
 
 
