@@ -34,7 +34,7 @@ class Mode(StrEnum):
 
 
 class Priority(StrEnum):
-    """Which queue a prediction waits in. None starves: of ten claims six prefer high, three normal, one low."""
+    """Which queue a prediction waits in. No queue starves: of ten places six prefer high, three normal, one low."""
 
     HIGH = "high"
     NORMAL = "normal"
