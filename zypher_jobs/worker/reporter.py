@@ -5,9 +5,9 @@ import logging
 from collections.abc import Callable
 
 from zypher_jobs.errors import RedisUnavailable
+from zypher_jobs.queue.backoff import Backoff
 from zypher_jobs.queue.connection import redis_errors
 from zypher_jobs.queue.scripts import Finish, Scripts
-from zypher_jobs.worker.backoff import Backoff
 
 Written = Callable[[bool], None]
 

@@ -37,12 +37,12 @@ from zypher_jobs.errors import (
     RedisUnavailable,
 )
 from zypher_jobs.queue import keys
+from zypher_jobs.queue.backoff import Backoff
 from zypher_jobs.queue.connection import connection_options, redis_errors
 from zypher_jobs.queue.payloads import deserialize, serialize
 from zypher_jobs.queue.scripts import Claim, Claimed, Ended, Finish, Scripts
 from zypher_jobs.worker.attempt import KEEP_FOR_EVER, Attempt, JobCall
 from zypher_jobs.worker.attempt_log import AttemptLog
-from zypher_jobs.worker.backoff import Backoff
 from zypher_jobs.worker.lease import LeaseKeeper
 from zypher_jobs.worker.reaper import Reaper
 from zypher_jobs.worker.reporter import Reporter
