@@ -131,9 +131,7 @@ class Follower:
         events = await self._client.xrange(keys.EVENTS, min=b"(" + self._last, count=AT_ONCE)
         for event_id, fields in events:
             self._last = event_id
-            happened = [(fields[b"id"].decode(), fields[b"status"].decode())] if b"id" in fields else []
-            happened += msgspec.msgpack.decode(fields[b"events"]) if b"events" in fields else []
-            for prediction_id, status, *_ in happened:
+            for prediction_id, status, *_ in msgspec.msgpack.decode(fields[b"events"]):
                 self.terminal[prediction_id] += status in TERMINAL
         return len(events)
 

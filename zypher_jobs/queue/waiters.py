@@ -137,7 +137,7 @@ class Waiters:
         with suppress(RedisError, OSError):
             if self._pubsub.connection is not None:
                 await self._pubsub.connection.disconnect(nowait=True)  # a dead one would be waited for
-            await self._pubsub.reset()
+            await self._pubsub.aclose()  # its next use opens it anew
 
     @staticmethod
     def _raise_lost(channel: _Channel) -> None:
