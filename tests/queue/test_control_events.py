@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from tests.queue.conftest import StartWorker
-from tests.queue.test_leases import claim, finish
+from tests.queue.steps import claim, finish
 from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.queue import PredictionQueue, keys

@@ -42,6 +42,7 @@ _NAMES = {
 }
 _NUMBERS = {
     "TURNS_END": keys.TURNS_END,
+    "ANY_TIME": 2**53,
     "EVENTS_KEPT": keys.EVENTS_KEPT,
     "DEAD_LETTERS_KEPT": keys.DEAD_LETTERS_KEPT,
     "RATE_BUCKET_MS": keys.RATE_BUCKET_MS,
@@ -104,6 +105,8 @@ class Claim(msgspec.Struct, frozen=True):
     """Attempts before this one whose worker never reported back."""
     expired: bool
     """Whether its deadline has passed."""
+    aborted_at_ms: int
+    """It is canceled if it was enqueued before this; 0: nobody asked."""
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -233,7 +236,10 @@ def _claimed(reply: Any) -> Claimed:
     return Claimed(
         now_ms,
         None if next_due_ms < 0 else next_due_ms,
-        [Claim(r[0].decode(), r[1].decode(), int(r[2]), r[3], r[4].decode(), r[5], r[6], r[7] == 1) for r in rows],
+        [
+            Claim(r[0].decode(), r[1].decode(), int(r[2]), r[3], r[4].decode(), r[5], r[6], r[7] == 1, r[8])
+            for r in rows
+        ],
     )
 
 

@@ -331,6 +331,9 @@ class PredictionWorker(Worker):
             raise DeadlinePassed("It waited longer than Redis keeps a queued prediction.")
         call = attempt.call = JobCall(*deserialize_job_raw(claim.job, deserializer=self.job_deserializer))
         attempt.number = max(claim.attempt, call.job_try or 0)
+        if claim.aborted_at_ms > call.enqueued_at_ms:
+            self.aborting_tasks.add(claim.prediction_id)
+            raise asyncio.CancelledError
         if claim.expired:
             raise DeadlinePassed("It waited past its deadline and was not begun.")
         if claim.lost >= POISON_AFTER:

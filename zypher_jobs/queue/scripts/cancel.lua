@@ -1,4 +1,4 @@
--- Cancels one prediction: at once if it waits; if it runs, its worker is told by its next renewal.
+-- Cancels one prediction: at once if nobody holds it; if it runs, its worker is told by its next renewal.
 -- KEYS  none beyond those of the header
 -- ARGV  1 id  2 its result as canceled, in arq's format  3 retention ms
 -- Returns the status it has now: "canceled", "running" (it stops soon), the terminal one it had, or false if it is unknown.
@@ -9,13 +9,15 @@ local now = clock()
 local record = RECORD .. id
 local known = redis.call('HMGET', record, 'status', 'model', 'created_at_ms', 'queue', 'attempts')
 local status = known[1]
-if status == 'queued' and redis.call('EXISTS', IN_PROGRESS .. id) == 0 then
+if (status == 'queued' or status == 'running') and redis.call('EXISTS', IN_PROGRESS .. id) == 0 then
   redis.call('SET', RESULT .. id, ARGV[2], 'PX', ARGV[3])
   redis.call('DEL', JOB .. id, RETRY .. id)
   redis.call('ZREM', known[4], id)
   redis.call('ZREM', DEADLINES, id)
+  redis.call('ZREM', ABORT, id)
   redis.call('HSET', record, 'status', 'canceled', 'finished_at_ms', now, 'error_code', 'canceled', 'error_message', 'The prediction was canceled.')
   redis.call('PEXPIRE', record, ARGV[3])
+  redis.call('ZREM', LIST .. 'running', id)
   move('queued', 'canceled', {{id, known[3]}})
   event(id, 'canceled', known[2], tonumber(known[5] or 0), '')
   write_events(now)

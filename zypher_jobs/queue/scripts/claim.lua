@@ -1,8 +1,8 @@
 -- Takes up to `room` due predictions under a lease each.
 -- KEYS  the queues, in order of preference
 -- ARGV  1 worker id  2 room  3 lease ms  4 retry-count ttl ms  5 a number that changes from claim to claim
--- Returns {now ms, ms until the next deferred one or -1, {id, queue, score, attempt, token, job or false, lost, expired}, …}.
--- Invariant: what has an in-progress key, whoever wrote it, is not taken; the token holds the attempt, which only rises.
+-- Returns {now ms, ms until the next deferred one or -1, {id, queue, score, attempt, token, job or false, lost, expired, aborted ms or 0}, …}.
+-- Invariant: what has an in-progress key, whoever wrote it, is not taken; the token holds the worker and the attempt.
 --         Of ten places six prefer the first queue, three the second, one the third: none starves. In a queue, turns and what
 --         fell due by time (deferred, retried, enqueued by arq's own client, lapsed leases) alternate.
 local now, exactly = clock()

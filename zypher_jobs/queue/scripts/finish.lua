@@ -6,7 +6,8 @@
 --       4 and on: the result of each, in arq's format (cmsgpack reads no binary strings)
 --         status "queued" hands back; due again after `defer ms`. A result ttl of 0 keeps no result, of -1 keeps it for ever.
 -- Returns for each 1, or 0 if it was refused: the lease was no longer the worker's.
--- Invariant: one terminal write for each prediction. A lease that lapsed unclaimed (same attempt, job still queued) still counts.
+-- Invariant: one terminal write for each prediction. A lease that lapsed unclaimed still counts: same attempt, in its queue, and not
+--         handed back meanwhile by another worker, which gives its attempt's number back.
 even_when_full()
 local now = clock()
 local all = cmsgpack.unpack(ARGV[3])
@@ -18,10 +19,15 @@ local holders = redis.call('MGET', unpack(leases))
 local running = redis.call('ZMSCORE', LIST .. 'running', unpack(ids))
 local aborts = redis.call('EXISTS', ABORT) == 1
 
+local function lapsed(id, queue, attempt, runs)
+  return redis.call('GET', RETRY .. id) == tostring(attempt) and redis.call('ZSCORE', queue, id)
+    and (runs or redis.call('EXISTS', RECORD .. id) == 0)
+end
+
 for i, e in ipairs(all) do
   local id, queue, token, attempt, status, model = e[1], e[2], e[3], e[4], e[5], e[6]
   local holder = holders[i]
-  if seen[id] or holder ~= token and (holder or redis.call('GET', RETRY .. id) ~= tostring(attempt) or not redis.call('ZSCORE', queue, id)) then
+  if seen[id] or holder ~= token and (holder or not lapsed(id, queue, attempt, running[i])) then
     accepted[i] = 0
     -- late, not lost: its worker lives
     if holder and running[i] and not seen[id] then redis.call('HINCRBY', RECORD .. id, 'lost', -1) end
@@ -38,7 +44,11 @@ for i, e in ipairs(all) do
       if not e[19] then redis.call('DECR', RETRY .. id) end
       -- without a delay it goes to the front
       put(places, queue, e[18] > 0 and now + e[18] or tonumber(redis.call('GET', TURN .. queue) or 1), id)
-      if created then redis.call('HSET', record, 'status', 'queued') end
+      if created then
+        redis.call('HSET', record, 'status', 'queued')
+        local deadline = tonumber(redis.call('HGET', record, 'deadline_ms') or 0)
+        if deadline > 0 then redis.call('ZADD', DEADLINES, deadline, id) end
+      end
     else
       ended_now = ended_now + 1
       if e[7] > 0 then
