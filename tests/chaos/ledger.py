@@ -153,7 +153,7 @@ async def take_stock(
     await follower.read()
     statuses = await _statuses(stack.client, list(load.accepted))
     lost = [prediction_id for prediction_id, status in statuses.items() if status is None]
-    runs = _runs(stack)
+    runs = read_runs(stack)
     accepted_keys = {accepted.key for accepted in load.accepted.values()}
     logged = list(_logged(stack))
     return Ledger(
@@ -170,11 +170,11 @@ async def take_stock(
         ended_twice=[one for one in load.accepted if follower.terminal[one] > 1],
         without_answer=len(runs.keys() - accepted_keys),
         run_more_than_once=sum(len(of_one) > 1 for of_one in runs.values()),
-        run_twice_at_once=sum(map(_overlap, runs.values())),
-        late_finishes_refused=sum(str(line["message"]).startswith("finish refused") for line in logged),
+        run_twice_at_once=sum(map(overlaps, runs.values())),
+        late_finishes_refused=sum("refused: the lease was lost" in str(line["message"]) for line in logged),
         long_polls=dict(load.waited),
         faults=dict(faults.done),
-        recoveries=[_recovery(runs, pid, at_s) for pid, at_s in faults.worker_kills],
+        recoveries=[recovery_of(runs, pid, at_s) for pid, at_s in faults.worker_kills],
         redis_recovery_s=[
             min(after) - back
             for back in faults.redis_back
@@ -214,7 +214,7 @@ async def _left_behind(client: Any) -> dict[str, int]:
     return {key: count for key, count in counts.items() if count}
 
 
-def _runs(stack: Stack) -> dict[int, list[Run]]:
+def read_runs(stack: Stack) -> dict[int, list[Run]]:
     runs: dict[int, list[Run]] = defaultdict(list)
     for line in stack.runs_file.read_text(encoding="ascii").splitlines():
         what, key, pid, at_s = line.split()
@@ -228,7 +228,7 @@ def _runs(stack: Stack) -> dict[int, list[Run]]:
     return runs
 
 
-def _overlap(runs: list[Run]) -> bool:
+def overlaps(runs: list[Run]) -> bool:
     """Whether one began while another went on that also came to its end."""
     ordered = sorted(runs, key=lambda run: run.began_s)
     return any(
@@ -238,7 +238,7 @@ def _overlap(runs: list[Run]) -> bool:
     )
 
 
-def _recovery(runs: dict[int, list[Run]], pid: int, killed_s: float) -> Recovery:
+def recovery_of(runs: dict[int, list[Run]], pid: int, killed_s: float) -> Recovery:
     again: list[float] = []
     for of_one in runs.values():
         if any(run.pid == pid and run.ended_s is None and run.began_s <= killed_s for run in of_one):
