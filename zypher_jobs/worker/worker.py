@@ -225,7 +225,8 @@ class PredictionWorker(Worker):
                 await self._wait(self._wake_up(claimed.next_due_ms))
 
     def _room(self) -> int:
-        room = min(CLAIM_AT_ONCE, self.max_jobs - len(self.tasks))
+        # at most half of the places at once: while this half runs, Redis takes in the ends of the other
+        room = min(CLAIM_AT_ONCE, (self.max_jobs + 1) // 2, self.max_jobs - len(self.tasks))
         if self._reporter.backlog > self.max_jobs:
             return 0
         if self.burst and self.max_burst_jobs >= 0:
