@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from tests.queue.outages import all_succeed, settings_for, submit_steadily, working
 from zypher_jobs.errors import RedisUnavailable
 from zypher_jobs.queue import PredictionQueue
+from zypher_jobs.queue.connection import RedisClient
 from zypher_jobs.queue.embedded import EmbeddedServer
 from zypher_jobs.testing import free_port
 
@@ -49,7 +50,8 @@ async def test_a_wrong_password_is_said_without_it(
 ) -> None:
     """One sentence that names the setting."""
     server, port = tcp_server
-    async with Redis(unix_socket_path=str(server.socket_path)) as admin:
+    async with Redis(unix_socket_path=str(server.socket_path)) as client:
+        admin: RedisClient = client
         await admin.execute_command("CONFIG", "SET", "requirepass", "secret")
     queue = PredictionQueue.from_settings(settings_for(f"redis://{user}127.0.0.1:{port}", tmp_path))
     with pytest.raises(RedisUnavailable, match="refuses the user or password of ZYPHER_REDIS_URL") as refused:
