@@ -42,9 +42,9 @@ def describe_fields(struct: Any, schema: dict[str, Any]) -> None:
             properties[field.encode_name].setdefault("description", texts[field.name])
 
 
-def in_json_words(docstring: str) -> str:
-    """Python's ``None`` is JSON's ``null``."""
-    return docstring.replace("``None``", "``null``")
+def as_description(docstring: str) -> str:
+    """Markdown without Python's indentation (four spaces would make it code), and ``null`` for ``None``."""
+    return inspect.cleandoc(docstring).replace("``None``", "``null``")
 
 
 def _attribute_docstrings(cls: type) -> Iterator[tuple[str, str]]:
@@ -57,6 +57,6 @@ def _attribute_docstrings(cls: type) -> Iterator[tuple[str, str]]:
         for statement, below in pairwise(definition.body):
             match statement, below:
                 case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                    yield name, in_json_words(inspect.cleandoc(text))
+                    yield name, as_description(text)
                 case _:
                     pass

@@ -11,7 +11,7 @@ import msgspec
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
-from zypher_api.field_docs import describe_fields, in_json_words, structs_in
+from zypher_api.field_docs import as_description, describe_fields, structs_in
 from zypher_api.problems import KINDS, Problem, problem_type
 
 OPT = "operations"
@@ -60,6 +60,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     answers: dict[int, Answer]
     problems: tuple[str, ...] = ()
     """Codes of ``zypher_api.problems.KINDS``; ``internal_error`` is understood."""
+    problem_examples: dict[str, tuple[str, str | None]] = {}
+    """Code → sentence and field, where this operation says it otherwise than ``KINDS``."""
 
 
 DESCRIPTION = """\
@@ -126,7 +128,7 @@ def _schemas(types: list[Any]) -> tuple[dict[str, Any], tuple[dict[str, Any], ..
         describe_fields(struct, components[reference["$ref"].removeprefix(_COMPONENTS)])
     for component in components.values():
         if "description" in component:
-            component["description"] = in_json_words(component["description"])
+            component["description"] = as_description(component["description"])
     return components, schemas[: len(types)]
 
 
@@ -147,17 +149,7 @@ def _operation(operation: Operation, schema_of: dict[int, Any], problem_schema: 
     if operation.description:
         described["description"] = operation.description
     if operation.parameters:
-        described["parameters"] = [
-            {
-                "name": parameter.name,
-                "in": parameter.place,
-                "description": parameter.description,
-                "required": parameter.required or parameter.place == "path",
-                "schema": parameter.schema,
-                "example": parameter.example,
-            }
-            for parameter in operation.parameters
-        ]
+        described["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
     if operation.body is not None:
         described["requestBody"] = {"required": True, "content": _media(operation.body, schema_of)}
     responses: dict[str, Any] = {}
@@ -174,6 +166,22 @@ def _operation(operation: Operation, schema_of: dict[int, Any], problem_schema: 
         responses.setdefault(status, problem)["content"].update(problem["content"])
     described["responses"] = dict(sorted(responses.items()))
     return described
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    # what stands in ``example`` is what "Try it out" sends: no header, for each changes what is answered
+    shown: dict[str, Any] = (
+        {"schema": {**parameter.schema, "examples": [parameter.example]}}
+        if parameter.place == "header"
+        else {"schema": parameter.schema, "example": parameter.example}
+    )
+    return {
+        "name": parameter.name,
+        "in": parameter.place,
+        "description": parameter.description,
+        "required": parameter.required or parameter.place == "path",
+        **shown,
+    }
 
 
 def _media(content: Content, schema_of: dict[int, Any]) -> dict[str, Any]:
@@ -204,16 +212,18 @@ def _problems(operation: Operation, schema: dict[str, Any]) -> dict[str, dict[st
 
 def _example(operation: Operation, code: str) -> Problem:
     kind = KINDS[code]
+    detail, field = operation.problem_examples.get(code, (kind.example, kind.example_field))
+    name = "mick" if code == "unknown_model" else "mock"
     return Problem(
         type=problem_type(code),
         title=kind.title,
         status=kind.status,
-        detail=kind.example,
-        instance=operation.path.replace("{prediction_id}", EXAMPLE_ID).replace("{name}", "mock"),
-        error=kind.example,
+        detail=detail,
+        instance=operation.path.replace("{prediction_id}", EXAMPLE_ID).replace("{name}", name),
+        error=detail,
         code=code,
         request_id="8c1f0d3a5b7e00000001",
-        field=kind.example_field,
+        field=field,
     )
 
 

@@ -96,7 +96,8 @@ def test_every_request_body_and_parameter_has_an_example_that_fits(openapi: Json
                 check_against_schema(openapi, media["schema"], example)
         for parameter in operation.get("parameters", []):
             assert parameter["description"]
-            check_against_schema(openapi, parameter["schema"], parameter["example"])
+            schema = parameter["schema"]
+            check_against_schema(openapi, schema, parameter.get("example") or schema["examples"][0])
 
 
 def test_each_model_has_its_own_path_with_its_own_types(openapi: Json) -> None:
@@ -111,13 +112,28 @@ def test_each_model_has_its_own_path_with_its_own_types(openapi: Json) -> None:
     assert openapi["components"]["schemas"]["MockInput"]["properties"]["input"]["maxLength"] == 10_000
 
 
+def test_examples_of_problems_are_what_the_operation_itself_says(openapi: Json) -> None:
+    """A model's own fields, a route's own parameters."""
+
+    def fields(path: str, method: str) -> set[str]:
+        responses = openapi["paths"][path][method]["responses"].values()
+        problems = [r["content"].get("application/problem+json", {"examples": {}}) for r in responses]
+        return {each["field"] for problem in problems for each in examples(problem) if "field" in each}
+
+    assert fields("/models/digits/predict", "post") == {"$", "$.drawing", "Async-Mode"}
+    assert fields("/predict/{prediction_id}", "get") == {"wait"}
+    assert fields("/stats", "get") == {"latest"}
+
+
 def test_fields_are_described_by_what_their_structs_say(openapi: Json) -> None:
     """Of the contracts, the problems and the models."""
     schemas = openapi["components"]["schemas"]
 
     assert schemas["Prediction"]["properties"]["attempts"]["description"] == "Attempts begun so far; the first is 1."
     assert schemas["Problem"]["properties"]["error"]["description"] == "The same as ``detail``."
-    assert "None" not in str([component.get("description") for component in schemas.values()])
+    of_schemas = "\n".join(component.get("description", "") for component in schemas.values())
+    assert "None" not in of_schemas
+    assert "\n    " not in of_schemas
 
 
 def test_every_kind_of_problem_has_an_example(openapi: Json) -> None:

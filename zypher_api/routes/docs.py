@@ -52,7 +52,9 @@ SwaggerUIBundle({
 STYLE = """\
 body { margin: 0; background: #fff; }
 .swagger-ui .info { margin: 32px 0 16px; }
-.swagger-ui .scheme-container { display: none; }
+.swagger-ui .info p, .swagger-ui .info li { line-height: 1.7; }
+/* one server and no links: their pickers would only ask what has one answer */
+.swagger-ui .scheme-container, .swagger-ui .operation-servers, .swagger-ui .response-col_links { display: none; }
 .swagger-ui .wrapper { max-width: 1100px; }
 """
 _OURS = {"page.js": (SCRIPT.encode(), b"text/javascript"), "page.css": (STYLE.encode(), b"text/css")}

@@ -6,6 +6,7 @@ from zypher_api.answers import Accepted
 from zypher_api.negotiation import MAX_WAIT_S
 from zypher_api.openapi import EXAMPLE_ID, Answer, Content, Operation, Parameter
 from zypher_jobs.contracts.prediction import Status
+from zypher_jobs.errors import InvalidInput
 from zypher_jobs.models import ServedModel
 
 ASYNC_MODE = Parameter(
@@ -74,6 +75,7 @@ def any_model(example: ServedModel) -> Operation:
         body=Content(type=Any, example=info.input_example),
         answers=_answers(Content(type=Any, example=info.output_example)),
         problems=("unknown_model", *PROBLEMS),
+        problem_examples=_problem_examples(example),
     )
 
 
@@ -90,6 +92,7 @@ def _operation(served: ServedModel, *, path: str, operation_id: str, summary: st
         body=Content(type=served.input_type, example=info.input_example),
         answers=_answers(Content(type=served.output_type, example=info.output_example)),
         problems=PROBLEMS,
+        problem_examples=_problem_examples(served),
     )
 
 
@@ -110,3 +113,19 @@ def _answers(output: Content) -> dict[int, Answer]:
             },
         ),
     }
+
+
+def _problem_examples(served: ServedModel) -> dict[str, tuple[str, str | None]]:
+    """What this model says of bad input, and of itself."""
+    examples: dict[str, tuple[str, str | None]] = {
+        "model_not_ready": (f"Model {served.name!r} is not ready: it is still loading.", None),
+        "timeout": (f"Model {served.name!r} did not answer within 300 s.", None),
+    }
+    for body in (b"[]", b"{}", b""):
+        try:
+            served.decode(body)
+        except InvalidInput as refused:
+            examples[refused.code] = refused.message, refused.field
+        except Exception:  # noqa: BLE001, S112  # a type's own checks may raise anything; the example stays general
+            continue
+    return examples

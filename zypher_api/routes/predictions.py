@@ -17,10 +17,13 @@ from zypher_api.responses import RawResponse
 from zypher_api.routes.reading import read
 from zypher_api.services import Services
 from zypher_jobs.contracts.prediction import Mode, Prediction, Status
+from zypher_jobs.errors import UnknownPrediction
 from zypher_jobs.queue.ids import is_prediction_id
 
 RETRY_AFTER_S = 1
 """What callers that poll are told to wait; those that want it sooner use ``?wait=``."""
+
+WRONG_WAIT = f"wait must be a number of seconds from 0 to {MAX_WAIT_S}, such as ?wait=30."
 
 _encode = msgspec.json.Encoder().encode
 
@@ -71,6 +74,10 @@ _READ = Operation(
         )
     },
     problems=("malformed_request", "unknown_prediction", "redis_unavailable"),
+    problem_examples={
+        "malformed_request": (WRONG_WAIT, "wait"),
+        "unknown_prediction": (UnknownPrediction(EXAMPLE_ID).message, None),
+    },
 )
 
 
@@ -104,7 +111,5 @@ def _wait_s(request: Request[Any, Any, Any]) -> float:
     if not values:
         return 0
     if len(values) > 1 or not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,9})?", values[0]) or float(values[0]) > MAX_WAIT_S:
-        raise MalformedRequest(
-            f"wait must be a number of seconds from 0 to {MAX_WAIT_S}, such as ?wait=30.", field="wait"
-        )
+        raise MalformedRequest(WRONG_WAIT, field="wait")
     return float(values[0])

@@ -20,6 +20,7 @@ from zypher_jobs.contracts.stats import Health, Overview, PartHealth, QueueStats
 from zypher_jobs.errors import ModelNotReady, RedisUnavailable
 
 MAX_LATEST = 200
+WRONG_LATEST = f"latest must be a number from 0 to {MAX_LATEST}."
 
 _encode = msgspec.json.Encoder().encode
 _NO_STORE = [(b"cache-control", b"no-store")]
@@ -120,6 +121,7 @@ _STATS_OPERATION = Operation(
         )
     },
     problems=("malformed_request", "redis_unavailable"),
+    problem_examples={"malformed_request": (WRONG_LATEST, "latest")},
 )
 
 
@@ -163,7 +165,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
     async def stats(request: Request[Any, Any, Any]) -> ASGIApp:
         latest = request.query_params.get("latest", "50")
         if not (latest.isascii() and latest.isdigit() and len(latest) <= 3 and int(latest) <= MAX_LATEST):
-            raise MalformedRequest(f"latest must be a number from 0 to {MAX_LATEST}.", field="latest")
+            raise MalformedRequest(WRONG_LATEST, field="latest")
         overview = await services.queue.inspect.overview(latest=int(latest))
         return RawResponse(_encode(overview), headers=_NO_STORE)
 
