@@ -17,6 +17,7 @@ from redis.exceptions import (
     AuthorizationError,
     BusyLoadingError,
     NoPermissionError,
+    NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
     ResponseError,
@@ -129,6 +130,8 @@ def redis_errors() -> Generator[None]:
         raise RedisUnavailable("Redis is a read-only replica at the moment.") from error
     except OutOfMemoryError as error:
         raise RedisUnavailable("Redis is out of memory and takes no new predictions.") from error
+    except NoScriptError as error:  # flushed once more between the two tries of redis-py
+        raise RedisUnavailable("Redis lost its scripts; try again in a moment.") from error
     except ResponseError as error:
         if str(error).startswith(("MASTERDOWN", "CLUSTERDOWN", "MISCONF", "TRYAGAIN", "NOREPLICAS")):
             raise RedisUnavailable("Redis takes no writes at the moment.") from error
