@@ -117,6 +117,9 @@ class PredictionWorker(Worker):
         if self.on_startup:
             await self.on_startup(self._ctx)
         loop = asyncio.get_running_loop()
+        self._reporter = Reporter(self._scripts, retention_ms=self._retention_ms)
+        self._reporting = asyncio.create_task(self._reporter.run())
+        self._reaping = asyncio.create_task(Reaper(self._expire).run())
         self._keeper = LeaseKeeper(
             self.pool,
             worker_id=self.worker_id,
@@ -126,10 +129,12 @@ class PredictionWorker(Worker):
             models=self._models,
             abort=partial(loop.call_soon_threadsafe, self._abort),
         )
-        await asyncio.to_thread(self._keeper.start)
-        self._reporter = Reporter(self._scripts, retention_ms=self._retention_ms)
-        self._reporting = asyncio.create_task(self._reporter.run())
-        self._reaping = asyncio.create_task(Reaper(self._expire).run())
+        starting = asyncio.create_task(asyncio.to_thread(self._keeper.start))
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await starting  # told to stop already: what is half started cannot be stopped
+            raise
         log.info("worker ready", extra={"worker_id": self.worker_id, "slots": self.max_jobs})
         await self._claim_until_stopped()
         self._reaping.cancel()
