@@ -7,7 +7,6 @@ trips, so that ``enqueue_job``, ``Job.result()``, ``Job.status()`` and any tool 
 import asyncio
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +20,7 @@ from zypher_jobs.queue.connection import RedisClient, connection_pool, redis_err
 from zypher_jobs.queue.ids import new_prediction_id
 from zypher_jobs.queue.inspect import Inspector
 from zypher_jobs.queue.payloads import PREDICT, deserialize, serialize
+from zypher_jobs.queue.records import PRIORITIES, instant
 from zypher_jobs.queue.scripts import New, Scripts, Submission, Submitted
 from zypher_jobs.queue.submitter import Submitter
 from zypher_jobs.queue.synchronous import record_of
@@ -180,16 +180,23 @@ class PredictionQueue(ArqRedis):
         redis: RedisClient = self
         with redis_errors():
             result = await redis.get(keys.result(prediction_id))
+            preview, caller = await redis.hmget(keys.record(prediction_id), "input_preview", "caller")
         old = await self.prediction(prediction_id)
         if result is None:
             raise UnknownPrediction(prediction_id)
-        model, value, *_ = deserialize(result)["a"]
+        asked = deserialize(result)
+        if asked["f"] != PREDICT or len(asked["a"]) != 2:
+            raise UnknownPrediction(prediction_id)
+        model, value = asked["a"]
         new = await self.submit(
             model,
             value,
             version=old.version,
-            priority=old.priority,
+            input_preview=(preview or b"").decode(),
             input_bytes=old.input_bytes,
+            priority=old.priority,
+            caller=(caller or b"").decode(),
+            timeout_s=asked["k"].get("timeout_s"),
             replay_of=prediction_id,
         )
         with redis_errors():
@@ -262,8 +269,10 @@ class PredictionQueue(ArqRedis):
             model=new.model,
             mode=Mode.ASYNC,
             queue_position=submitted.ahead,
-            created_at=datetime.fromtimestamp(submitted.at / 1000, UTC),
+            created_at=instant(submitted.at),
             version=new.version,
+            priority=PRIORITIES[new.queue],
+            deadline_at=instant(new.deadline_ms or None),
             input_bytes=new.input_bytes,
             replay_of=new.replay_of or None,
         )

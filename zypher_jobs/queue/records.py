@@ -18,7 +18,8 @@ from zypher_jobs.contracts.prediction import (
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.payloads import deserialize
 
-_PRIORITIES = {queue: priority for priority, queue in keys.QUEUES.items()}
+PRIORITIES = {queue: priority for priority, queue in keys.QUEUES.items()}
+"""The reverse of ``keys.QUEUES``."""
 
 
 class Stored(msgspec.Struct, kw_only=True):
@@ -49,7 +50,7 @@ class Stored(msgspec.Struct, kw_only=True):
     @property
     def priority(self) -> Priority:
         """Of the queue it waited in."""
-        return _PRIORITIES.get(self.queue, Priority.NORMAL)
+        return PRIORITIES.get(self.queue, Priority.NORMAL)
 
     @property
     def error(self) -> PredictionFailure | None:

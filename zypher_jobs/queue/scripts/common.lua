@@ -53,3 +53,11 @@ local function ended_lately(now)
   for back = 0, 2 do ended = ended + tonumber(redis.call('GET', RATE .. string.format('%.0f', bucket - back)) or 0) end
   return ended, 2 * RATE_BUCKET_MS + now % RATE_BUCKET_MS
 end
+
+-- Whether an attempt whose lease lapsed is still the last one, and its prediction has not ended. The record tells workers apart:
+-- a hand-back gives its attempt's number back, and an id may be submitted anew once it was dropped.
+local function may_go_on(id, queue, token, attempt)
+  if redis.call('GET', RETRY .. id) ~= tostring(attempt) or not redis.call('ZSCORE', queue, id) then return false end
+  local known = redis.call('HMGET', RECORD .. id, 'status', 'worker')
+  return not known[1] or known[1] == 'running' and known[2] .. '/' .. attempt == token
+end

@@ -7,7 +7,7 @@
 --         status "queued" hands back; due again after `defer ms`. A result ttl of 0 keeps no result, of -1 keeps it for ever.
 -- Returns for each 1, or 0 if it was refused: the lease was no longer the worker's.
 -- Invariant: one terminal write for each prediction. A lease that lapsed unclaimed still counts: same attempt, in its queue, and not
---         handed back meanwhile by another worker, which gives its attempt's number back.
+--         taken meanwhile by another worker, whose hand-back gives its attempt's number back.
 even_when_full()
 local now = clock()
 local all = cmsgpack.unpack(ARGV[3])
@@ -19,15 +19,10 @@ local holders = redis.call('MGET', unpack(leases))
 local running = redis.call('ZMSCORE', LIST .. 'running', unpack(ids))
 local aborts = redis.call('EXISTS', ABORT) == 1
 
-local function lapsed(id, queue, attempt, runs)
-  return redis.call('GET', RETRY .. id) == tostring(attempt) and redis.call('ZSCORE', queue, id)
-    and (runs or redis.call('EXISTS', RECORD .. id) == 0)
-end
-
 for i, e in ipairs(all) do
   local id, queue, token, attempt, status, model = e[1], e[2], e[3], e[4], e[5], e[6]
   local holder = holders[i]
-  if seen[id] or holder ~= token and (holder or not lapsed(id, queue, attempt, running[i])) then
+  if seen[id] or holder ~= token and (holder or not may_go_on(id, queue, token, attempt)) then
     accepted[i] = 0
     -- late, not lost: its worker lives
     if holder and running[i] and not seen[id] then redis.call('HINCRBY', RECORD .. id, 'lost', -1) end
