@@ -25,7 +25,7 @@ from zypher_jobs.errors import UnknownPrediction
 from zypher_jobs.queue import PredictionQueue, keys
 from zypher_jobs.queue.connection import RedisClient, connection_pool
 from zypher_jobs.queue.embedded import EmbeddedServer
-from zypher_jobs.queue.scripts import Claim, Claimed
+from zypher_jobs.queue.scripts import Claim, Claimed, handed_of
 
 T = TypeVar("T")
 
@@ -53,6 +53,8 @@ class Known(msgspec.Struct):
     is_to_abort: bool = False
     is_dead: bool = False
     is_deferred: bool = False
+    ended_by: tuple[str, str] = ("", "")
+    """The token that it ended under, and how."""
 
     @property
     def is_held(self) -> bool:
@@ -90,6 +92,10 @@ class QueueMachine(RuleBasedStateMachine):
         self.paused: set[Priority] = set()
         self.submitted = self.ended = self.dropped = 0
         self.numbers = count()
+        self.news: Any = queue.pubsub(ignore_subscribe_messages=True)
+        self.idle: dict[str, int] = {}
+        """Workers that stand idle, and their places."""
+        self.handed: list[Claim] = []
         self.do(self.redis.flushdb())
 
     def do(self, what: Coroutine[Any, Any, T]) -> T:
@@ -121,9 +127,41 @@ class QueueMachine(RuleBasedStateMachine):
         options: dict[str, Any] = {"priority": priority, "caller": caller, "expires_in_s": expires_in_s}
         told = self.do(steps.submit(self.queue, prediction_id, **options))
         if prediction_id not in self.known:
-            self.known[prediction_id] = Known(priority, expires_in_s is not None)
-            self.submitted += 1
-        assert told.status is self.known[prediction_id].status
+            assert told.status is Status.QUEUED
+            self.is_new(prediction_id, Known(priority, expires_in_s is not None))
+        else:
+            assert told.status is self.known[prediction_id].status
+
+    def is_new(self, prediction_id: str, known: Known) -> None:
+        """It waits, or an idle worker has it already."""
+        self.known[prediction_id] = known
+        self.submitted += 1
+        if self.idle and known.priority not in self.paused:
+            worker, message = self.hears()
+            claimed = handed_of(message)
+            assert steps.ids(claimed) == [prediction_id]
+            assert claimed.claims[0].token == f"{worker}/1"
+            del self.idle[worker]
+            self.taken(claimed)
+            self.handed += claimed.claims
+
+    def hears(self) -> tuple[str, bytes]:
+        """The next message to an idle worker: to whom, and what."""
+
+        async def message() -> Any:
+            while (found := await self.news.get_message(timeout=5)) is None:
+                pass
+            return found
+
+        found = self.do(message())
+        return found["channel"].decode().removeprefix(keys.WORK), found["data"]
+
+    def all_are_woken(self) -> None:
+        """Whoever stands idle is told to look."""
+        for _ in range(len(self.idle)):
+            worker, message = self.hears()
+            assert message == b""
+            del self.idle[worker]
 
     @rule(prediction_id=predictions)
     def cancels(self, prediction_id: str) -> None:
@@ -150,8 +188,7 @@ class QueueMachine(RuleBasedStateMachine):
             return NOTHING
         new = self.do(self.queue.replay(prediction_id))
         assert (new.replay_of, new.priority) == (prediction_id, known.priority)
-        self.known[new.prediction_id] = Known(known.priority, has_deadline=False)
-        self.submitted += 1
+        self.is_new(new.prediction_id, Known(known.priority, has_deadline=False))
         known.is_dead = False
         return new.prediction_id
 
@@ -176,8 +213,34 @@ class QueueMachine(RuleBasedStateMachine):
         """It is claimed of again."""
         self.do(self.queue.resume(priority))
         self.paused.discard(priority)
+        self.all_are_woken()
 
     # workers
+
+    @rule(target=claims, places=st.integers(1, 3))
+    def stands_idle(self, places: int) -> Any:
+        """Claims all there is, and waits for more."""
+        worker = f"w{next(self.numbers)}"
+        self.do(self.news.subscribe(keys.work(worker)))
+        room = len(self.known) + 1
+        claimed = self.do(
+            self.queue.scripts.claim(
+                queues=tuple(keys.QUEUES.values()),
+                worker_id=worker,
+                room=room,
+                lease_ms=FOREVER_MS,
+                idle_places=room + places,
+            )
+        )
+        assert claimed.is_idle
+        self.idle[worker] = places
+        return self.taken(claimed)
+
+    @rule(target=claims)
+    def begins_what_it_was_handed(self) -> Any:
+        """As if it had claimed it."""
+        handed, self.handed = self.handed, []
+        return multiple(*handed)
 
     @rule(target=claims, room=st.integers(1, 4))
     def claims_some(self, room: int) -> Any:
@@ -185,6 +248,8 @@ class QueueMachine(RuleBasedStateMachine):
         claimed = self.do(steps.claim(self.queue, f"w{next(self.numbers)}", room=room, lease_ms=FOREVER_MS))
         due = {i for i, known in self.known.items() if known.is_due and known.priority not in self.paused}
         assert len(claimed.claims) == min(room, len(due))
+        if len(claimed.claims) == room:
+            self.all_are_woken()
         assert set(steps.ids(claimed)) <= due
         assert not any(claim.expired for claim in claimed.claims)
         return self.taken(claimed)
@@ -241,6 +306,7 @@ class QueueMachine(RuleBasedStateMachine):
         failure = {"error_code": "model_error", "is_dead": True} if verdict is Status.FAILED else {}
         if (known := self.reports(claim, verdict, **failure)) is not None:
             known.end(verdict)
+            known.ended_by = (claim.token, verdict)
             self.ended += 1
 
     @rule(claim=claims, counts=st.booleans(), defer_ms=st.sampled_from([0, FOREVER_MS]))
@@ -250,14 +316,18 @@ class QueueMachine(RuleBasedStateMachine):
             known.status, known.holder, known.lapsed = Status.QUEUED, "", ""
             known.is_deferred = defer_ms > 0
             known.counted -= not counts
+            self.all_are_woken()
 
     def reports(self, claim: Claim, status: Status, **how: Any) -> Known | None:
         """Sent twice, as when the first answer was lost; what it was of if it was accepted, once."""
         known = self.known.get(claim.prediction_id)
         accepted = known is not None and known.may_end(claim.token)
+        written = known is not None and known.ended_by == (claim.token, status)
         finish = steps.finish_of(claim, status, **how)
-        assert self.do(self.queue.scripts.finish([finish, finish], retention_ms=steps.KEPT_MS)) == [accepted, False]
-        assert self.do(self.queue.scripts.finish([finish], retention_ms=steps.KEPT_MS)) == [False]
+        told = self.do(self.queue.scripts.finish([finish, finish], retention_ms=steps.KEPT_MS)).accepted
+        assert told == ([True, True] if written else [accepted, False])
+        again = self.do(self.queue.scripts.finish([finish], retention_ms=steps.KEPT_MS)).accepted
+        assert again == [written or (accepted and status.is_terminal)]
         return known if accepted else None
 
     @rule()
@@ -302,6 +372,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """The events tell the same story: each life begins once and ends at most once."""
+        self.do(self.news.aclose())
         told = self.do(all_events(self.queue))
         follows = {"": {"queued"}, "queued": {"running", "canceled"}, "lost": {"running"}}
         follows["running"] = {"queued", "lost", *VERDICTS}

@@ -6,7 +6,7 @@ from typing import Any
 from zypher_jobs.contracts.prediction import Prediction, Priority, Status
 from zypher_jobs.queue import PredictionQueue, keys
 from zypher_jobs.queue.payloads import PREDICT, serialize
-from zypher_jobs.queue.scripts import Claim, Claimed, Ended, Finish, load
+from zypher_jobs.queue.scripts import Claim, Claimed, Ended, Finish, source
 
 KEPT_MS = 60_000
 
@@ -33,7 +33,7 @@ async def finish(
 ) -> list[bool]:
     """Finish all of a claim with one status."""
     finishes = [finish_of(c, status, counts_as_attempt=counts, **how) for c in claimed.claims]
-    return await queue.scripts.finish(finishes, retention_ms=KEPT_MS)
+    return (await queue.scripts.finish(finishes, retention_ms=KEPT_MS)).accepted
 
 
 def finish_of(claim: Claim, status: str, **how: Any) -> Finish:
@@ -58,7 +58,7 @@ def finish_of(claim: Claim, status: str, **how: Any) -> Finish:
 async def renew(queue: PredictionQueue, claimed: Claimed, *, lease_ms: int = 5000) -> tuple[set[str], set[str]]:
     """What the lease keeper does: the ids whose lease is lost, and those to be canceled."""
     rows = [part for c in claimed.claims for part in (c.prediction_id, c.queue, c.token, c.attempt)]
-    lost, aborted = await load(queue, "renew")(args=[lease_ms, *rows])
+    lost, aborted = await queue.execute_command("EVAL", source("renew"), 0, lease_ms, *rows)
     return {i.decode() for i in lost}, {i.decode() for i in aborted}
 
 

@@ -13,6 +13,8 @@ from tests.queue.conftest import StartWorker
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.models import ModelRegistry
 from zypher_jobs.queue import PredictionQueue, deserialize, serialize
+from zypher_jobs.queue.scripts import Scripts
+from zypher_jobs.queue.wire import Wire
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
 from zypher_jobs.worker.stock import predict_and_tell, record_end, record_start
@@ -71,10 +73,12 @@ async def test_our_prediction_runs_on_a_stock_worker_with_its_record(
     """Status, times, preview and counts are kept by arq's own hooks, successes and failures alike."""
     good = await queue.submit("mock", {"input": "hello"})
     bad = await queue.submit("mock", {"inptu": "hello"})
+    client = await stock_client(settings)
+    wire = Wire(client.connection_pool)
     worker = Worker(
         [func(predict_and_tell, name="predict")],
-        redis_pool=await stock_client(settings),
-        ctx={"registry": registry, "settings": settings, "worker_id": "stock"},
+        redis_pool=client,
+        ctx={"registry": registry, "settings": settings, "worker_id": "stock", "scripts": Scripts(wire)},
         on_job_start=record_start,
         after_job_end=record_end,
         job_serializer=serialize,
@@ -84,6 +88,7 @@ async def test_our_prediction_runs_on_a_stock_worker_with_its_record(
         handle_signals=False,
     )
     await asyncio.wait_for(worker.async_run(), 10)
+    await wire.aclose()
     await worker.close()
     ended = await queue.prediction(good.prediction_id)
     assert (ended.status, ended.output["input"], ended.worker) == (Status.SUCCEEDED, "hello", "stock")

@@ -37,9 +37,37 @@ async def test_a_lapsed_lease_is_claimed_again_and_the_late_finish_refused(queue
     assert await finish(queue, lost) == [False]
     assert (await queue.prediction(submitted.prediction_id)).status is Status.RUNNING
     assert await finish(queue, again) == [True]
-    assert await finish(queue, again) == [False]
     ended = await queue.prediction(submitted.prediction_id)
     assert (ended.status, ended.attempts, ended.worker) == (Status.SUCCEEDED, 2, "w2")
+    assert await finish(queue, lost) == [False]
+    assert await queue.get(keys.REFUSED) == b"2"
+
+
+async def test_a_report_sent_again_after_its_reply_was_lost_is_accepted_and_changes_nothing(
+    queue: PredictionQueue,
+) -> None:
+    """The worker cannot know that it was written; it is counted once."""
+    submitted = await queue.submit("mock", {"input": "a"})
+    claimed = await claim(queue)
+    assert await finish(queue, claimed) == [True]
+    ended = await queue.prediction(submitted.prediction_id)
+    assert await finish(queue, claimed) == [True]
+    assert await queue.prediction(submitted.prediction_id) == ended
+    assert [count.count for count in (await queue.inspect.overview()).counts] == [1]
+
+
+async def test_a_lost_attempt_is_kept_with_its_worker(queue: PredictionQueue) -> None:
+    """Each attempt's start, end, worker and reason can be read."""
+    submitted = await queue.submit("mock", {"input": "a"})
+    await claim(queue, "w1", lease_ms=1)
+    again = await _claim_when_lapsed(queue)
+    await finish(queue, again, Status.QUEUED, error_code="handed_back", error_message="w2 drained")
+    await finish(queue, await claim(queue, "w3"))
+    ended = await queue.prediction(submitted.prediction_id)
+    told = [(past.number, past.worker, past.error.code) for past in ended.past_attempts]
+    assert told == [(1, "w1", "worker_lost"), (2, "w2", "handed_back")]
+    assert all(past.started_at <= past.finished_at for past in ended.past_attempts)
+    assert (ended.attempts, ended.worker) == (3, "w3")
 
 
 async def test_a_lapsed_lease_that_nobody_took_still_finishes(queue: PredictionQueue) -> None:

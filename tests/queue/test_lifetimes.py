@@ -8,7 +8,7 @@ from zypher_jobs.queue.connection import RedisClient
 from zypher_jobs.settings import Settings
 
 BOUNDED = {
-    *(keys.SYNC_LIST, keys.DEAD, keys.COUNTS, keys.LATENCY, keys.WORKERS, keys.WAKE, keys.EVENTS, keys.ARQ_QUEUE),
+    *(keys.SYNC_LIST, keys.DEAD, keys.COUNTS, keys.LATENCY, keys.WORKERS, keys.REFUSED, keys.EVENTS, keys.ARQ_QUEUE),
     *(keys.listed(status) for status in Status),
     *(keys.TURN + keys.ARQ_QUEUE, keys.TURNS + keys.ARQ_QUEUE),
 }
@@ -32,4 +32,3 @@ async def test_every_key_has_a_lifetime_or_a_bound(
     for name in names:
         assert name in BOUNDED or await queue.pttl(name) > 0, name
     assert await queue.zcard(keys.listed(Status.RUNNING)) == 0
-    assert await redis.llen(keys.WAKE) <= 1

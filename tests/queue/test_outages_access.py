@@ -34,7 +34,7 @@ async def test_an_acl_user_with_a_password_and_a_database(
     """No more rights than its own keys, and no administration; everything is in the database that was named."""
     server, port = tcp_server
     admin: Any = Redis(unix_socket_path=str(server.socket_path))
-    keys = ("~arq:*", "~zypher:*", "&zypher:done:*")
+    keys = ("~arq:*", "~zypher:*", "&zypher:*")
     await admin.execute_command("ACL", "SETUSER", "zypher", "on", ">p@ss/word", *keys, "+@all", "-@admin")
     await admin.execute_command("ACL", "SETUSER", "default", "resetpass", ">of-the-administrator")
     url = f"redis://zypher:p%40ss%2Fword@127.0.0.1:{port}/3"

@@ -7,7 +7,7 @@ import pytest
 from tests.queue.conftest import StartWorker
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.errors import RedisUnavailable, UnknownPrediction
-from zypher_jobs.queue import PredictionQueue
+from zypher_jobs.queue import PredictionQueue, keys
 from zypher_jobs.queue.connection import RedisClient
 from zypher_jobs.queue.embedded import EmbeddedServer
 from zypher_jobs.settings import Settings
@@ -68,7 +68,7 @@ async def test_waiters_learn_that_redis_went_away_and_can_wait_again(
 async def somebody_listens(queue: PredictionQueue) -> bool:
     """What the server says of the subscriptions."""
     redis: RedisClient = queue
-    return bool(await redis.pubsub_channels())
+    return bool(await redis.pubsub_channels(f"{keys.DONE}*"))
 
 
 async def nobody_listens(queue: PredictionQueue) -> bool:

@@ -48,6 +48,17 @@ class PredictionFailure(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
+class PastAttempt(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt after which the prediction went back to its queue."""
+
+    number: int
+    started_at: datetime
+    finished_at: datetime
+    worker: str = ""
+    error: PredictionFailure
+    """Why it was not the last: the model's error, ``worker_lost``, or ``handed_back`` by a worker that drained."""
+
+
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """All that a caller may know of one prediction."""
 
@@ -84,6 +95,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     output_bytes: int = 0
     replay_of: str | None = None
     """The prediction that this one repeats."""
+    past_attempts: list[PastAttempt] = []
+    """Those before the last one, oldest first."""
 
 
 class PredictionSummary(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from zypher_jobs.queue.scripts import New, Scripts, Submission, Submitted
 from zypher_jobs.queue.submitter import Submitter
 from zypher_jobs.queue.synchronous import record_of
 from zypher_jobs.queue.waiters import Waiters
+from zypher_jobs.queue.wire import Wire
 from zypher_jobs.settings import Settings
 
 UNKNOWN_DRAIN_S = 30.0
@@ -55,12 +56,16 @@ class PredictionQueue(ArqRedis):
     @cached_property
     def inspect(self) -> Inspector:
         """The reads over the same connections."""
-        return Inspector(self)
+        return Inspector(self, self._wire)
 
     @cached_property
     def scripts(self) -> Scripts:
         """The writes over the same connections."""
-        return Scripts(self)
+        return Scripts(self._wire)
+
+    @cached_property
+    def _wire(self) -> Wire:
+        return Wire(self.connection_pool)
 
     @cached_property
     def _submitter(self) -> Submitter:
@@ -68,7 +73,7 @@ class PredictionQueue(ArqRedis):
 
     @cached_property
     def _waiters(self) -> Waiters:
-        return Waiters(self)
+        return Waiters(self.connection_pool, self.inspect)
 
     async def submit(
         self,
@@ -130,17 +135,9 @@ class PredictionQueue(ArqRedis):
 
         Raises ``UnknownPrediction``.
         """
-        loop_time = asyncio.get_running_loop().time
-        deadline = loop_time() + timeout_s
         if timeout_s <= 0:
             return await self.prediction(prediction_id)
-        async with self._waiters.listening(prediction_id) as woken:
-            while True:
-                prediction = await self.prediction(prediction_id)
-                remaining_s = deadline - loop_time()
-                if prediction.status.is_terminal or remaining_s <= 0:
-                    return prediction
-                await woken(remaining_s)
+        return await self._waiters.wait(prediction_id, timeout_s)
 
     async def cancel(self, prediction_id: str) -> Prediction:
         """Cancel it: at once if it waits; if it runs, its worker learns of it within a second.
@@ -166,11 +163,8 @@ class PredictionQueue(ArqRedis):
         """Workers claim of it again."""
         redis: RedisClient = self
         with redis_errors():
-            async with redis.pipeline(transaction=True) as pipe:
-                pipe.srem(keys.PAUSED, keys.QUEUES[priority])
-                pipe.lpush(keys.WAKE, "1")
-                pipe.ltrim(keys.WAKE, 0, 0)
-                await pipe.execute()
+            await redis.srem(keys.PAUSED, keys.QUEUES[priority])
+            await self.scripts.wake()
 
     async def replay(self, prediction_id: str) -> Prediction:
         """A new prediction with the input of one that ended; a dead letter is one no longer.
@@ -217,8 +211,9 @@ class PredictionQueue(ArqRedis):
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         """Close the connections, those of waiters too."""
-        if "_waiters" in self.__dict__:
-            await self._waiters.aclose()
+        for name in ("_waiters", "_wire"):
+            if name in self.__dict__:
+                await getattr(self, name).aclose()
         await super().aclose(close_connection_pool)
 
     def _submission(
@@ -251,7 +246,7 @@ class PredictionQueue(ArqRedis):
             input_preview[:PREVIEW_CHARS],
             input_bytes,
             keys.JOB_TTL_MS + self.retention_ms,
-            0 if expires_in_s is None else now_ms + int(expires_in_s * 1000),
+            0 if expires_in_s is None else max(1, int(expires_in_s * 1000)),
             self.depth_limit,
             replay_of,
         )
@@ -259,8 +254,8 @@ class PredictionQueue(ArqRedis):
 
     async def _answer(self, new: New, submitted: Submitted) -> Prediction:
         if submitted.state < 0:
-            drain_s = UNKNOWN_DRAIN_S if submitted.ahead < 0 else max(1.0, submitted.ahead / 1000)
-            raise QueueFull(new.queue, depth=submitted.at, limit=new.depth_limit, retry_after_s=drain_s)
+            drain_s = UNKNOWN_DRAIN_S if submitted.room_in_ms < 0 else max(1.0, submitted.room_in_ms / 1000)
+            raise QueueFull(new.queue, depth=submitted.ahead, limit=new.depth_limit, retry_after_s=drain_s)
         if submitted.state == 0:
             return await self.prediction(new.prediction_id)
         return Prediction(
@@ -268,11 +263,11 @@ class PredictionQueue(ArqRedis):
             status=Status.QUEUED,
             model=new.model,
             mode=Mode.ASYNC,
-            queue_position=submitted.ahead,
-            created_at=instant(submitted.at),
+            queue_position=max(0, submitted.ahead),
+            created_at=instant(submitted.now_ms),
             version=new.version,
             priority=PRIORITIES[new.queue],
-            deadline_at=instant(new.deadline_ms or None),
+            deadline_at=instant(submitted.now_ms + new.expires_in_ms) if new.expires_in_ms else None,
             input_bytes=new.input_bytes,
             replay_of=new.replay_of or None,
         )

@@ -15,8 +15,9 @@ from zypher_jobs.errors import UnknownPrediction
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.connection import RedisClient, connect, redis_errors
 from zypher_jobs.queue.figures import counts_of, latencies_of
-from zypher_jobs.queue.records import dead_letter_of, instant, prediction_of, summary_of
-from zypher_jobs.queue.scripts import load
+from zypher_jobs.queue.records import dead_letter_of, instant, prediction_of, summary_of, texts
+from zypher_jobs.queue.scripts import source
+from zypher_jobs.queue.wire import Script, Wire
 
 GROUPED = 2_000
 """Newest dead letters that are read to group them by error."""
@@ -38,10 +39,12 @@ class Inspector:
     Every call raises ``RedisUnavailable`` when Redis does not answer in the client's time-out.
     """
 
-    def __init__(self, redis: RedisClient) -> None:
+    def __init__(self, redis: RedisClient, wire: Wire | None = None) -> None:
+        """``wire`` is the client's own, if it has one."""
         self._redis = redis
-        self._overview = load(redis, "overview")
-        self._read = load(redis, "read")
+        self._wire = Wire(redis.connection_pool) if wire is None else wire
+        self._overview = Script(self._wire, source("overview"))
+        self._read = Script(self._wire, source("read"))
 
     @classmethod
     def from_url(cls, url: str, *, timeout_s: float = 1.5) -> "Inspector":
@@ -58,13 +61,15 @@ class Inspector:
     async def prediction(self, prediction_id: str) -> Prediction:
         """All that is known of one prediction; raises ``UnknownPrediction``."""
         with redis_errors():
-            flat, result, ahead, ended, over_ms = await self._read(args=[prediction_id])
+            flat, result, ahead, ended, over_ms = await self._read(args=(prediction_id,))
         if not flat:
             raise UnknownPrediction(prediction_id)
+        fields: dict[bytes, bytes] = dict(zip(flat[::2], flat[1::2], strict=True))
         return prediction_of(
             prediction_id,
-            dict(zip(flat[::2], flat[1::2], strict=True)),
+            texts(fields),
             result,
+            sync_output=fields.get(b"output"),
             ahead=None if ahead < 0 else ahead,
             ended_per_s=ended / over_ms * 1000 if over_ms else 0,
         )
@@ -142,6 +147,7 @@ class Inspector:
 
     async def aclose(self) -> None:
         """Close the client."""
+        await self._wire.aclose()
         await self._redis.aclose()
 
     async def _newest(self, lists: Sequence[str], *, before: str | None, limit: int) -> list[tuple[str, int]]:

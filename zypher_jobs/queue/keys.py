@@ -8,7 +8,7 @@ arq's own, in arq's format (names repeated here so that reading the queue does n
 ``arq:in-progress:{id}``        string  the lease                            claim, renew; the fencing token
 ``arq:retry:{id}``              string  ``JOB_TTL_MS``                       claim; attempts begun
 ``arq:result:{id}``             string  retention                            finish
-``arq:abort``                   zset    trimmed by age at each renewal       cancel, arq's ``Job.abort``; id → when
+``arq:abort``                   zset    trimmed by age at each heartbeat      cancel, arq's ``Job.abort``; id → when
 ==============================  ======  ===================================  =====================================
 
 The score of an id in its queue says when it is due, in ms. What waits has a *turn* below ``TURNS_END`` instead, always
@@ -20,21 +20,23 @@ Ours:
 ==============================  ======  ===================================  =====================================
 ``zypher:prediction:{id}``      hash    ``JOB_TTL_MS`` + retention, then     submit, claim, finish, record
                                         retention from the finish
-``zypher:list:{status}``        zset    retention; dead and waiting as long  submit, claim, finish; id → created ms
-                                        as they are
+``zypher:list:{status}``        zset    what has a record; those whose       submit, claim, finish; id → created ms
+                                        record ended go as others come
 ``zypher:list:sync``            zset    ``SYNC_RECORDS_KEPT`` newest         record; id → created ms
 ``zypher:dead``                 zset    ``DEAD_LETTERS_KEPT`` newest         finish, replay, drop; id → finished ms
 ``zypher:turn:{queue}``         string  one number a queue                   claim; the turn that is being served
 ``zypher:turns:{queue}``        zset    callers with something waiting       submit, claim; caller → its next turn
 ``zypher:paused``               set     queues                               pause, resume
 ``zypher:deadlines``            zset    what waits with a deadline           submit, claim, finish; id → deadline ms
-``zypher:rate:{10 s}``          string  ``RATE_TTL_MS``                      finish; predictions that ended
+``zypher:rate:{queue}:{2 s}``   string  ``RATE_TTL_MS``                      finish; predictions that ended
 ``zypher:counts``               hash    models by modes by statuses          finish, record
 ``zypher:latency``              hash    models by modes by kinds by buckets  finish, record
 ``zypher:events``               stream  ``EVENTS_KEPT`` newest               submit, claim, finish, cancel
 ``zypher:workers``              zset    trimmed by age at each heartbeat     lease keeper; id → last seen ms
 ``zypher:worker:{id}``          string  ``HEARTBEAT_TTL_S``                  lease keeper
-``zypher:wake``                 list    one token                            submit, finish (handed back), resume
+``zypher:idle``                 hash    ``IDLE_TTL_MS``; idle workers        claim, finish; submit takes them off
+``zypher:refused``              string  one number                           finish; those that came too late
+``zypher:work:{worker id}``     channel no data kept                         submit (what it is handed); empty: look
 ``zypher:done:{id}``            channel no data kept                         finish, cancel, record
 ==============================  ======  ===================================  =====================================
 """
@@ -69,7 +71,11 @@ LATENCY = "zypher:latency"
 EVENTS = "zypher:events"
 WORKERS = "zypher:workers"
 WORKER = "zypher:worker:"
-WAKE = "zypher:wake"
+IDLE = "zypher:idle"
+REFUSED = "zypher:refused"
+NOTHING = "zypher:nothing"
+"""Never written; a first write that does nothing."""
+WORK = "zypher:work:"
 DONE = "zypher:done:"
 
 JOB_TTL_MS = 7 * 86_400_000
@@ -79,9 +85,22 @@ DEAD_TTL_MS = 30 * 86_400_000
 DEAD_LETTERS_KEPT = 100_000
 SYNC_RECORDS_KEPT = 20_000
 """Records of synchronous predictions; their rate has no bound but the model's speed, so their number has."""
-EVENTS_KEPT = 50_000
-RATE_BUCKET_MS = 10_000
-RATE_TTL_MS = 120_000
+EVENTS_KEPT = 20_000
+"""Entries of the stream."""
+EVENTS_AT_ONCE = 100
+"""Events in one entry at most: the stream's bound in bytes is a few hundred MB when each is full."""
+RATE_BUCKET_MS = 2_000
+RATE_BUCKETS = 10
+"""The rate at which a queue's predictions end is that of the last 18 to 20 s."""
+RATE_TTL_MS = 60_000
+IDLE_TTL_MS = 60_000
+ABORT_KEPT_MS = 3_600_000
+HANDED_BYTES = 65_536
+"""A larger job waits in the queue: what is handed over travels as a message."""
+MESSAGE_BYTES = 1_048_576
+"""Jobs in one message to a worker at most: Redis cuts off a listener with more than 32 MB before it."""
+ANNOUNCED_BYTES = 16_384
+"""A larger result is read by those who waited for it: 500 may end at once."""
 TURNS_END = 1_000_000_000_000
 """Turns are below, times (Unix ms) above: 2001-09-09."""
 HEARTBEAT_TTL_S = 5.0
@@ -111,6 +130,11 @@ def listed(status: Status) -> str:
 def worker(worker_id: str) -> str:
     """A worker's last heartbeat, MessagePack of ``WorkerStats``."""
     return WORKER + worker_id
+
+
+def work(worker_id: str) -> str:
+    """The channel on which an idle worker is handed predictions."""
+    return WORK + worker_id
 
 
 def done(prediction_id: str) -> str:

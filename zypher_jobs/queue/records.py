@@ -9,6 +9,7 @@ import msgspec
 from zypher_jobs.contracts.prediction import (
     DeadLetter,
     Mode,
+    PastAttempt,
     Prediction,
     PredictionFailure,
     PredictionSummary,
@@ -20,6 +21,20 @@ from zypher_jobs.queue.payloads import deserialize
 
 PRIORITIES = {queue: priority for priority, queue in keys.QUEUES.items()}
 """The reverse of ``keys.QUEUES``."""
+
+
+class StoredAttempt(msgspec.Struct):
+    """One attempt that was not the last, as the scripts write it."""
+
+    started_at_ms: int
+    finished_at_ms: int
+    worker: str = ""
+    error_code: str = ""
+    error_message: str = ""
+
+
+_ATTEMPT = "attempt:"
+_decode_attempt = msgspec.json.Decoder(StoredAttempt, strict=False).decode
 
 
 class Stored(msgspec.Struct, kw_only=True):
@@ -68,19 +83,29 @@ class Stored(msgspec.Struct, kw_only=True):
         return None if self.run_us is None else self.run_us / 1000
 
 
-def read_record(fields: Mapping[bytes, bytes]) -> Stored:
-    """The fields of a hash; raises ``msgspec.ValidationError`` for one that Zypher did not write."""
-    text = {name.decode(): value.decode(errors="replace") for name, value in fields.items() if name != b"output"}
-    return msgspec.convert(text, Stored, strict=False)
+def texts(fields: Mapping[bytes, bytes]) -> dict[str, str]:
+    """The fields of a record's hash as text; ``output``, which is none, is left out."""
+    return {name.decode(): value.decode(errors="replace") for name, value in fields.items() if name != b"output"}
+
+
+def read_record(fields: Mapping[str, str]) -> Stored:
+    """A record; raises ``msgspec.ValidationError`` for one that Zypher did not write."""
+    return msgspec.convert(fields, Stored, strict=False)
+
+
+def has_ended(fields: Mapping[bytes, bytes], result: bytes | None) -> bool:
+    """Whether a prediction is terminal; a result alone says so too, see ``prediction_of``."""
+    return result is not None or Status(fields[b"status"].decode()).is_terminal
 
 
 def prediction_of(
     prediction_id: str,
-    fields: Mapping[bytes, bytes],
+    fields: Mapping[str, str],
     result: bytes | None,
     *,
-    ahead: int | None,
-    ended_per_s: float,
+    sync_output: bytes | None = None,
+    ahead: int | None = None,
+    ended_per_s: float = 0,
 ) -> Prediction:
     """All that a caller may know; ``result`` is arq's, ``ahead`` how many are claimed before it."""
     record = read_record(fields)
@@ -94,8 +119,8 @@ def prediction_of(
             output = stored["r"]
         elif error is None:
             error = PredictionFailure(code=getattr(stored["r"], "code", "model_error"), message=str(stored["r"]))
-    elif b"output" in fields:
-        output = msgspec.msgpack.decode(fields[b"output"])
+    elif sync_output is not None:
+        output = msgspec.msgpack.decode(sync_output)
     return Prediction(
         prediction_id=prediction_id,
         status=status,
@@ -119,12 +144,13 @@ def prediction_of(
         wait_ms=record.wait_ms,
         run_ms=record.run_ms,
         worker=record.worker,
+        past_attempts=_past_attempts(fields) if record.attempts > 1 or not record.attempts else [],
     )
 
 
 def dead_letter_of(prediction_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
     """What an operator sees of one out of attempts."""
-    record = read_record(fields)
+    record = read_record(texts(fields))
     return DeadLetter(
         prediction_id=prediction_id,
         model=record.model,
@@ -143,7 +169,7 @@ def dead_letter_of(prediction_id: str, fields: Mapping[bytes, bytes]) -> DeadLet
 
 def summary_of(prediction_id: str, fields: Mapping[bytes, bytes]) -> PredictionSummary:
     """One line of a list."""
-    record = read_record(fields)
+    record = read_record(texts(fields))
     return PredictionSummary(
         prediction_id=prediction_id,
         status=record.status,
@@ -160,6 +186,20 @@ def summary_of(prediction_id: str, fields: Mapping[bytes, bytes]) -> PredictionS
         run_ms=record.run_ms,
         worker=record.worker,
     )
+
+
+def _past_attempts(fields: Mapping[str, str]) -> list[PastAttempt]:
+    found = [(int(name.removeprefix(_ATTEMPT)), text) for name, text in fields.items() if name.startswith(_ATTEMPT)]
+    return [
+        PastAttempt(
+            number=number,
+            started_at=instant(stored.started_at_ms),
+            finished_at=instant(stored.finished_at_ms),
+            worker=stored.worker,
+            error=PredictionFailure(code=stored.error_code, message=stored.error_message),
+        )
+        for number, stored in ((number, _decode_attempt(text)) for number, text in sorted(found))
+    ]
 
 
 @overload

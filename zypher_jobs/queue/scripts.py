@@ -1,23 +1,24 @@
 """One typed async function for each Lua script; the scripts' own headers say what they do and promise."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from itertools import count
-from typing import Any, cast
 
 import msgspec
 
 from zypher_jobs.queue import keys
-from zypher_jobs.queue.connection import RedisClient
+from zypher_jobs.queue.frames import unframe
+from zypher_jobs.queue.wire import Script, Wire
 
-Script = Callable[..., Awaitable[Any]]
 _PREPENDED = {
-    "finish": ("tally",),
+    "submit": ("frame", "idle"),
+    "claim": ("frame", "idle", "register", "take"),
+    "expire": ("frame", "take"),
+    "finish": ("frame", "idle", "register", "announce", "tally"),
     "record": ("tally",),
     "cancel": ("tally",),
-    "claim": ("take",),
-    "expire": ("take",),
+    "wake": ("frame", "idle"),
 }
 _NAMES = {
     "JOB": keys.ARQ_JOB,
@@ -37,19 +38,30 @@ _NAMES = {
     "COUNTS": keys.COUNTS,
     "LATENCY": keys.LATENCY,
     "EVENTS": keys.EVENTS,
-    "WAKE": keys.WAKE,
+    "IDLE": keys.IDLE,
+    "NOTHING": keys.NOTHING,
+    "REFUSED": keys.REFUSED,
+    "WORKERS": keys.WORKERS,
+    "WORK": keys.WORK,
     "DONE": keys.DONE,
 }
 _NUMBERS = {
     "TURNS_END": keys.TURNS_END,
     "ANY_TIME": 2**53,
     "EVENTS_KEPT": keys.EVENTS_KEPT,
+    "EVENTS_AT_ONCE": keys.EVENTS_AT_ONCE,
     "DEAD_LETTERS_KEPT": keys.DEAD_LETTERS_KEPT,
     "RATE_BUCKET_MS": keys.RATE_BUCKET_MS,
     "RATE_TTL_MS": keys.RATE_TTL_MS,
-    "JOB_TTL_MS": keys.JOB_TTL_MS,
+    "RATE_BUCKETS": keys.RATE_BUCKETS,
+    "IDLE_TTL_MS": keys.IDLE_TTL_MS,
+    "ABORT_KEPT_MS": keys.ABORT_KEPT_MS,
+    "HANDED_BYTES": keys.HANDED_BYTES,
+    "MESSAGE_BYTES": keys.MESSAGE_BYTES,
+    "ANNOUNCED_BYTES": keys.ANNOUNCED_BYTES,
 }
 _places = count()
+_IDLE, _COMING = 1, 2
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -65,8 +77,8 @@ class New(msgspec.Struct, frozen=True, array_like=True):
     input_preview: str = ""
     input_bytes: int = 0
     record_ttl_ms: int = keys.JOB_TTL_MS
-    deadline_ms: int = 0
-    """Unix ms after which it is not begun; 0 is none."""
+    expires_in_ms: int = 0
+    """After so long it is not begun; 0 is never."""
     depth_limit: int = 0
     """Predictions that may wait in the queue; 0 is no limit."""
     replay_of: str = ""
@@ -79,19 +91,21 @@ class Submission(msgspec.Struct, frozen=True):
     job: bytes
 
 
-class Submitted(msgspec.Struct, frozen=True, array_like=True):
+class Submitted(msgspec.Struct, frozen=True, gc=False):
     """What became of one submission."""
 
     state: int
-    """1 queued, 0 known already, -1 the queue is full."""
-    at: int
-    """Created at, Unix ms; the queue's depth if it is full."""
+    """1 queued or handed to a worker, 0 known already, -1 the queue is full."""
+    now_ms: int
+    """The server's clock."""
     ahead: int
-    """Predictions ahead; ms until there is room (-1: unknown) if the queue is full."""
+    """Predictions ahead, -1 if a worker has it already; created ms if it is known; the queue's depth if it is full."""
+    room_in_ms: int
+    """Until there is room in a full queue; -1: unknown."""
 
 
-class Claim(msgspec.Struct, frozen=True):
-    """One prediction taken under a lease."""
+class Claim(msgspec.Struct, array_like=True):
+    """One prediction taken under a lease, in the order of ``take.lua``."""
 
     prediction_id: str
     queue: str
@@ -99,14 +113,18 @@ class Claim(msgspec.Struct, frozen=True):
     """Its turn, or when it was due in Unix ms."""
     attempt: int
     token: str
-    job: bytes | None
-    """arq's job; ``None`` when it outlived its lifetime in Redis."""
+    job_bytes: int
+    """-1 when the job outlived its lifetime in Redis."""
     lost: int
-    """Attempts before this one whose worker never reported back."""
+    """Attempts before this one whose worker died with them."""
     expired: bool
     """Whether its deadline has passed."""
     aborted_at_ms: int
     """It is canceled if it was enqueued before this; 0: nobody asked."""
+    created_at_ms: int
+    """On the server's clock; 0 for a job of arq's own client."""
+    job: bytes | None = None
+    """arq's job, out of the same frame."""
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -117,6 +135,29 @@ class Claimed(msgspec.Struct, frozen=True):
     next_due_ms: int | None
     """Until the next deferred prediction is due; ``None`` when none is, or when there was no room to look."""
     claims: list[Claim]
+    is_idle: bool = False
+    """Whether the worker stands idle now, to be handed what comes."""
+    is_coming: bool = False
+    """Nothing was taken: it was idle, and a message with something is on its way."""
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """The answer to one report."""
+
+    accepted: list[bool]
+    """For each end; ``False``: its lease was no longer the worker's."""
+    is_idle: bool
+    """Whether the worker stands idle now."""
+    next_due_ms: int | None
+
+
+class Idle(msgspec.Struct, frozen=True):
+    """A worker as it wants to stand idle once its finishes are written."""
+
+    worker_id: str
+    lease_ms: int
+    places: int
+    queues: Sequence[str]
 
 
 class Ended(msgspec.Struct, frozen=True, array_like=True):
@@ -146,6 +187,7 @@ class Ended(msgspec.Struct, frozen=True, array_like=True):
     counts_as_attempt: bool = True
     is_dead: bool = False
     """Whether it becomes a dead letter."""
+    total_bucket: int = 0
 
 
 class Finish(msgspec.Struct, frozen=True):
@@ -166,6 +208,7 @@ class Recorded(msgspec.Struct, frozen=True, array_like=True):
     wait_us: int
     run_bucket: int
     run_us: int
+    total_bucket: int
     created_at_ms: int
     fields: list[str | int] | None
     """Field, value, … of the record; ``None`` only counts the prediction."""
@@ -179,82 +222,116 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Scripts:
-    """The scripts over one client. They raise redis-py's errors; wrap calls in ``connection.redis_errors``."""
+    """The scripts over one wire. They raise redis-py's errors; wrap calls in ``connection.redis_errors``."""
 
-    def __init__(self, redis: RedisClient) -> None:
-        self._redis = redis
-        self._submit = load(redis, "submit")
-        self._claim = load(redis, "claim")
-        self._expire = load(redis, "expire")
-        self._finish = load(redis, "finish")
-        self._cancel = load(redis, "cancel")
-        self._forget = load(redis, "forget")
-        self._record = load(redis, "record")
+    def __init__(self, wire: Wire) -> None:
+        self._submit = Script(wire, source("submit"))
+        self._claim = Script(wire, source("claim"))
+        self._expire = Script(wire, source("expire"))
+        self._finish = Script(wire, source("finish"))
+        self._cancel = Script(wire, source("cancel"))
+        self._forget = Script(wire, source("forget"))
+        self._record = Script(wire, source("record"))
+        self._wake = Script(wire, source("wake"))
 
     async def submit(self, submissions: Sequence[Submission]) -> list[Submitted]:
-        """Queue predictions; for each what became of it."""
+        """Queue predictions, or hand them to idle workers; for each what became of it."""
         news, jobs = [s.new for s in submissions], [s.job for s in submissions]
-        reply = await self._submit(args=[_encode(news), keys.JOB_TTL_MS, *jobs])
-        return [Submitted(*row) for row in reply]
+        now_ms, *flat = await self._submit(args=(_encode(news), keys.JOB_TTL_MS, *jobs))
+        return [Submitted(flat[at], now_ms, flat[at + 1], flat[at + 2]) for at in range(0, len(flat), 3)]
 
-    async def claim(self, *, queues: Sequence[str], worker_id: str, room: int, lease_ms: int) -> Claimed:
-        """Take up to ``room`` due predictions of some arq queues, in order of preference."""
-        reply = await self._claim(keys=queues, args=[worker_id, room, lease_ms, keys.JOB_TTL_MS, next(_places) % 10])
-        return _claimed(reply)
+    async def claim(
+        self,
+        *,
+        queues: Sequence[str],
+        worker_id: str,
+        room: int,
+        lease_ms: int,
+        idle_places: int = 0,
+        was_idle: bool = False,
+    ) -> Claimed:
+        """Take up to ``room`` due predictions of some arq queues, in order of preference.
+
+        With ``idle_places`` the worker stands idle for what is left of them if it found less than ``room``;
+        ``was_idle``: it believes that it stood so.
+        """
+        now_ms, next_due_ms, state, rows = await self._claim(
+            keys=queues,
+            args=(
+                *(worker_id, room, lease_ms, keys.JOB_TTL_MS, next(_places) % 10),
+                *(idle_places, "idle" if was_idle else ""),
+            ),
+        )
+        return Claimed(
+            now_ms, None if next_due_ms < 0 else next_due_ms, claims_of(rows), state == _IDLE, state == _COMING
+        )
 
     async def expire(self, *, worker_id: str, room: int, lease_ms: int) -> Claimed:
         """Take up to ``room`` predictions that waited past their deadline."""
-        return _claimed(await self._expire(args=[worker_id, room, lease_ms, keys.JOB_TTL_MS]))
+        now_ms, rows = await self._expire(
+            keys=list(keys.QUEUES.values()), args=(worker_id, room, lease_ms, keys.JOB_TTL_MS)
+        )
+        return Claimed(now_ms, None, claims_of(rows))
 
-    async def wake_up(self, timeout_s: float) -> None:
-        """Until something is submitted or handed back, at most ``timeout_s`` (less than the client's own time-out)."""
-        await self._redis.execute_command("BLPOP", keys.WAKE, timeout_s)
-
-    async def finish(self, finishes: Sequence[Finish], *, retention_ms: int) -> list[bool]:
-        """End attempts; for each whether it was accepted (``False``: its lease was no longer the worker's)."""
+    async def finish(self, finishes: Sequence[Finish], *, retention_ms: int, idle: Idle | None = None) -> Finished:
+        """End attempts; ``idle`` is how the worker wants to stand when nothing is due."""
+        worker_id, lease_ms, places, queues = ("", 0, 0, ()) if idle is None else msgspec.structs.astuple(idle)
         ended, results = [f.ended for f in finishes], [f.result for f in finishes]
-        reply = await self._finish(args=[retention_ms, keys.DEAD_TTL_MS, _encode(ended), *results])
-        return [accepted == 1 for accepted in reply]
+        accepted, is_idle, next_due_ms = await self._finish(
+            keys=queues,
+            args=(retention_ms, keys.DEAD_TTL_MS, worker_id, lease_ms, places, _encode(ended), *results),
+        )
+        return Finished([each == 1 for each in accepted], is_idle == 1, None if next_due_ms < 0 else next_due_ms)
 
     async def cancel(self, prediction_id: str, *, result: bytes, retention_ms: int) -> str | None:
         """Cancel one prediction; the status it has now, ``running`` while it stops, ``None`` when it is unknown."""
-        status = await self._cancel(args=[prediction_id, result, retention_ms])
+        status = await self._cancel(args=(prediction_id, result, retention_ms))
         return None if status is None else status.decode()
 
     async def forget(self, prediction_ids: Sequence[str], *, how: str) -> int:
         """``drop`` dead letters, or mark them as ``replayed``; how many there were."""
-        return await self._forget(args=[how, *prediction_ids])
+        return await self._forget(args=(how, *prediction_ids))
 
     async def record(self, records: Sequence[Record], *, retention_ms: int) -> int:
         """Record predictions that ended outside a lease; how many records were written."""
         recorded, outputs = [r.recorded for r in records], [r.output for r in records]
-        return await self._record(args=[retention_ms, keys.SYNC_RECORDS_KEPT, _encode(recorded), *outputs])
+        return await self._record(args=(retention_ms, keys.SYNC_RECORDS_KEPT, _encode(recorded), *outputs))
+
+    async def wake(self) -> None:
+        """Have idle workers look for themselves."""
+        await self._wake()
 
 
-def _claimed(reply: Any) -> Claimed:
-    now_ms, next_due_ms, *rows = reply
-    return Claimed(
-        now_ms,
-        None if next_due_ms < 0 else next_due_ms,
-        [
-            Claim(r[0].decode(), r[1].decode(), int(r[2]), r[3], r[4].decode(), r[5], r[6], r[7] == 1, r[8])
-            for r in rows
-        ],
-    )
+def claims_of(rows: bytes) -> list[Claim]:
+    """The rows of a frame, each with its job."""
+    return _with_jobs(*unframe(rows, _decode_rows)) if rows else []
 
 
-def load(redis: RedisClient, name: str) -> Script:
-    """A script as a function of ``keys`` and ``args``: by its digest, and with its text where the server lacks it."""
-    return cast("Script", redis.register_script(source(name)))
+def handed_of(message: bytes) -> Claimed:
+    """What a worker was handed: a message of ``submit.lua``."""
+    (now_ms, claims), at = unframe(message, _decode_handed)
+    return Claimed(now_ms, None, _with_jobs(claims, at))
+
+
+def _with_jobs(claims: list[Claim], jobs: memoryview) -> list[Claim]:
+    at = 0
+    for claim in claims:
+        if claim.job_bytes >= 0:
+            claim.job = bytes(jobs[at : at + claim.job_bytes])
+            at += claim.job_bytes
+    return claims
+
+
+_decode_rows = msgspec.msgpack.Decoder(list[Claim]).decode
+_decode_handed = msgspec.msgpack.Decoder(tuple[int, list[Claim]]).decode
 
 
 @cache
 def source(name: str) -> str:
-    """The text of a script, after the names of keys and what it calls."""
+    """The text of a script, after the names of keys and the parts that it calls."""
     folder = files("zypher_jobs.queue") / "scripts"
     names = [f"local {name} = '{value}'" for name, value in _NAMES.items()]
     numbers = [f"local {name} = {value}" for name, value in _NUMBERS.items()]
-    parts = [
-        (folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("common", *_PREPENDED.get(name, ()), name)
-    ]
-    return "\n".join([*names, *numbers, *parts])
+    parts = [f"parts/{part}.lua" for part in ("common", *_PREPENDED.get(name, ()))]
+    texts = [(folder / part).read_text(encoding="utf-8") for part in (*parts, f"{name}.lua")]
+    return "\n".join([*names, *numbers, *texts])

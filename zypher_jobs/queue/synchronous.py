@@ -16,7 +16,7 @@ def record_of(outcome: SyncOutcome) -> Record:
     kept = outcome.keep_record
     recorded = Recorded(
         *(outcome.prediction_id, outcome.model, Mode.SYNC, outcome.status),
-        *(bucket_of(wait_ms), wait_ms * 1000, bucket_of(outcome.run_ms), run_us),
+        *(bucket_of(wait_ms), wait_ms * 1000, bucket_of(outcome.run_ms), run_us, bucket_of(wait_ms + outcome.run_ms)),
         outcome.created_at_ms,
         _fields(outcome, run_us) if kept else None,
     )

@@ -1,150 +1,117 @@
-"""Callers that wait for predictions: one subscribed connection for all of a process's waiters."""
+"""Callers that wait for predictions: one connection for all of a process's waiters.
+
+A waiter subscribes to its prediction's channel and reads the prediction in one write, so that nothing ends between the
+look and the listening; the message that ends the wait brings what there is to know.
+"""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from typing import Any
 
-from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+import msgspec
+from redis.exceptions import ConnectionError as RedisConnectionError
 
-from zypher_jobs.errors import RedisUnavailable
+from zypher_jobs.contracts.prediction import Prediction
+from zypher_jobs.errors import UnknownPrediction
 from zypher_jobs.queue import keys
-from zypher_jobs.queue.connection import RedisClient, connection_options, redis_errors
+from zypher_jobs.queue.connection import redis_errors
+from zypher_jobs.queue.frames import unframe
+from zypher_jobs.queue.inspect import Inspector
+from zypher_jobs.queue.records import has_ended, prediction_of, texts
+from zypher_jobs.queue.scripts import source
+from zypher_jobs.queue.wire import Link, Script, Wire
 
-_LISTEN_S = 5.0
-
-
-class _Channel:
-    """One prediction's channel: whether the server confirmed it, and what to set when something may have changed."""
-
-    def __init__(self) -> None:
-        self.confirmed = asyncio.Event()
-        self.changed: set[asyncio.Event] = set()
-        self.error: BaseException | None = None
+_decode_fields = msgspec.msgpack.Decoder(list[str]).decode
+Waiting = asyncio.Future[bytes]
 
 
 class Waiters:
-    """Wakes waiters by the channel that the finish script publishes on.
+    """Wakes waiters by the channels that the finish script publishes on."""
 
-    After a lost connection redis-py subscribes anew; each repeated confirmation wakes the channel's waiters to look
-    again, so that a finish in the gap is not missed.
-    """
+    def __init__(self, pool: Any, inspect: Inspector) -> None:
+        """``inspect`` reads what is too large for a message."""
+        self._wire = Wire(pool, lost=self._lost)
+        self._inspect = inspect
+        self._look = Script(self._wire, source("look"))
+        self._waiting: dict[str, set[Waiting]] = {}
 
-    def __init__(self, redis: RedisClient) -> None:
-        self._pubsub = redis.pubsub()
-        self._answer_s: float | None = connection_options(redis).get("socket_timeout")
-        self._lock = asyncio.Lock()
-        self._channels: dict[bytes, _Channel] = {}
-        self._reader: asyncio.Task[None] | None = None
+    async def wait(self, prediction_id: str, timeout_s: float) -> Prediction:
+        """The prediction as soon as it is terminal, or as it stands after ``timeout_s``.
 
-    @asynccontextmanager
-    async def listening(self, prediction_id: str) -> AsyncGenerator[Callable[[float], Awaitable[None]]]:
-        """Subscribed while inside: look at the prediction, then await what it yields, with seconds to wait at most.
-
-        It returns when the prediction may have ended, or at the time-out; raises ``RedisUnavailable`` when the
-        connection was lost and could not be made again.
+        Raises ``UnknownPrediction``, and ``RedisUnavailable`` when the connection was lost and could not be made again.
         """
-        name = keys.done(prediction_id).encode()
-        changed = asyncio.Event()
-        channel = self._channels.get(name)
-        try:
-            if channel is None:
-                channel = self._channels[name] = _Channel()
-                channel.changed.add(changed)
-                await self._subscribe(name, channel)
-            channel.changed.add(changed)
-            await self._confirm(channel)
-
-            async def woken(timeout_s: float) -> None:
-                with suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(changed.wait(), timeout_s)
-                changed.clear()
-                self._raise_lost(channel)
-
-            yield woken
-        finally:
-            if channel is not None:
-                await self._leave(name, channel, changed)
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while True:
+            with redis_errors():
+                link = await self._wire.link()
+            if not link.is_open:
+                continue
+            ended = self._listen(link, prediction_id)
+            try:
+                prediction = await self._look_at(prediction_id)
+                if prediction is not None:
+                    return prediction
+                async with asyncio.timeout_at(deadline):
+                    message = await ended
+                if message:
+                    return _told(prediction_id, message)
+            except TimeoutError:
+                return await self._inspect.prediction(prediction_id)
+            except RedisConnectionError:
+                continue  # on a new connection, if there is one to be had: what ended meanwhile is read there
+            finally:
+                self._leave(prediction_id, ended)
 
     async def aclose(self) -> None:
         """Stop listening."""
-        if self._reader is not None:
-            self._reader.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._reader
-        await self._pubsub.aclose()
+        await self._wire.aclose()
 
-    async def _subscribe(self, name: bytes, channel: _Channel) -> None:
-        async with self._lock:
-            self._raise_lost(channel)
-            try:
-                with redis_errors():
-                    await self._pubsub.subscribe(name)
-            except RedisUnavailable as error:
-                self._lose(error)  # they share the connection: each would wait for its own time-out, one after another
-                raise
-        self._listen()
+    async def _look_at(self, prediction_id: str) -> Prediction | None:
+        """The prediction if it is terminal."""
+        with redis_errors():
+            flat, result, is_large = await self._look(args=(prediction_id,))
+        if not flat:
+            raise UnknownPrediction(prediction_id)
+        if is_large:
+            return await self._inspect.prediction(prediction_id)
+        fields: dict[bytes, bytes] = dict(zip(flat[::2], flat[1::2], strict=True))
+        if not has_ended(fields, result):
+            return None
+        return prediction_of(prediction_id, texts(fields), result, sync_output=fields.get(b"output"))
 
-    async def _confirm(self, channel: _Channel) -> None:
-        """Wait for the server's word; without it in time the connection is dead, whatever the network says of it."""
-        try:
-            async with asyncio.timeout(self._answer_s):
-                await channel.confirmed.wait()
-        except TimeoutError:
-            self._lose(RedisTimeoutError("a subscription was not confirmed"))
-            if self._reader is not None:
-                self._reader.cancel()
-                self._reader = None
-            await self._reset()
-        self._raise_lost(channel)
+    def _listen(self, link: Link, prediction_id: str) -> Waiting:
+        ended: Waiting = asyncio.get_running_loop().create_future()
+        waiting = self._waiting.get(prediction_id)
+        if waiting is None:
+            waiting = self._waiting[prediction_id] = set()
+            link.subscribe(keys.done(prediction_id), lambda message: self._heard(prediction_id, message))
+        waiting.add(ended)
+        return ended
 
-    async def _leave(self, name: bytes, channel: _Channel, changed: asyncio.Event) -> None:
-        channel.changed.discard(changed)
-        if channel.changed or self._channels.get(name) is not channel:
-            return
-        del self._channels[name]
-        with suppress(RedisError, OSError):
-            async with self._lock:
-                await self._pubsub.unsubscribe(name)
+    def _leave(self, prediction_id: str, ended: Waiting) -> None:
+        ended.cancel()
+        waiting = self._waiting.get(prediction_id)
+        if waiting is None or ended not in waiting:
+            return  # the connection it listened on is gone
+        waiting.discard(ended)
+        if not waiting:
+            del self._waiting[prediction_id]
+            self._wire.unsubscribe(keys.done(prediction_id))
 
-    def _listen(self) -> None:
-        if self._reader is None or self._reader.done():
-            self._reader = asyncio.create_task(self._read())
+    def _heard(self, prediction_id: str, message: bytes) -> None:
+        for ended in self._waiting.get(prediction_id, ()):
+            if not ended.done():
+                ended.set_result(message)
 
-    async def _read(self) -> None:
-        try:
-            while True:
-                message = await self._pubsub.get_message(timeout=_LISTEN_S)
-                if message is None or (channel := self._channels.get(message["channel"])) is None:
-                    continue
-                if message["type"] == "subscribe" and not channel.confirmed.is_set():
-                    channel.confirmed.set()
-                else:
-                    _wake(channel)
-        except (RedisError, OSError) as error:
-            self._lose(error)
-            await self._reset()
-
-    def _lose(self, error: BaseException) -> None:
-        """Every waiter's call ends; the next one subscribes on a new connection."""
-        lost, self._channels = self._channels, {}
-        for channel in lost.values():
-            channel.error = error
-            channel.confirmed.set()
-            _wake(channel)
-
-    async def _reset(self) -> None:
-        with suppress(RedisError, OSError):
-            if self._pubsub.connection is not None:
-                await self._pubsub.connection.disconnect(nowait=True)  # a dead one would be waited for
-            await self._pubsub.aclose()  # its next use opens it anew
-
-    @staticmethod
-    def _raise_lost(channel: _Channel) -> None:
-        if channel.error is not None:
-            raise RedisUnavailable("Redis went away while the prediction was waited for.") from channel.error
+    def _lost(self, error: Exception) -> None:
+        lost, self._waiting = self._waiting, {}
+        for waiting in lost.values():
+            for ended in waiting:
+                if not ended.done():
+                    ended.set_exception(RedisConnectionError(str(error)))
+                    ended.exception()
 
 
-def _wake(channel: _Channel) -> None:
-    for changed in channel.changed:
-        changed.set()
+def _told(prediction_id: str, message: bytes) -> Prediction:
+    """What the message of the finish script says."""
+    flat, result = unframe(message, _decode_fields)
+    return prediction_of(prediction_id, dict(zip(flat[::2], flat[1::2], strict=True)), bytes(result) or None)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from zypher_jobs.contracts.prediction import Status
-from zypher_jobs.errors import ModelError
+from zypher_jobs.errors import ModelError, PredictionFailed
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.fingerprints import fingerprint_of
 from zypher_jobs.queue.latency import bucket_of
@@ -16,6 +16,7 @@ from zypher_jobs.queue.payloads import PREDICT, failure_of, preview_of, serializ
 from zypher_jobs.queue.scripts import Claim, Ended, Finish
 
 KEEP_FOR_EVER = -1
+_DRAINED = "Its worker was told to stop."
 TRACEBACK_CHARS = 8_000
 """How much of a traceback a dead letter keeps: its end."""
 
@@ -73,12 +74,15 @@ class Attempt:
         )
         return Finish(ended, self._result(success=False, result=kept))
 
-    def handed_back(self, *, defer_ms: int = 0, counts: bool = False) -> Finish:
+    def handed_back(self, *, defer_ms: int = 0, counts: bool = False, why: BaseException | None = None) -> Finish:
         """It goes back to the queue; whether the attempt counts against the limit is the caller's to say."""
         claim = self.claim
+        failure = PredictionFailed(_DRAINED, code="handed_back") if why is None else failure_of(why)
         return Finish(
             Ended(
                 *(claim.prediction_id, claim.queue, claim.token, claim.attempt, Status.QUEUED),
+                error_code=failure.code,
+                error_message=failure.message,
                 defer_ms=defer_ms,
                 counts_as_attempt=counts,
             )
@@ -102,7 +106,8 @@ class Attempt:
         return time.perf_counter() - self._started_s
 
     def _ended(self, status: Status, **what: Any) -> Ended:
-        wait_ms = max(0, self._claimed_at_ms - (self.call.enqueued_at_ms or self._claimed_at_ms))
+        created_at_ms = self.claim.created_at_ms or self.call.enqueued_at_ms or self._claimed_at_ms
+        wait_ms = max(0, self._claimed_at_ms - created_at_ms)
         run_us = round(self.run_s * 1_000_000)
         return Ended(
             *(self.claim.prediction_id, self.claim.queue, self.claim.token, self.claim.attempt, status),
@@ -112,6 +117,7 @@ class Attempt:
             wait_us=wait_ms * 1000,
             run_bucket=bucket_of(run_us / 1000),
             run_us=run_us,
+            total_bucket=bucket_of(wait_ms + run_us / 1000),
             **what,
         )
 

@@ -17,6 +17,8 @@ from zypher_jobs.queue.client import PredictionQueue
 from zypher_jobs.queue.embedded import socket_path
 from zypher_jobs.queue.payloads import PREDICT, deserialize, serialize
 from zypher_jobs.queue.probe import warn_of_server
+from zypher_jobs.queue.scripts import Scripts
+from zypher_jobs.queue.wire import Wire
 from zypher_jobs.settings import Settings, load_settings
 from zypher_jobs.worker.predict import predict
 from zypher_jobs.worker.stock import predict_and_tell, record_end, record_start
@@ -73,11 +75,14 @@ async def _start(ctx: dict[Any, Any]) -> None:
     ctx["settings"] = settings
     ctx["registry"] = ModelRegistry.from_settings(settings)
     ctx["worker_id"] = f"{platform.node()}-{os.getpid()}-arq"
+    ctx["wire"] = Wire(ctx["redis"].connection_pool)
+    ctx["scripts"] = Scripts(ctx["wire"])
     await ctx["registry"].load_all()
 
 
 async def _stop(ctx: dict[Any, Any]) -> None:
     await ctx["registry"].close()
+    await ctx["wire"].aclose()
 
 
 class WorkerSettings:

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 from zypher_jobs.errors import RedisUnavailable
 from zypher_jobs.queue.backoff import Backoff
 from zypher_jobs.queue.connection import redis_errors
-from zypher_jobs.queue.scripts import Finish, Scripts
+from zypher_jobs.queue.scripts import Finish, Finished, Idle, Scripts
 
 Written = Callable[[bool], None]
 
@@ -17,12 +18,20 @@ BATCH = 500
 log = logging.getLogger("zypher.worker")
 
 
+class Offers(Protocol):
+    """Whoever wants to stand idle once a report is written: see ``Intake``."""
+
+    def offer(self) -> Idle | None: ...
+    def offered(self, finished: Finished | None) -> None: ...
+
+
 class Reporter:
     """Writes finishes until they are written: while Redis is away they wait here, and ``caught_up`` is clear."""
 
     def __init__(self, scripts: Scripts, *, retention_ms: int) -> None:
         self.caught_up = asyncio.Event()
         self.caught_up.set()
+        self.offers: Offers | None = None
         self._scripts = scripts
         self._retention_ms = retention_ms
         self._unwritten: list[tuple[Finish, Written]] = []
@@ -62,10 +71,17 @@ class Reporter:
     async def _write(self, finishes: list[Finish]) -> list[bool]:
         backoff = Backoff()
         while True:
+            idle = self.offers.offer() if self.offers is not None and not self._unwritten else None
+            finished: Finished | None = None
             try:
                 with redis_errors():
-                    return await self._scripts.finish(finishes, retention_ms=self._retention_ms)
+                    finished = await self._scripts.finish(finishes, retention_ms=self._retention_ms, idle=idle)
             except RedisUnavailable as error:
                 self.caught_up.clear()
                 log.warning("cannot report", extra={"error": error.message, "predictions": len(finishes)})
-                await backoff.sleep()
+            finally:
+                if idle is not None and self.offers is not None:
+                    self.offers.offered(finished)
+            if finished is not None:
+                return finished.accepted
+            await backoff.sleep()

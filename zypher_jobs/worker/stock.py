@@ -11,7 +11,7 @@ from zypher_jobs.queue import keys
 from zypher_jobs.queue.connection import redis_errors
 from zypher_jobs.queue.latency import bucket_of
 from zypher_jobs.queue.payloads import failure_of, preview_of
-from zypher_jobs.queue.scripts import Record, Recorded, Scripts
+from zypher_jobs.queue.scripts import Record, Recorded
 from zypher_jobs.settings import Settings
 from zypher_jobs.worker.predict import predict
 
@@ -69,8 +69,9 @@ async def record_end(ctx: dict[Any, Any]) -> None:
     recorded = Recorded(
         *(ctx["job_id"], outcome.model, Mode.ASYNC, outcome.status),
         *(bucket_of(wait_ms), wait_ms * 1000, bucket_of(outcome.run_us / 1000), outcome.run_us),
+        bucket_of(wait_ms + outcome.run_us / 1000),
         *(created_at_ms, fields),
     )
     settings: Settings = ctx["settings"]
     with redis_errors():
-        await Scripts(ctx["redis"]).record([Record(recorded)], retention_ms=settings.retention_s * 1000)
+        await ctx["scripts"].record([Record(recorded)], retention_ms=settings.retention_s * 1000)

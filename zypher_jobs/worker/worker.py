@@ -13,13 +13,13 @@ import asyncio
 import logging
 import os
 import platform
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from signal import Signals
 from typing import Any
 
-import msgspec
 from arq.connections import create_pool
 from arq.cron import CronJob
 from arq.jobs import DeserializationError, deserialize_job_raw
@@ -37,23 +37,21 @@ from zypher_jobs.errors import (
     RedisUnavailable,
 )
 from zypher_jobs.queue import keys
-from zypher_jobs.queue.backoff import Backoff
-from zypher_jobs.queue.connection import connection_options, redis_errors
+from zypher_jobs.queue.connection import redis_errors
 from zypher_jobs.queue.payloads import deserialize, serialize
 from zypher_jobs.queue.scripts import Claim, Claimed, Ended, Finish, Scripts
+from zypher_jobs.queue.wire import Wire
 from zypher_jobs.worker.attempt import KEEP_FOR_EVER, Attempt, JobCall
 from zypher_jobs.worker.attempt_log import AttemptLog
+from zypher_jobs.worker.intake import SLOW_POLL_S, Intake
 from zypher_jobs.worker.lease import LeaseKeeper
 from zypher_jobs.worker.reaper import Reaper
 from zypher_jobs.worker.reporter import Reporter
 
 log = logging.getLogger("zypher.worker")
 
-SLOW_POLL_S = 1.0
-"""The safety net under the wake-up: how often an idle worker looks by itself."""
-BEGIN_AT_ONCE = 32
-CLAIM_AT_ONCE = 500
-"""Predictions in one claim at most: Redis serves nobody else meanwhile."""
+BEAT_S = 0.5
+"""How often it is seen whether arq's health key or a cron job is due: half of the time that arq looks ahead."""
 EXPIRED_AT_ONCE = 100
 POISON_AFTER = 2
 """Attempts that may be lost with their worker before a prediction counts as what kills it."""
@@ -97,13 +95,12 @@ class PredictionWorker(Worker):
         self._models = list(models)
         # by default all priorities; a queue of another name is one of its own
         self._queues = list(keys.QUEUES.values()) if self.queue_name == keys.ARQ_QUEUE else [self.queue_name]
-        self._waiting: asyncio.Future[Any] | None = None
-        self._place_freed = asyncio.Event()
+        self._ready: deque[tuple[Claim, int]] = deque()
         self._hooks: set[asyncio.Future[None]] = set()
         self._log = AttemptLog()
 
     async def main(self) -> None:
-        """Claim and run until told to stop; then until what runs has ended."""
+        """Take and run until told to stop; then until what runs has ended."""
         if self._pool is None:
             self._pool = await create_pool(
                 self.redis_settings,
@@ -112,32 +109,53 @@ class PredictionWorker(Worker):
                 default_queue_name=self.queue_name,
                 expires_extra_ms=self.expires_extra_ms,
             )
-        self._scripts = Scripts(self.pool)
+        pool: Any = self.pool.connection_pool
+        self._wire = Wire(pool)
+        self._scripts = Scripts(self._wire)
         self._ctx |= {"redis": self.pool, "worker_id": self.worker_id, "leased": True}
         if self.on_startup:
             await self.on_startup(self._ctx)
-        loop = asyncio.get_running_loop()
         self._reporter = Reporter(self._scripts, retention_ms=self._retention_ms)
-        self._reporting = asyncio.create_task(self._reporter.run())
-        self._reaping = asyncio.create_task(Reaper(self._expire).run())
+        is_default = self.queue_name == keys.ARQ_QUEUE
+        self._intake = self._reporter.offers = Intake(
+            pool,
+            self._scripts,
+            self._reporter,
+            worker_id=self.worker_id,
+            queues=self._queues,
+            lease_ms=self._lease_ms,
+            at_once=self.max_jobs,
+            # what is submitted to a queue of another name, arq's own client submits, and hands it to nobody
+            stands_idle=is_default and not self.burst,
+            slow_poll_s=SLOW_POLL_S if is_default else min(SLOW_POLL_S, self.poll_delay_s),
+            begin=self._begin_all,
+            places=self._places,
+        )
         self._keeper = LeaseKeeper(
             self.pool,
             worker_id=self.worker_id,
             lease_ms=self._lease_ms,
             slots=self.max_jobs,
-            spare=2 * self.max_jobs + EXPIRED_AT_ONCE,
+            spare=3 * self.max_jobs + EXPIRED_AT_ONCE,
             models=self._models,
-            abort=partial(loop.call_soon_threadsafe, self._abort),
+            abort=partial(asyncio.get_running_loop().call_soon_threadsafe, self._abort),
         )
+        self._background = [asyncio.create_task(each) for each in (self._reporter.run(), Reaper(self._expire).run())]
         starting = asyncio.create_task(asyncio.to_thread(self._keeper.start))
         try:
             await asyncio.shield(starting)
         except asyncio.CancelledError:
             await starting  # told to stop already: what is half started cannot be stopped
             raise
+        if not self.allow_pick_jobs:
+            self._intake.stop()
         log.info("worker ready", extra={"worker_id": self.worker_id, "slots": self.max_jobs})
-        await self._claim_until_stopped()
-        self._reaping.cancel()
+        await self._beat()
+        if self.burst:
+            await self._burst()
+        else:
+            self._background.append(asyncio.create_task(self._beat_steadily()))
+            await self._intake.run()
         await self._settled()
 
     async def close(self) -> None:
@@ -150,18 +168,21 @@ class PredictionWorker(Worker):
             await asyncio.wait([self.main_task])  # it has been told to stop; what it waits on must be back in the pool
         if hasattr(self, "_keeper"):
             await self._settled()
-            self._reporting.cancel()
-            self._reaping.cancel()
+            for task in self._background:
+                task.cancel()
             await asyncio.to_thread(self._keeper.stop)
             with suppress(RedisError, OSError):
                 await self.pool.delete(self.health_check_key)
             if self.on_shutdown:
                 await self._call_hook(self.on_shutdown, self._ctx)
+        if hasattr(self, "_wire"):
+            await self._wire.aclose()
         await self.pool.aclose(close_connection_pool=True)
         self._pool = None
 
     async def _settled(self) -> None:
-        """Until all that runs has ended and been reported."""
+        """Until nothing comes any more, and all that runs has ended and been reported."""
+        await self._intake.withdraw()
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)
         await self._reporter.drained()
         await asyncio.gather(*self._hooks, return_exceptions=True)
@@ -191,99 +212,86 @@ class PredictionWorker(Worker):
             return  # those of the last time have not been reported yet
         expired = await self._scripts.expire(worker_id=self.worker_id, room=EXPIRED_AT_ONCE, lease_ms=self._lease_ms)
         for claim in expired.claims:
-            self._begin(msgspec.structs.replace(claim, expired=True), expired.now_ms)
+            claim.expired = True
+            self._keeper.hold(claim, longest_s=self._longest_run_s)
+            self._start(claim, expired.now_ms)
 
     def _stop_claiming(self) -> None:
         self.allow_pick_jobs = False
         if hasattr(self, "_keeper"):
             self._keeper.set_counts(self.jobs_complete, self.jobs_failed, draining=True)
-        if self._waiting is not None:
-            self._waiting.cancel()
+            self._intake.stop()
+            while self._ready:
+                self._hand_back(*self._ready.popleft())
 
-    # claim
+    async def _beat(self) -> None:
+        """arq's health key and cron jobs."""
+        try:
+            with redis_errors():
+                await self.heart_beat()
+        except RedisUnavailable as error:
+            log.debug("no heartbeat", extra={"error": error.message})
 
-    async def _claim_until_stopped(self) -> None:
-        backoff = Backoff()
+    async def _beat_steadily(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_S)
+            await self._beat()
+
+    async def _burst(self) -> None:
+        """Until nothing waits."""
         while self.allow_pick_jobs:
-            room = self._room()
-            if room <= 0:
-                self._place_freed.clear()
-                await self._wait(self._place_freed.wait())
-                continue
-            # after an outage what ended is reported before anything new is taken, or it would be taken twice
-            if not self._reporter.caught_up.is_set():
-                await self._wait(self._reporter.caught_up.wait())
-                continue
-            try:
-                with redis_errors():
-                    await self.heart_beat()  # first: what it raises must not lose a claim
-                    claimed = await self._claim(room)
-            except RedisUnavailable as error:
-                log.warning("cannot claim", extra={"error": error.message})
-                await self._wait(backoff.sleep())
-                continue
-            backoff.reset()
-            await self._begin_all(claimed)
-            if self.burst and not claimed.claims and await self._is_drained():
+            claimed = await self._intake.claim(max(1, self._places()))
+            if self._places() <= 0 or claimed.claims:
+                await asyncio.wait(list(self.tasks.values()), return_when=asyncio.FIRST_COMPLETED)
+            elif await self._is_drained():
                 return
-            if len(claimed.claims) < room:
-                await self._wait(self._wake_up(claimed.next_due_ms))
+            else:
+                await asyncio.sleep(0.01)
 
-    def _room(self) -> int:
-        # at most half of the places at once: while this half runs, Redis takes in the ends of the other
-        room = min(CLAIM_AT_ONCE, (self.max_jobs + 1) // 2, self.max_jobs - len(self.tasks))
+    def _places(self) -> int:
+        """How many more may begin."""
+        places = self.max_jobs - len(self.tasks) - len(self._ready)
         if self._reporter.backlog > self.max_jobs:
             return 0
         if self.burst and self.max_burst_jobs >= 0:
-            room = min(room, max(0, self.max_burst_jobs - self._jobs_started()))
-        return room
-
-    async def _claim(self, room: int) -> Claimed:
-        return await self._scripts.claim(
-            queues=self._queues, worker_id=self.worker_id, room=room, lease_ms=self._lease_ms
-        )
-
-    async def _wake_up(self, next_due_ms: int | None) -> None:
-        """Until something is submitted, handed back or due, at most one slow poll."""
-        timeout_s = SLOW_POLL_S
-        if (answer_timeout_s := connection_options(self.pool).get("socket_timeout")) is not None:
-            timeout_s = min(timeout_s, answer_timeout_s / 2)
-        if next_due_ms is not None:
-            timeout_s = min(timeout_s, max(0.001, next_due_ms / 1000))
-        if self.burst:
-            timeout_s = min(timeout_s, 0.01)
-        with suppress(RedisError, OSError):  # the claim that follows meets the same trouble and says so
-            await self._scripts.wake_up(timeout_s)
-
-    async def _wait(self, what: Awaitable[Any]) -> None:
-        """Await something that a stop may interrupt."""
-        self._waiting = asyncio.ensure_future(what)
-        try:
-            await asyncio.wait([self._waiting])
-        finally:
-            waiting, self._waiting = self._waiting, None
-            waiting.cancel()
-            await asyncio.wait([waiting])  # its connection goes back to the pool first
+            places = min(places, max(0, self.max_burst_jobs - self._jobs_started()))
+        return places
 
     async def _is_drained(self) -> bool:
-        await self._settled()
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        await self._reporter.drained()
         if 0 <= self.max_burst_jobs <= self._jobs_started():
             return True
-        return await self.pool.zcard(self.queue_name) == 0
+        return not any([await self.pool.zcard(queue) for queue in self._queues])
 
     # run
 
-    async def _begin_all(self, claimed: Claimed) -> None:
-        """Some at a time: while these run, Redis takes in the ends of those before."""
-        for start in range(0, len(claimed.claims), BEGIN_AT_ONCE):
-            for claim in claimed.claims[start : start + BEGIN_AT_ONCE]:
-                self._begin(claim, claimed.now_ms)
-            await asyncio.sleep(0)
+    def _begin_all(self, claimed: Claimed) -> None:
+        """Begin what came; what has no place yet begins when one is free."""
+        for claim in claimed.claims:
+            if not self.allow_pick_jobs:
+                self._hand_back(claim, claimed.now_ms)
+                continue
+            self._keeper.hold(claim, longest_s=self._longest_run_s)
+            if len(self.tasks) < self.max_jobs:
+                self._start(claim, claimed.now_ms)
+            else:
+                self._ready.append((claim, claimed.now_ms))
 
-    def _begin(self, claim: Claim, now_ms: int) -> None:
-        self._keeper.hold(claim, longest_s=self._longest_run_s)
+    def _start(self, claim: Claim, now_ms: int) -> None:
         attempt = Attempt(claim, now_ms=now_ms)
         attempt.task = self.tasks[claim.prediction_id] = asyncio.create_task(self._run(attempt))
+
+    def _hand_back(self, claim: Claim, now_ms: int) -> None:
+        """It came too late to begin."""
+        attempt = Attempt(claim, now_ms=now_ms)
+        finish = attempt.handed_back()
+        self._reporter.report(finish, partial(self._reported, attempt, finish, dict(self._ctx)))
+
+    def _place_freed(self) -> None:
+        if self._ready and len(self.tasks) < self.max_jobs:
+            self._start(*self._ready.popleft())
+        self._intake.place_freed()
 
     async def _run(self, attempt: Attempt) -> None:
         """One attempt, to its end; never raises. The task ends when the end is with the reporter; see ``_reported``."""
@@ -300,13 +308,12 @@ class PredictionWorker(Worker):
                 finish = attempt.handed_back()
         if self.tasks.get(claim.prediction_id) is attempt.task:
             del self.tasks[claim.prediction_id]
-        self._place_freed.set()
+        self._place_freed()
         self._reporter.report(finish, partial(self._reported, attempt, finish, ctx))
 
     def _reported(self, attempt: Attempt, finish: Finish, ctx: dict[Any, Any], accepted: bool) -> None:
         """Its end is in Redis: only now its lease is let go."""
         self._keeper.release(attempt.claim)
-        self._place_freed.set()
         self._count(finish.ended, accepted=accepted)
         self._log.add(attempt, finish.ended, accepted=accepted)
         if self.after_job_end:
@@ -361,7 +368,8 @@ class PredictionWorker(Worker):
             output = await function.coroutine(ctx, *attempt.call.args, **attempt.call.kwargs)
         except (Retry, RetryJob) as error:
             if self.retry_jobs:
-                return attempt.handed_back(defer_ms=getattr(error, "defer_score", None) or 0, counts=True)
+                defer_ms = getattr(error, "defer_score", None) or 0
+                return attempt.handed_back(defer_ms=defer_ms, counts=True, why=error.__cause__ or error)
             return attempt.failed(error)
         except asyncio.CancelledError:
             if attempt.timed_out:

@@ -19,11 +19,12 @@ if (status == 'queued' or status == 'running') and redis.call('EXISTS', IN_PROGR
   redis.call('PEXPIRE', record, ARGV[3])
   redis.call('ZREM', LIST .. 'running', id)
   move('queued', 'canceled', {{id, known[3]}})
+  trim('canceled', 1)
   event(id, 'canceled', known[2], tonumber(known[5] or 0), '')
   write_events(now)
   tally(known[2], 'async', 'canceled')
   write_tallies(COUNTS, LATENCY)
-  redis.call('PUBLISH', DONE .. id, 'canceled')
+  redis.call('PUBLISH', DONE .. id, '')
   return 'canceled'
 end
 if status == 'running' or status == 'queued' then

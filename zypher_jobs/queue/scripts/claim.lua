@@ -1,14 +1,19 @@
--- Takes up to `room` due predictions under a lease each.
+-- Takes up to `room` due predictions under a lease each; a worker that then has room left stands idle, to be handed what comes.
 -- KEYS  the queues, in order of preference
 -- ARGV  1 worker id  2 room  3 lease ms  4 retry-count ttl ms  5 a number that changes from claim to claim
--- Returns {now ms, ms until the next deferred one or -1, {id, queue, score, attempt, token, job or false, lost, expired, aborted ms or 0}, …}.
+--       6 places to be registered as idle with, 0 not to be  7 "idle" if it believes that it is registered, else ""
+-- Returns {now ms, ms until the next deferred one or -1, state, frame of rows as of take.lua}; state is
+--         1 it is registered as idle, 0 it is not, 2 nothing was taken: a message with something is on its way to it.
 -- Invariant: what has an in-progress key, whoever wrote it, is not taken; the token holds the worker and the attempt.
 --         Of ten places six prefer the first queue, three the second, one the third: none starves. In a queue, turns and what
 --         fell due by time (deferred, retried, enqueued by arq's own client, lapsed leases) alternate.
+even_when_full()
 local now, exactly = clock()
-local room, lease_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
+local worker, room, lease_ms, places = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[6])
 local preferences = {{1, 2, 3}, {1, 2, 3}, {1, 2, 3}, {1, 2, 3}, {1, 2, 3}, {1, 2, 3}, {2, 1, 3}, {2, 1, 3}, {2, 1, 3}, {3, 1, 2}}
 local CHUNK = 128
+
+if redis.call('HDEL', IDLE, worker) == 0 and ARGV[7] ~= '' then return {now, -1, 2, ''} end
 
 -- The ids of a range that nobody holds, in chunks. Nothing is written while it reads, so that offsets stay true.
 local function unheld(queue, from, to)
@@ -56,7 +61,7 @@ for place = 1, room do
   chosen[place] = found
 end
 
-local reply = {now, -1, unpack(take_all(chosen, ARGV[1], lease_ms, ARGV[4], now))}
+local rows = take_all(chosen, worker, lease_ms, ARGV[4], now)
 local served = {}
 for _, one in ipairs(chosen) do
   if one[3] < TURNS_END then served[one[2]] = math.max(served[one[2]] or 0, one[3]) end
@@ -65,16 +70,15 @@ for queue, turn in pairs(served) do
   if turn > tonumber(redis.call('GET', TURN .. queue) or -1) then redis.call('SET', TURN .. queue, string.format('%.0f', turn)) end
   redis.call('ZREMRANGEBYSCORE', TURNS .. queue, '-inf', string.format('%.0f', turn))
 end
+
+local state = 0
 if #chosen == room then
-  -- this worker is full and may leave some behind: another one looks
+  -- this worker is full and may leave some behind: others look
   wake()
-else
-  for _, queue in ipairs(KEYS) do
-    local later = redis.call('ZRANGEBYSCORE', queue, '(' .. string.format('%.17g', exactly), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-    if later[2] then
-      local wait_ms = math.ceil(later[2] - exactly)
-      if reply[2] < 0 or wait_ms < reply[2] then reply[2] = wait_ms end
-    end
-  end
+  return {now, -1, state, rows}
 end
-return reply
+if places > #chosen then
+  register(worker, places - #chosen, lease_ms)
+  state = 1
+end
+return {now, next_due(KEYS, exactly), state, rows}

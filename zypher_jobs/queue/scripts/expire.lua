@@ -1,8 +1,15 @@
 -- Takes what waited past its deadline, for the worker to end as expired: it may be far back in its queue, or in a paused one.
--- KEYS  none beyond those of the header
+-- KEYS  all queues
 -- ARGV  1 worker id  2 how many at most  3 lease ms  4 retry-count ttl ms
--- Returns {now ms, -1, rows as of claim.lua, …}.
+-- Returns {now ms, frame of rows as of take.lua}.
+even_when_full()
 local now = clock()
+-- what nobody took until Redis forgot it, as in a queue that stays paused
+for _, id in ipairs(redis.call('ZRANGE', LIST .. 'queued', 0, ARGV[2] - 1)) do
+  if redis.call('EXISTS', RECORD .. id) == 1 then break end
+  redis.call('ZREM', LIST .. 'queued', id)
+  for _, queue in ipairs(KEYS) do redis.call('ZREM', queue, id) end
+end
 local late = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', now, 'LIMIT', 0, ARGV[2])
 local chosen = {}
 for _, id in ipairs(late) do
@@ -13,4 +20,4 @@ for _, id in ipairs(late) do
     redis.call('ZREM', DEADLINES, id)
   end
 end
-return {now, -1, unpack(take_all(chosen, ARGV[1], tonumber(ARGV[3]), ARGV[4], now))}
+return {now, take_all(chosen, ARGV[1], tonumber(ARGV[3]), ARGV[4], now)}

@@ -1,17 +1,20 @@
 -- Ends attempts, all that ended while the report before was under way: with a verdict, or handed back to the queue.
--- KEYS  none beyond those of the header
--- ARGV  1 retention ms  2 dead letters' ttl ms
---       3 MessagePack list of {id, queue, token, attempt, status, model, result ttl ms, preview, output bytes, error code, error message,
---         traceback, fingerprint, wait bucket, wait us, run bucket, run us, defer ms, counts as an attempt, is a dead letter}
---       4 and on: the result of each, in arq's format (cmsgpack reads no binary strings)
+-- KEYS  the worker's queues if it is to be idle, else none
+-- ARGV  1 retention ms  2 dead letters' ttl ms  3 worker id  4 its lease ms  5 the places it has left
+--       6 MessagePack list of {id, queue, token, attempt, status, model, result ttl ms, preview, output bytes, error code, error message,
+--         traceback, fingerprint, wait bucket, wait us, run bucket, run us, defer ms, counts as an attempt, is a dead letter,
+--         total bucket}
+--       7 and on: the result of each, in arq's format (cmsgpack reads no binary strings)
 --         status "queued" hands back; due again after `defer ms`. A result ttl of 0 keeps no result, of -1 keeps it for ever.
--- Returns for each 1, or 0 if it was refused: the lease was no longer the worker's.
+-- Returns {{for each 1, or 0 if it was refused: the lease was no longer the worker's}, 1 if the worker is registered as idle now, ms
+--         until something is due that was deferred or -1}. It is not when something is due, which it then has to claim.
 -- Invariant: one terminal write for each prediction. A lease that lapsed unclaimed still counts: same attempt, in its queue, and not
 --         taken meanwhile by another worker, whose hand-back gives its attempt's number back.
 even_when_full()
-local now = clock()
-local all = cmsgpack.unpack(ARGV[3])
-local accepted, seen, ended_now = {}, {}, 0
+local now, exactly = clock()
+local all = cmsgpack.unpack(ARGV[6])
+local accepted, seen, ended_now = {}, {}, {}
+local refused = 0
 local gone, places, leaving, moved, dead = {}, {}, {}, {}, {}
 local leases, ids = {}, {}
 for i, e in ipairs(all) do leases[i], ids[i] = IN_PROGRESS .. e[1], e[1] end
@@ -19,11 +22,20 @@ local holders = redis.call('MGET', unpack(leases))
 local running = redis.call('ZMSCORE', LIST .. 'running', unpack(ids))
 local aborts = redis.call('EXISTS', ABORT) == 1
 
+-- Whether just this end is in the record already: the reply that said so was lost.
+local function was_written(id, status, token, attempt)
+  local known = redis.call('HMGET', RECORD .. id, 'status', 'worker', 'attempts')
+  return known[1] == status and status ~= 'queued' and known[2] .. '/' .. known[3] == token
+end
+
 for i, e in ipairs(all) do
   local id, queue, token, attempt, status, model = e[1], e[2], e[3], e[4], e[5], e[6]
   local holder = holders[i]
-  if seen[id] or holder ~= token and (holder or not may_go_on(id, queue, token, attempt)) then
+  if not seen[id] and not holder and was_written(id, status, token, attempt) then
+    accepted[i] = 1
+  elseif seen[id] or holder ~= token and (holder or not may_go_on(id, queue, token, attempt)) then
     accepted[i] = 0
+    refused = refused + 1
     -- late, not lost: its worker lives
     if holder and running[i] and not seen[id] then redis.call('HINCRBY', RECORD .. id, 'lost', -1) end
   else
@@ -40,16 +52,18 @@ for i, e in ipairs(all) do
       -- without a delay it goes to the front
       put(places, queue, e[18] > 0 and now + e[18] or tonumber(redis.call('GET', TURN .. queue) or 1), id)
       if created then
+        local started = redis.call('HGET', record, 'started_at_ms')
+        past_attempt(id, attempt, started, now, string.match(token, '^(.*)/'), e[10], e[11])
         redis.call('HSET', record, 'status', 'queued')
         local deadline = tonumber(redis.call('HGET', record, 'deadline_ms') or 0)
         if deadline > 0 then redis.call('ZADD', DEADLINES, deadline, id) end
       end
     else
-      ended_now = ended_now + 1
+      ended_now[queue] = (ended_now[queue] or 0) + 1
       if e[7] > 0 then
-        redis.call('SET', RESULT .. id, ARGV[3 + i], 'PX', e[7])
+        redis.call('SET', RESULT .. id, ARGV[6 + i], 'PX', e[7])
       elseif e[7] < 0 then
-        redis.call('SET', RESULT .. id, ARGV[3 + i])
+        redis.call('SET', RESULT .. id, ARGV[6 + i])
       end
       gone[#gone + 1] = RETRY .. id
       gone[#gone + 1] = JOB .. id
@@ -64,8 +78,8 @@ for i, e in ipairs(all) do
         end
         redis.call('PEXPIRE', record, e[20] and ARGV[2] or ARGV[1])
         if e[20] then put(dead, DEAD, now, id) end
-        tally(model, 'async', status, e[14], e[15], e[16], e[17])
-        redis.call('PUBLISH', DONE .. id, status)
+        tally(model, 'async', status, e[14], e[15], e[16], e[17], e[21])
+        announce(id, ARGV[6 + i])
       end
     end
   end
@@ -76,22 +90,24 @@ for queue, members in pairs(leaving) do redis.call('ZREM', queue, unpack(members
 for queue, scores in pairs(places) do redis.call('ZADD', queue, unpack(scores)) end
 for status, list in pairs(moved) do
   move('running', status, list)
-  if status ~= 'queued' then
-    local kept_ms = status == 'failed' and math.max(tonumber(ARGV[1]), tonumber(ARGV[2])) or ARGV[1]
-    redis.call('ZREMRANGEBYSCORE', LIST .. status, '-inf', now - kept_ms - JOB_TTL_MS)
-  end
+  if status ~= 'queued' then trim(status, #list) end
 end
 if dead[DEAD] then
   redis.call('ZADD', DEAD, unpack(dead[DEAD]))
   redis.call('ZREMRANGEBYRANK', DEAD, 0, -(DEAD_LETTERS_KEPT + 1))
   redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', now - ARGV[2])
 end
-if ended_now > 0 then
-  local rate = RATE .. string.format('%.0f', math.floor(now / RATE_BUCKET_MS))
-  redis.call('INCRBY', rate, ended_now)
+for queue, ended in pairs(ended_now) do
+  local rate = string.format('%s%s:%.0f', RATE, queue, math.floor(now / RATE_BUCKET_MS))
+  redis.call('INCRBY', rate, ended)
   redis.call('PEXPIRE', rate, RATE_TTL_MS)
 end
+if refused > 0 then redis.call('INCRBY', REFUSED, refused) end
 if next(places) then wake() end
 write_tallies(COUNTS, LATENCY)
 write_events(now)
-return accepted
+if #KEYS > 0 and not looks_due(KEYS, exactly) then
+  register(ARGV[3], ARGV[5], ARGV[4])
+  return {accepted, 1, next_due(KEYS, exactly)}
+end
+return {accepted, 0, -1}

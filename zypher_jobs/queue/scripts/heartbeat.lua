@@ -3,8 +3,8 @@
 -- ARGV  1 worker id  2 its WorkerStats  3 lifetime ms
 -- Returns nothing.
 even_when_full()
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = clock()
 redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[3])
+redis.call('ZREMRANGEBYSCORE', ABORT, '-inf', now - ABORT_KEPT_MS)

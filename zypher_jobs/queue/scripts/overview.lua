@@ -4,14 +4,16 @@
 --         {running, created ms of the oldest waiting one or -1, predictions ended lately, over ms, dead letters}}.
 local now, exactly = clock()
 local reply = {now}
+local ended, over = 0, 0
 for i, queue in ipairs(KEYS) do
   local waiting = redis.call('ZCOUNT', queue, '-inf', string.format('%.17g', exactly))
   local later = redis.call('ZCARD', queue) - waiting
   local first = redis.call('ZRANGE', queue, 0, 0)[1]
   local since = first and tonumber(redis.call('HGET', RECORD .. first, 'created_at_ms') or -1) or -1
+  local of_queue, in_ms = ended_lately(queue, now)
+  ended, over = ended + of_queue, math.max(over, in_ms)
   reply[i + 1] = {waiting, later, since, redis.call('SISMEMBER', PAUSED, queue)}
 end
-local ended, over = ended_lately(now)
 local first = redis.call('ZRANGE', LIST .. 'queued', 0, 0, 'WITHSCORES')
 reply[#reply + 1] = {redis.call('ZCARD', LIST .. 'running'), tonumber(first[2] or -1), ended, over, redis.call('ZCARD', DEAD)}
 return reply

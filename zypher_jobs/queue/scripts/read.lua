@@ -12,6 +12,6 @@ if status == 'queued' and queue then
   local now = clock()
   local score = redis.call('ZSCORE', queue, ARGV[1])
   if score then ahead = redis.call('ZCOUNT', queue, '-inf', '(' .. score) end
-  ended, over = ended_lately(now)
+  ended, over = ended_lately(queue, now)
 end
 return {fields, redis.call('GET', RESULT .. ARGV[1]), ahead, ended, over}

@@ -1,14 +1,15 @@
 -- Records predictions that ended outside a lease: synchronous ones, and those that a stock arq worker ran.
 -- KEYS  none beyond those of the header
 -- ARGV  1 retention ms  2 synchronous records kept
---       3 MessagePack list of {id, model, mode, status, wait bucket, wait us, run bucket, run us, created ms, {field, value, …} or nil}
+--       3 MessagePack list of {id, model, mode, status, wait bucket, wait us, run bucket, run us, total bucket, created ms,
+--         {field, value, …} or nil}
 --         without fields the prediction is only counted.
 --       4 and on: the output of each as MessagePack, empty for none (cmsgpack reads no binary strings)
 -- Returns how many records were written.
 local written = 0
 for i, ended in ipairs(cmsgpack.unpack(ARGV[3])) do
-  local id, mode, fields = ended[1], ended[3], ended[10]
-  tally(ended[2], mode, ended[4], ended[5], ended[6], ended[7], ended[8])
+  local id, mode, fields = ended[1], ended[3], ended[11]
+  tally(ended[2], mode, ended[4], ended[5], ended[6], ended[7], ended[8], ended[9])
   if fields then
     written = written + 1
     if ARGV[3 + i] ~= '' then
@@ -19,13 +20,14 @@ for i, ended in ipairs(cmsgpack.unpack(ARGV[3])) do
     redis.call('HSET', record, unpack(fields))
     redis.call('PEXPIRE', record, ARGV[1])
     if mode == 'sync' then
-      redis.call('ZADD', SYNC_LIST, ended[9], id)
+      redis.call('ZADD', SYNC_LIST, ended[10], id)
     else
       local known = redis.call('HMGET', record, 'created_at_ms', 'attempts', 'worker')
       redis.call('ZREM', LIST .. 'running', id)
-      move('queued', ended[4], {{id, known[1] or ended[9]}})
+      move('queued', ended[4], {{id, known[1] or ended[10]}})
+      trim(ended[4], 1)
       event(id, ended[4], ended[2], tonumber(known[2] or 1), known[3] or '')
-      redis.call('PUBLISH', DONE .. id, ended[4])
+      redis.call('PUBLISH', DONE .. id, '')
     end
   end
 end

@@ -18,5 +18,4 @@ for i = 2, #ARGV, 4 do
     lost[#lost + 1] = id
   end
 end
-if aborts then redis.call('ZREMRANGEBYSCORE', ABORT, '-inf', now - 3600000) end
 return {lost, aborted}

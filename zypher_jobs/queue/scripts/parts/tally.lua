@@ -8,7 +8,7 @@ local function add(sums, field, by)
   sums[field] = (sums[field] or 0) + by
 end
 
-local function tally(model, mode, status, wait_at, wait_us, run_at, run_us)
+local function tally(model, mode, status, wait_at, wait_us, run_at, run_us, total_at)
   local prefix = model .. '|' .. mode .. '|'
   add(counted, prefix .. status, 1)
   if not wait_at then return end
@@ -16,6 +16,8 @@ local function tally(model, mode, status, wait_at, wait_us, run_at, run_us)
   add(timed, prefix .. 'wait|sum', wait_us)
   add(timed, prefix .. 'run|' .. run_at, 1)
   add(timed, prefix .. 'run|sum', run_us)
+  add(timed, prefix .. 'total|' .. total_at, 1)
+  add(timed, prefix .. 'total|sum', wait_us + run_us)
 end
 
 local function write_tallies(counts, latency)

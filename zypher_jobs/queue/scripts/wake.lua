@@ -1,0 +1,4 @@
+-- Has idle workers look for themselves, after a queue was resumed.
+-- KEYS  none beyond those of the header
+-- Returns nothing.
+wake()
