@@ -38,8 +38,10 @@ class Peer(Contestant):
 
     async def call(self, text: str) -> object:
         """As ``POST /predict`` with ``Prefer: wait`` does."""
-        prediction = await self._queue.submit("mock", MockInput(input=text), input_preview=text, input_bytes=len(text))
-        ended = await self._queue.wait_for(prediction.prediction_id, 30)
+        prediction = await self._queue.submit(
+            "mock", MockInput(input=text), input_preview=text, input_bytes=len(text), will_wait=True
+        )
+        ended = await self._queue.wait_for(prediction, 30)
         assert ended.output is not None, ended
         return ended.output
 

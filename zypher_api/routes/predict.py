@@ -116,7 +116,12 @@ async def _later(
 ) -> RawResponse:
     """Queue it; with ``wait``, answer as if it had run here when it ends in time."""
     prediction = await services.queue.submit(
-        served.name, input, version=served.version, input_preview=preview(body), input_bytes=len(body)
+        served.name,
+        input,
+        version=served.version,
+        input_preview=preview(body),
+        input_bytes=len(body),
+        will_wait=bool(reply.wait_s),
     )
     scope["state"]["prediction_id"] = prediction.prediction_id
     if reply.wait_s:
@@ -143,7 +148,7 @@ async def _later(
 
 async def _wait(services: Services, prediction: Prediction, wait_s: int, receive: Receive) -> Prediction:
     """The prediction when it ends, or as it is known when waiting ends; no failure of Redis: it is queued already."""
-    waiting = services.queue.wait_for(prediction.prediction_id, wait_s)
+    waiting = services.queue.wait_for(prediction, wait_s)
     try:
         return await services.hold(waiting, receive) or prediction
     except RedisUnavailable:

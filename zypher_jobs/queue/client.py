@@ -89,13 +89,15 @@ class PredictionQueue(ArqRedis):
         expires_in_s: float | None = None,
         timeout_s: float | None = None,
         replay_of: str = "",
+        will_wait: bool = False,
     ) -> Prediction:
         """Queue a prediction; when this returns it is in Redis.
 
         ``value``, the input, is a msgspec Struct or anything MessagePack holds; the model's schema is the caller's to
         check. With ``prediction_id`` it is idempotent: an id that is known already is answered as it stands, and
         nothing changes. ``caller`` is whom it is for: callers take turns. ``expires_in_s``: it is not begun after so
-        long; ``timeout_s``: one attempt runs no longer. Raises ``InvalidInput`` for what MessagePack cannot hold
+        long; ``timeout_s``: one attempt runs no longer. With ``will_wait``, ``wait_for`` what this returns costs no
+        round trip. Raises ``InvalidInput`` for what MessagePack cannot hold
         (integers beyond 64 bits), ``QueueFull`` over the limit.
         """
         submission = self._submission(
@@ -110,8 +112,16 @@ class PredictionQueue(ArqRedis):
             caller=caller,
             expires_in_s=expires_in_s,
             replay_of=replay_of,
+            reply_to=self._waiters.client_id if will_wait else "",
         )
-        return await self._answer(submission.new, await self._submitter.submit(submission))
+        if not will_wait:
+            return await self._answer(submission.new, await self._submitter.submit(submission))
+        await self._waiters.expect(submission.new.prediction_id)
+        try:
+            return await self._answer(submission.new, await self._submitter.submit(submission))
+        except BaseException:
+            self._waiters.forget(submission.new.prediction_id)
+            raise
 
     async def submit_many(
         self, model: str, values: Sequence[Any], *, priority: Priority = Priority.NORMAL, caller: str = ""
@@ -130,14 +140,12 @@ class PredictionQueue(ArqRedis):
         """One prediction as it stands; raises ``UnknownPrediction``."""
         return await self.inspect.prediction(prediction_id)
 
-    async def wait_for(self, prediction_id: str, timeout_s: float) -> Prediction:
-        """One prediction as soon as it is terminal, or as it stands after ``timeout_s``.
+    async def wait_for(self, prediction: Prediction | str, timeout_s: float) -> Prediction:
+        """One prediction, by what is known of it or its id, as soon as it is terminal, or as it is after ``timeout_s``.
 
         Raises ``UnknownPrediction``.
         """
-        if timeout_s <= 0:
-            return await self.prediction(prediction_id)
-        return await self._waiters.wait(prediction_id, timeout_s)
+        return await self._waiters.wait(prediction, timeout_s)
 
     async def cancel(self, prediction_id: str) -> Prediction:
         """Cancel it: at once if it waits; if it runs, its worker learns of it within a second.
@@ -230,6 +238,7 @@ class PredictionQueue(ArqRedis):
         caller: str = "",
         expires_in_s: float | None = None,
         replay_of: str = "",
+        reply_to: str = "",
     ) -> Submission:
         now_ms = int(time.time() * 1000)
         options = {} if timeout_s is None else {"timeout_s": timeout_s}
@@ -249,6 +258,7 @@ class PredictionQueue(ArqRedis):
             0 if expires_in_s is None else max(1, int(expires_in_s * 1000)),
             self.depth_limit,
             replay_of,
+            reply_to,
         )
         return Submission(new, job)
 
@@ -257,6 +267,8 @@ class PredictionQueue(ArqRedis):
             drain_s = UNKNOWN_DRAIN_S if submitted.room_in_ms < 0 else max(1.0, submitted.room_in_ms / 1000)
             raise QueueFull(new.queue, depth=submitted.ahead, limit=new.depth_limit, retry_after_s=drain_s)
         if submitted.state == 0:
+            if new.reply_to:
+                self._waiters.forget(new.prediction_id)
             return await self.prediction(new.prediction_id)
         return Prediction(
             prediction_id=new.prediction_id,

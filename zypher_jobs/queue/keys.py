@@ -37,7 +37,7 @@ Ours:
 ``zypher:idle``                 hash    ``IDLE_TTL_MS``; idle workers        claim, finish; submit takes them off
 ``zypher:refused``              string  one number                           finish; those that came too late
 ``zypher:work:{worker id}``     channel no data kept                         submit (what it is handed); empty: look
-``zypher:done:{id}``            channel no data kept                         finish, cancel, record
+``zypher:replies:{client id}``  channel no data kept                         finish, cancel, record; how it ended
 ==============================  ======  ===================================  =====================================
 """
 
@@ -76,7 +76,7 @@ REFUSED = "zypher:refused"
 NOTHING = "zypher:nothing"
 """Never written; a first write that does nothing."""
 WORK = "zypher:work:"
-DONE = "zypher:done:"
+REPLIES = "zypher:replies:"
 
 JOB_TTL_MS = 7 * 86_400_000
 """How long a queued prediction waits for a worker before Redis forgets it."""
@@ -99,7 +99,7 @@ HANDED_BYTES = 65_536
 """A larger job waits in the queue: what is handed over travels as a message."""
 MESSAGE_BYTES = 1_048_576
 """Jobs in one message to a worker at most: Redis cuts off a listener with more than 32 MB before it."""
-ANNOUNCED_BYTES = 16_384
+TOLD_BYTES = 16_384
 """A larger result is read by those who waited for it: 500 may end at once."""
 TURNS_END = 1_000_000_000_000
 """Turns are below, times (Unix ms) above: 2001-09-09."""
@@ -137,6 +137,6 @@ def work(worker_id: str) -> str:
     return WORK + worker_id
 
 
-def done(prediction_id: str) -> str:
-    """The channel on which the terminal status of a prediction is published."""
-    return DONE + prediction_id
+def replies(client_id: str) -> str:
+    """The channel on which a client is told how what it waits for ended."""
+    return REPLIES + client_id

@@ -15,9 +15,9 @@ _PREPENDED = {
     "submit": ("frame", "idle"),
     "claim": ("frame", "idle", "register", "take"),
     "expire": ("frame", "take"),
-    "finish": ("frame", "idle", "register", "announce", "tally"),
-    "record": ("tally",),
-    "cancel": ("tally",),
+    "finish": ("frame", "idle", "register", "tell", "tally"),
+    "record": ("frame", "tell", "tally"),
+    "cancel": ("frame", "tell", "tally"),
     "wake": ("frame", "idle"),
 }
 _NAMES = {
@@ -43,7 +43,7 @@ _NAMES = {
     "REFUSED": keys.REFUSED,
     "WORKERS": keys.WORKERS,
     "WORK": keys.WORK,
-    "DONE": keys.DONE,
+    "REPLIES": keys.REPLIES,
 }
 _NUMBERS = {
     "TURNS_END": keys.TURNS_END,
@@ -58,7 +58,8 @@ _NUMBERS = {
     "ABORT_KEPT_MS": keys.ABORT_KEPT_MS,
     "HANDED_BYTES": keys.HANDED_BYTES,
     "MESSAGE_BYTES": keys.MESSAGE_BYTES,
-    "ANNOUNCED_BYTES": keys.ANNOUNCED_BYTES,
+    "TOLD_BYTES": keys.TOLD_BYTES,
+    "TRIM_EVERY": 8,
 }
 _places = count()
 _IDLE, _COMING = 1, 2
@@ -82,6 +83,8 @@ class New(msgspec.Struct, frozen=True, array_like=True):
     depth_limit: int = 0
     """Predictions that may wait in the queue; 0 is no limit."""
     replay_of: str = ""
+    reply_to: str = ""
+    """The client that is told how it ends."""
 
 
 class Submission(msgspec.Struct, frozen=True):
@@ -188,6 +191,7 @@ class Ended(msgspec.Struct, frozen=True, array_like=True):
     is_dead: bool = False
     """Whether it becomes a dead letter."""
     total_bucket: int = 0
+    started_at_ms: int = 0
 
 
 class Finish(msgspec.Struct, frozen=True):

@@ -62,12 +62,8 @@ class Link(asyncio.Protocol):
     def subscribe(self, channel: str, heard: Heard) -> None:
         """Hear a channel from now on: whatever is published behind this in Redis' order. One listener each."""
         self.channels[channel.encode()] = heard
-        self._tell("SUBSCRIBE", channel)
-
-    def unsubscribe(self, channel: str) -> None:
-        """Hear it no more."""
-        if self.channels.pop(channel.encode(), None) is not None:
-            self._tell("UNSUBSCRIBE", channel)
+        if self.is_open:
+            self._transport.write(_pack(("SUBSCRIBE", channel)))  # it has no reply, but a push
 
     def end(self, error: Exception) -> None:
         """Close it; what waits gets ``error``."""
@@ -111,11 +107,6 @@ class Link(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The other side closed it."""
         self.end(RedisConnectionError(str(exc) if exc else "Redis closed the connection."))
-
-    def _tell(self, *command: Any) -> None:
-        """SUBSCRIBE and UNSUBSCRIBE have no reply, but a push."""
-        if self.is_open:
-            self._transport.write(_pack(command))
 
     def _hear(self, push: list[Any]) -> None:
         if push[0] == b"message":
@@ -169,10 +160,11 @@ class Wire:
             connecting = self._connecting = asyncio.create_task(self._connect())
         return await asyncio.shield(connecting)
 
-    def unsubscribe(self, channel: str) -> None:
-        """Hear a channel no more, if there is a connection."""
-        if self._link is not None:
-            self._link.unsubscribe(channel)
+    async def subscribe(self, channel: str, heard: Heard) -> None:
+        """Hear a channel until the connection ends; when this returns nothing is missed any more."""
+        link = await self.link()
+        link.subscribe(channel, heard)
+        await link.send("PING")  # its reply comes behind the subscription
 
     def drop(self, error: Exception) -> None:
         """End the connection, for a reason; the next call makes a new one."""

@@ -118,6 +118,7 @@ class Attempt:
             run_bucket=bucket_of(run_us / 1000),
             run_us=run_us,
             total_bucket=bucket_of(wait_ms + run_us / 1000),
+            started_at_ms=self._claimed_at_ms,
             **what,
         )
 

@@ -29,6 +29,9 @@ CLAIM_AT_ONCE = 500
 _ASK_AGAIN_S = 0.001
 """What was handed over may end at once; then its report offers to stand idle again, which costs less than a claim."""
 
+_COMING_S = 0.05
+"""What is on its way is here long before; if not, it was lost."""
+
 Begin = Callable[[Claimed], None]
 Places = Callable[[], int]
 
@@ -66,6 +69,8 @@ class Intake:
         self._hears = False
         self._is_idle = False
         self._is_asking = False
+        self._messages = 0
+        self._messages_before = 0
         self._more_waits = True
         self._look = asyncio.Event()
         self._look_at: asyncio.TimerHandle | None = None
@@ -92,19 +97,23 @@ class Intake:
                 await self._until(backoff.sleep())
                 continue
             backoff.reset()
-            if len(claimed.claims) < room:
+            if claimed.is_coming:
+                await self._rest(_COMING_S)
+            elif len(claimed.claims) < room:
                 await self._rest(self._slow_poll_s if claimed.next_due_ms is None else claimed.next_due_ms / 1000)
             else:
                 await asyncio.sleep(0)  # what began gets its first turn
 
     async def claim(self, room: int) -> Claimed:
         """Take what is due, up to ``room``, and have it begin; raises ``RedisUnavailable``."""
-        self._is_asking, was_idle, self._is_idle = True, self._is_idle, False
+        was_idle, self._is_idle = self._is_idle, False
+        self._asks()
         began_s = time.perf_counter()
         try:
             with redis_errors():
                 if self._stands_idle and not self._hears:
-                    await self._hear()
+                    await self._news.subscribe(keys.work(self._worker_id), self._heard)
+                    self._hears = True
                 claimed = await self._scripts.claim(
                     queues=self._queues,
                     worker_id=self._worker_id,
@@ -116,7 +125,7 @@ class Intake:
         finally:
             self._is_asking = False
         self._pace.answered(time.perf_counter() - began_s)
-        self._is_idle = claimed.is_idle and self._hears
+        self._is_idle = claimed.is_idle and not self._was_handed_something()
         self._more_waits = len(claimed.claims) == room
         if claimed.claims:
             self._begin(claimed)
@@ -141,14 +150,14 @@ class Intake:
             or places <= 0
         ):
             return None
-        self._is_asking = True
+        self._asks()
         return Idle(self._worker_id, self._lease_ms, places, self._queues)
 
     def offered(self, finished: Finished | None) -> None:
         """What became of an offer; ``None``: it did not get through."""
         self._is_asking = False
-        self._is_idle = finished is not None and finished.is_idle and self._hears
-        if finished is None or not finished.is_idle:
+        self._is_idle = finished is not None and finished.is_idle and not self._was_handed_something()
+        if finished is None or not self._is_idle:
             self._look.set()
         elif finished.next_due_ms is not None:
             self._look_in(finished.next_due_ms / 1000)
@@ -175,13 +184,15 @@ class Intake:
             places += min(self._pace.ends_soon(), (self._at_once + 1) // 2)
         return min(CLAIM_AT_ONCE, (self._at_once + 1) // 2, places)
 
-    async def _hear(self) -> None:
-        link = await self._news.link()
-        link.subscribe(keys.work(self._worker_id), self._heard)
-        await link.send("PING")  # the reply comes behind the subscription
-        self._hears = True
+    def _asks(self) -> None:
+        self._is_asking, self._messages_before = True, self._messages
+
+    def _was_handed_something(self) -> bool:
+        """Whether it stands idle no more although the answer says so: the message was faster, on its own connection."""
+        return self._messages != self._messages_before or not self._hears
 
     def _heard(self, message: bytes) -> None:
+        self._messages += 1
         self._is_idle = False
         if not message:
             self._look.set()

@@ -3,7 +3,7 @@
 -- ARGV  1 retention ms  2 dead letters' ttl ms  3 worker id  4 its lease ms  5 the places it has left
 --       6 MessagePack list of {id, queue, token, attempt, status, model, result ttl ms, preview, output bytes, error code, error message,
 --         traceback, fingerprint, wait bucket, wait us, run bucket, run us, defer ms, counts as an attempt, is a dead letter,
---         total bucket}
+--         total bucket, started ms}
 --       7 and on: the result of each, in arq's format (cmsgpack reads no binary strings)
 --         status "queued" hands back; due again after `defer ms`. A result ttl of 0 keeps no result, of -1 keeps it for ever.
 -- Returns {{for each 1, or 0 if it was refused: the lease was no longer the worker's}, 1 if the worker is registered as idle now, ms
@@ -79,7 +79,11 @@ for i, e in ipairs(all) do
         redis.call('PEXPIRE', record, e[20] and ARGV[2] or ARGV[1])
         if e[20] then put(dead, DEAD, now, id) end
         tally(model, 'async', status, e[14], e[15], e[16], e[17], e[21])
-        announce(id, ARGV[6 + i])
+        if attempt > 1 or #ARGV[6 + i] > TOLD_BYTES then
+          tell(id, {id}, '')
+        else
+          tell(id, {id, status, now, e[22], e[17], attempt, string.match(token, '^(.*)/'), e[9], e[10], e[11]}, ARGV[6 + i])
+        end
       end
     end
   end
@@ -90,7 +94,7 @@ for queue, members in pairs(leaving) do redis.call('ZREM', queue, unpack(members
 for queue, scores in pairs(places) do redis.call('ZADD', queue, unpack(scores)) end
 for status, list in pairs(moved) do
   move('running', status, list)
-  if status ~= 'queued' then trim(status, #list) end
+  if status ~= 'queued' and now % TRIM_EVERY == 0 then trim(status, TRIM_EVERY * #list) end
 end
 if dead[DEAD] then
   redis.call('ZADD', DEAD, unpack(dead[DEAD]))
@@ -99,15 +103,14 @@ if dead[DEAD] then
 end
 for queue, ended in pairs(ended_now) do
   local rate = string.format('%s%s:%.0f', RATE, queue, math.floor(now / RATE_BUCKET_MS))
-  redis.call('INCRBY', rate, ended)
-  redis.call('PEXPIRE', rate, RATE_TTL_MS)
+  if redis.call('INCRBY', rate, ended) == ended then redis.call('PEXPIRE', rate, RATE_TTL_MS) end
 end
 if refused > 0 then redis.call('INCRBY', REFUSED, refused) end
 if next(places) then wake() end
 write_tallies(COUNTS, LATENCY)
 write_events(now)
-if #KEYS > 0 and not looks_due(KEYS, exactly) then
-  register(ARGV[3], ARGV[5], ARGV[4])
-  return {accepted, 1, next_due(KEYS, exactly)}
-end
-return {accepted, 0, -1}
+if #KEYS == 0 then return {accepted, 0, -1} end
+local due_ms = first_due(KEYS, exactly)
+if due_ms == 0 then return {accepted, 0, -1} end
+register(ARGV[3], ARGV[5], ARGV[4])
+return {accepted, 1, due_ms}

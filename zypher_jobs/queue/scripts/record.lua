@@ -27,7 +27,7 @@ for i, ended in ipairs(cmsgpack.unpack(ARGV[3])) do
       move('queued', ended[4], {{id, known[1] or ended[10]}})
       trim(ended[4], 1)
       event(id, ended[4], ended[2], tonumber(known[2] or 1), known[3] or '')
-      redis.call('PUBLISH', DONE .. id, '')
+      tell(id, {id}, '')
     end
   end
 end

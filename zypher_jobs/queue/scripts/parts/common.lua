@@ -37,7 +37,7 @@ end
 
 -- Takes the oldest off a list whose records have ended their time; twice as many as came, so that it never lags behind.
 local function trim(status, came)
-  for _, id in ipairs(redis.call('ZRANGE', LIST .. status, 0, math.min(2 * came, 100) - 1)) do
+  for _, id in ipairs(redis.call('ZRANGE', LIST .. status, 0, math.min(2 * came, 1000) - 1)) do
     if redis.call('EXISTS', RECORD .. id) == 1 then return end
     redis.call('ZREM', LIST .. status, id)
   end

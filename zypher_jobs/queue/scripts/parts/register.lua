@@ -19,11 +19,18 @@ local function next_due(queues, exactly)
   return next_ms
 end
 
--- Whether something is due, or looks so: what a stock arq worker runs keeps its old score.
-local function looks_due(queues, exactly)
+-- The same, and 0 if something is due, or looks so: what a stock arq worker runs keeps its old score.
+local function first_due(queues, exactly)
+  local first_ms = -1
   for _, queue in ipairs(queues) do
     local first = redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')
-    if first[2] and tonumber(first[2]) <= exactly and redis.call('SISMEMBER', PAUSED, queue) == 0 then return true end
+    if first[2] then
+      local wait_ms = math.max(0, math.ceil(first[2] - exactly))
+      if wait_ms == 0 and redis.call('SISMEMBER', PAUSED, queue) == 1 then
+        wait_ms = next_due({queue}, exactly)
+      end
+      if wait_ms >= 0 and (first_ms < 0 or wait_ms < first_ms) then first_ms = wait_ms end
+    end
   end
-  return false
+  return first_ms
 end
