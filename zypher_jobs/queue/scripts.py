@@ -229,10 +229,10 @@ class Scripts:
     """The scripts over one wire. They raise redis-py's errors; wrap calls in ``connection.redis_errors``."""
 
     def __init__(self, wire: Wire) -> None:
-        self._submit = Script(wire, source("submit"))
+        self._submit = Script(wire, source("submit"), publishes=True)
         self._claim = Script(wire, source("claim"))
         self._expire = Script(wire, source("expire"))
-        self._finish = Script(wire, source("finish"))
+        self._finish = Script(wire, source("finish"), publishes=True)
         self._cancel = Script(wire, source("cancel"))
         self._forget = Script(wire, source("forget"))
         self._record = Script(wire, source("record"))
