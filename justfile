@@ -61,7 +61,7 @@ fix: _developing
     .venv/bin/ruff check --fix
     .venv/bin/ruff format
 
-# measure, beside a peer in the same run: `just bench http`
+# measure, beside peers in the same run: `just bench http`, `just bench queue`
 [group('develop')]
 bench name *arguments: _developing
     @shift && exec .venv/bin/python -m "bench.{{ name }}" "$@"

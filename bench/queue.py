@@ -3,8 +3,9 @@
 Everybody on the same private server over its unix socket, with uvloop and hiredis, without log lines; taking turns, and
 at going first too. Ours is what users run: predictions through ``PredictionQueue``, and the worker of ``zypher worker``
 with the mock model, records, events and leases on. The peers run a function that does nothing, from an environment of
-their own (``.venv-bench``; ``ZYPHER_BENCH_PYTHON`` names another). Machines are noisy: what counts are ratios within a
-round. Exit code 1 when a bar is missed.
+their own (``.venv-bench``; ``ZYPHER_BENCH_PYTHON`` names another). The server keeps no append-only file, as Redis comes
+and as the peers are measured elsewhere; ``--fsync always`` is how the product runs it, for everybody. Machines are
+noisy: what counts are ratios within a round. Exit code 1 when a bar is missed.
 """
 
 import argparse
@@ -29,7 +30,12 @@ def main() -> int:
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--quick", action="store_true", help="little of everything, to see that it runs")
     arguments.add_argument("--only", default="", help="contestants (modules of bench.peers), without bars")
-    arguments.add_argument("--fsync", default="", choices=["", "everysec", "always"], help="an append-only file, too")
+    arguments.add_argument(
+        "--fsync",
+        default="",
+        choices=["", "everysec", "always"],
+        help='keep an append-only file; the product\'s is "always" (default: none)',
+    )
     arguments.add_argument("--json", action="store_true", help="every round's figures, as JSON")
     options = arguments.parse_args()
     unknown = set(options.rows.split(",")) - set(names)
@@ -63,7 +69,7 @@ def _measure(field: Field, rows: Sequence[Row], size: Size, count: int) -> dict[
     rounds: dict[str, list[Round]] = {row.name: [] for row in rows}
     for number in range(count):
         for row in rows:
-            if row.once and number:
+            if row.rounds is not None and number >= row.rounds:
                 continue
             figures: dict[str, Figures] = {}
             # each goes first at times: who follows finds a warmer machine, or another neighbor
@@ -83,7 +89,7 @@ def _say(what: str) -> None:
 
 def _print_figures(rows: Sequence[Row], rounds: dict[str, list[Round]]) -> None:
     for row in rows:
-        shown = row.shown or [name for figures in rounds[row.name][0].values() for name in figures]
+        shown = row.shown or list(dict.fromkeys(name for each in rounds[row.name][0].values() for name in each))
         print(f"\n{row.title}; medians of {len(rounds[row.name])}")
         wide = max(12, *(len(name) + 2 for name in shown)) if len(shown) < 6 else 0
         if wide:
@@ -101,7 +107,7 @@ def _judge(rows: Sequence[Row], rounds: dict[str, list[Round]], *, quiet: bool) 
     missed = 0
     names = [row.name for row in rows]
     if not quiet:
-        print(f"\n{'':48}{'ours':>9}{'bar':>8}{'reach':>8}")
+        print(f"\n{'':52}{'ours':>9}{'bar':>8}{'reach':>8}")
     for bar in BARS:
         if bar.row not in names:
             continue
@@ -113,7 +119,7 @@ def _judge(rows: Sequence[Row], rounds: dict[str, list[Round]], *, quiet: bool) 
             limits = "".join(
                 f"{_number(limit):>8}" if limit is not None else f"{'':8}" for limit in (bar.bar, bar.reach)
             )
-            print(f"{f'{bar.row}: {bar.text}':48}{_number(value):>9}{limits}  {verdict}")
+            print(f"{f'{bar.row}: {bar.text}':52}{_number(value):>9}{limits}  {verdict}")
     return missed
 
 

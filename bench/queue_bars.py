@@ -62,6 +62,9 @@ BARS = (
     Bar("bulk", "over streaQ's enqueue_many", _over(STREAQ), 6),
     Bar("bulk", "over a pipelined LPUSH", _over(BARE), None, 1),
     Bar("processes", "4 over 1", _own("4 over 1"), 1.3, 1.6),
+    Bar("processes", "us for each, worker + server: 4 over 1", _own("cost, 4 over 1"), 1.5, 1.15, lower=True),
     Bar("idle", "% of a core", _own("percent"), 0.5, 0.1, lower=True),
-    Bar("depth", "cost at the deepest over the shallowest", _own("growth"), 1.5, 1.15, lower=True),
+    Bar("depth", "us for each, deepest over shallowest", _own("growth"), 1.5, 1.15, lower=True),
+    Bar("depth", "the server's us of these", _own("claim growth"), 1.5, 1.15, lower=True),
+    Bar("depth", "us for each submit", _own("submit growth"), 1.5, 1.15, lower=True),
 )

@@ -37,8 +37,9 @@ class Row(msgspec.Struct, frozen=True):
     contestants: Sequence[Contestant]
     turn: Callable[[Field, Contestant, Size], Figures]
     shown: Sequence[str]
-    once: bool = False
-    """Too long to be taken in each round."""
+    """Figures to print; none names all."""
+    rounds: int | None = None
+    """In so many rounds at most: it takes long."""
 
 
 def drain(at_once: int, sleep_ms: float = 0) -> Callable[[Field, Contestant, Size], Figures]:
@@ -80,8 +81,11 @@ def processes(field: Field, contestant: Contestant, size: Size) -> Figures:
         field.load(contestant, size.waiting)
         warm = size.waiting // 5  # until all have begun
         drained = field.drain(contestant, size.waiting, processes=count, seconds=size.seconds, warm=warm)
-        figures |= {f"of {count}": drained.per_second, f"worker_us of {count}": drained.worker_us}
+        figures |= {f"of {count}": drained.per_second}
+        figures |= {f"worker_us of {count}": drained.worker_us, f"server_us of {count}": drained.server_us}
     figures["4 over 1"] = figures["of 4"] / figures["of 1"]
+    costs = [figures[f"worker_us of {count}"] + figures[f"server_us of {count}"] for count in (1, 4)]
+    figures["cost, 4 over 1"] = costs[1] / costs[0]
     return figures
 
 
@@ -108,9 +112,13 @@ def depth(field: Field, contestant: Contestant, size: Size) -> Figures:
         figures |= {f"per_second at {deep:,}": drained.per_second}
         figures |= {f"us at {deep:,}": drained.worker_us + drained.server_us}
         figures |= {f"server_us at {deep:,}": drained.server_us}
-        figures |= {f"submits at {deep:,}": field.call(contestant, "submit", total=5_000, at_once=100)["per_second"]}
+        # a tenth of a second each: three calls, or chance decides
+        rates = [field.call(contestant, "submit", total=timed, at_once=100)["per_second"] for _ in range(3)]
+        figures |= {f"submits at {deep:,}": statistics.median(rates)}
     shallow, deepest = f"{size.depths[0]:,}", f"{size.depths[-1]:,}"
     figures["growth"] = figures[f"us at {deepest}"] / figures[f"us at {shallow}"]
+    figures["claim growth"] = figures[f"server_us at {deepest}"] / figures[f"server_us at {shallow}"]
+    figures["submit growth"] = figures[f"submits at {shallow}"] / figures[f"submits at {deepest}"]
     return figures
 
 
@@ -124,11 +132,9 @@ ROWS = (
     Row("result", "submit to result", ALL, result, _TIMES),
     Row("submits", "submits, 100 at once", ALL, submits, ("per_second",)),
     Row("bulk", "bulk submit (bare: a pipelined LPUSH)", (OURS, BARE, STREAQ), bulk, ("per_second",)),
-    Row(
-        "processes", "1, 2, 4 worker processes", (OURS, ARQ_10_MS, SAQ), processes, ("of 1", "of 2", "of 4", "4 over 1")
-    ),
-    Row("idle", "an idle worker's CPU, % of a core", ALL, idle, ("percent",), once=True),
-    Row("depth", "growth with depth", (OURS,), depth, (), once=True),
+    Row("processes", "1, 2, 4 worker processes", (OURS, ARQ_10_MS, SAQ), processes, ()),
+    Row("idle", "an idle worker's CPU, % of a core", ALL, idle, ("percent",), rounds=1),
+    Row("depth", "growth with depth", (OURS,), depth, (), rounds=3),
 )
 
 

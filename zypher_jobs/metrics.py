@@ -77,3 +77,9 @@ RUN = Metric(
     help="From the start of the last attempt to its finish.",
     labels=("model", "mode"),
 )
+TOTAL = Metric(
+    name="zypher_prediction_total_seconds",
+    kind="histogram",
+    help="From created to the finish.",
+    labels=("model", "mode"),
+)

@@ -15,6 +15,8 @@ from zypher_jobs import __version__, metrics
 from zypher_jobs.contracts.stats import Health, Overview
 from zypher_jobs.logs import JsonFormatter
 from zypher_jobs.metrics import Metric
+from zypher_jobs.queue import keys
+from zypher_jobs.queue.connection import RedisClient
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
 from zypher_jobs.worker import PredictionWorker
@@ -103,6 +105,30 @@ async def test_metrics_count_every_request_under_its_template(api: RunningApi) -
     assert await api.metric("zypher_http_requests_running") == 1
 
 
+async def count_total(api: RunningApi) -> None:
+    """Three predictions of another model, from their creation to their finish, as the scripts count them."""
+    redis: RedisClient = api.services.queue
+    fields = {"digits|async|total|2": 2, "digits|async|total|4": 1, "digits|async|total|sum": 24_500}
+    await redis.hset(keys.LATENCY, mapping=fields)
+
+
+async def test_latencies_are_shown_from_the_creation_to_the_finish_too(api: RunningApi) -> None:
+    """In ``/stats``, and in ``/metrics`` with the buckets in seconds."""
+    await count_total(api)
+
+    overview = msgspec.json.decode((await api.get("/stats")).content, type=Overview)
+
+    (total,) = overview.latencies
+    assert (total.model, total.mode, total.kind, total.sum_ms) == ("digits", "async", "total", 24.5)
+    counts = {bound: count for bound, count in zip(total.bounds_ms, total.counts, strict=False) if count}
+    assert counts == {5: 2, 25: 1}
+    name = "zypher_prediction_total_seconds"
+    assert await api.metric(name + '_bucket{le="0.005",mode="async",model="digits"}') == 2
+    assert await api.metric(name + '_bucket{le="0.025",mode="async",model="digits"}') == 3
+    assert await api.metric(name + '_count{mode="async",model="digits"}') == 3
+    assert await api.metric(name + '_sum{mode="async",model="digits"}') == 0.0245
+
+
 @pytest.mark.parametrize("policy", ["all", "errors", "none"])
 async def test_metrics_count_every_prediction_whether_recorded_or_not(api_settings: Settings, policy: Any) -> None:
     """By model, mode and status, of all processes."""
@@ -130,6 +156,7 @@ async def test_metrics_count_every_prediction_whether_recorded_or_not(api_settin
 
 async def test_every_metric_of_the_list_is_shown_with_its_labels(api: RunningApi, worker: PredictionWorker) -> None:
     """Names, kinds, help and labels are those of ``zypher_jobs.metrics``, and none is missing."""
+    await count_total(api)
     await api.post("/predict", json={"input": "hello"}, headers={"Prefer": "respond-async, wait=10"})
 
     families = {family.name: family for family in text_string_to_metric_families((await api.get("/metrics")).text)}

@@ -1,4 +1,4 @@
-"""The locked requirements are those of pyproject.toml, with a hash each and no word of where they come from."""
+"""The locked requirements are those asked for, with a hash each and no word of where they come from."""
 
 import re
 from collections.abc import Iterable
@@ -13,7 +13,11 @@ from packaging.version import Version
 
 from tests.architecture.project import PROJECT, ROOT
 
-LOCKS = ["requirements.txt", "requirements-dev.txt", "requirements-build.txt"]
+INSTALLED = ["requirements.txt", "requirements-dev.txt", "requirements-build.txt"]
+"""Of the environment that the tests run in."""
+PEERS = "bench/peers/requirements.txt"
+"""Of an environment of its own, which ``just bench queue`` makes."""
+LOCKS = [*INSTALLED, PEERS]
 ENVIRONMENTS = [
     {
         "sys_platform": system,
@@ -65,15 +69,32 @@ def group(name: str) -> list[str]:
 
 
 def wanted(lock: str) -> list[Requirement]:
-    """What pyproject.toml asks of a lock file."""
+    """What pyproject.toml, or the peers' own list, asks of a lock file."""
     project = PROJECT["project"]
     running = [*project["dependencies"], *project["optional-dependencies"]["onnx"]]
     lines = {
         "requirements.txt": running,
         "requirements-dev.txt": [*running, *group("dev")],
         "requirements-build.txt": [*group("build"), *PROJECT["build-system"]["requires"]],
+        PEERS: [line for line in _without_comments(Path(PEERS).with_suffix(".in")) if line],
     }
     return [Requirement(line) for line in lines[lock]]
+
+
+def _without_comments(path: Path) -> list[str]:
+    return [re.sub(r"(^|\s)#.*", "", line).strip() for line in (ROOT / path).read_text(encoding="utf-8").splitlines()]
+
+
+def reasons(lock: str) -> dict[NormalizedName, set[str]]:
+    """Who wants each pin, as the comments of a lock file say: a list of requirements (``-r …``), or other pins."""
+    found: dict[NormalizedName, set[str]] = {}
+    name = None
+    for line in (ROOT / lock).read_text(encoding="utf-8").splitlines():
+        if pinned := re.match(r"([\w.-]+)==", line):
+            name = canonicalize_name(pinned[1])
+        elif name and (why := re.match(r"    #(?: via|  ) ?(.*)", line)):
+            found.setdefault(name, set()).update({why[1].strip()} - {""})
+    return found
 
 
 def closure(roots: Iterable[Requirement]) -> set[NormalizedName]:
@@ -108,7 +129,7 @@ def test_a_lock_pins_what_the_project_asks_for(lock: str, environment: dict[str,
             )
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", INSTALLED)
 def test_a_lock_pins_no_less_and_no_more(lock: str) -> None:
     """What a dependency needs in turn is pinned; what nothing needs any more is gone: `just lock` was run."""
     held = {pin.name for pin in pins(lock) if pin.requirement.marker is None or pin.requirement.marker.evaluate()}
@@ -117,6 +138,26 @@ def test_a_lock_pins_no_less_and_no_more(lock: str) -> None:
     except PackageNotFoundError as error:
         pytest.fail(f"{error.name} is needed but not installed: run `just lock`, then any recipe.")
     assert held == needed
+
+
+def test_the_peers_lock_pins_what_something_needs() -> None:
+    """They are not installed here, but the file says why each is there: `just lock` was run."""
+    wants = reasons(PEERS)
+    held = {pin.name for pin in pins(PEERS)}
+    assert set(wants) == held
+    listed = f"-r {Path(PEERS).with_suffix('.in')}"
+    assert {name for name, why in wants.items() if listed in why} == {
+        canonicalize_name(requirement.name) for requirement in wanted(PEERS)
+    }
+    for name, why in wants.items():
+        assert {canonicalize_name(each) for each in why - {listed}} <= held, name
+        assert why, name
+
+
+def test_every_lock_file_has_its_recipe() -> None:
+    """`just lock` writes all of them, and no other."""
+    script = (ROOT / "scripts" / "lock").read_text(encoding="utf-8")
+    assert re.findall(r"^lock (\S+)", script, re.MULTILINE) == LOCKS
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -133,7 +174,7 @@ def test_a_lock_has_hashes_and_no_address(lock: str) -> None:
 
 def test_developing_includes_running() -> None:
     """The tests run with exactly the versions that `just up` runs with."""
-    running, developing = ({(pin.name, pin.version) for pin in pins(lock)} for lock in LOCKS[:2])
+    running, developing = ({(pin.name, pin.version) for pin in pins(lock)} for lock in INSTALLED[:2])
     assert running <= developing
 
 

@@ -1,7 +1,9 @@
 """Redis behind Sentinel: the primary is killed, the replica takes over, and nobody is told but the log."""
 
+import asyncio
 import signal
 import subprocess
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +14,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from tests.queue.outages import all_succeed, is_seen, settings_for, submit_steadily, working
+from zypher_jobs.contracts.prediction import Status
+from zypher_jobs.queue import PredictionQueue
 from zypher_jobs.queue.connection import connect
 from zypher_jobs.queue.embedded import EmbeddedServer, find_server_binary
 from zypher_jobs.testing import free_port, wait_until
@@ -86,6 +90,25 @@ async def test_a_failover_loses_nothing_that_was_replicated(cluster: Cluster, tm
         ids += await submit_steadily(queue, 20)
         await all_succeed(queue, ids, timeout_s=20)
         await wait_until(lambda: is_seen(queue, worker), timeout_s=20)
+
+
+async def test_a_stock_arq_worker_finds_its_redis(cluster: Cluster, tmp_path: Path) -> None:
+    """The ``arq`` command asks the same sentinels, for the same database."""
+    queue = PredictionQueue.from_settings(settings_for(cluster.url, tmp_path))
+    submitted = await queue.submit("mock", {"input": "hello"})
+    worker = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "arq", "zypher_jobs.worker.main.WorkerSettings"),
+        env={"ZYPHER_REDIS_URL": cluster.url, "ZYPHER_MOCK_LATENCY_MS": "0", "PATH": "/usr/bin:/bin"},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        ended = await queue.wait_for(submitted.prediction_id, 20)
+        assert ended.status is Status.SUCCEEDED
+        assert (ended.worker or "").endswith(f"-{worker.pid}-arq")
+    finally:
+        worker.terminate()
+        await worker.communicate()
+        await queue.aclose()
 
 
 async def test_a_url_without_a_service_is_refused(tmp_path: Path) -> None:

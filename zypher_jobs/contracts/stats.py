@@ -50,7 +50,7 @@ class PredictionCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LatencyHistogram(msgspec.Struct, frozen=True, kw_only=True):
-    """Times of finished predictions of one model: ``wait`` (created → started) or ``run`` (started → finished).
+    """Times of finished predictions of one model, of one ``kind``.
 
     ``counts[i]`` holds those at most ``bounds_ms[i]`` and above the bound before; the last count holds the rest,
     so there is one count more than bounds.
@@ -59,6 +59,10 @@ class LatencyHistogram(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     mode: Mode
     kind: str
+    """``wait`` (created → started), ``run`` (started → finished) or ``total`` (created → finished).
+
+    One that nothing has counted is absent: ``total`` may be where an older worker counts.
+    """
     bounds_ms: list[float]
     counts: list[int]
     sum_ms: float

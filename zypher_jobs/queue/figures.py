@@ -19,7 +19,10 @@ def counts_of(fields: Mapping[bytes, bytes]) -> list[PredictionCount]:
 
 
 def latencies_of(fields: Mapping[bytes, bytes]) -> list[LatencyHistogram]:
-    """Of the hash ``zypher:latency``."""
+    """Of the hash ``zypher:latency``: ``model|mode|kind|bucket`` → count, ``model|mode|kind|sum`` → µs.
+
+    Kinds are ``wait``, ``run`` and ``total``; a histogram that has no field is absent.
+    """
     histograms: dict[tuple[str, str, str], LatencyHistogram] = {}
     for name, count in sorted(fields.items()):
         model, mode, kind, bucket = name.decode().rsplit("|", 3)

@@ -45,6 +45,7 @@ class Inspector:
         self._wire = Wire(redis.connection_pool) if wire is None else wire
         self._overview = Script(self._wire, source("overview"))
         self._read = Script(self._wire, source("read"))
+        self._page = Script(self._wire, source("page"))
 
     @classmethod
     def from_url(cls, url: str, *, timeout_s: float = 1.5) -> "Inspector":
@@ -79,18 +80,19 @@ class Inspector:
     ) -> tuple[list[PredictionSummary], str | None]:
         """Up to ``limit`` predictions, newest first, and the cursor of the next page (``None``: this is the last).
 
-        Without ``status``: of every status, synchronous ones too. Raises ``ValueError`` for a cursor that is none.
+        ``limit`` is 1 or more. Without ``status``: of every status, synchronous ones too. Of one millisecond they come
+        by id, from the last to the first. A page holds fewer where records have expired, maybe none, though others
+        follow. Raises ``ValueError`` for a cursor that is none.
         """
         lists = [keys.listed(s) for s in Status] + [keys.SYNC_LIST] if status is None else [keys.listed(status)]
         with redis_errors():
-            newest = await self._newest(lists, before=before, limit=limit)
+            newest, more = await self._newest(lists, before=before, limit=max(1, limit))
             async with self._redis.pipeline(transaction=False) as pipe:
-                for prediction_id, _ in newest:
+                for _, prediction_id in newest:
                     pipe.hgetall(keys.record(prediction_id))
                 rows: list[Any] = await pipe.execute() if newest else []
-        summaries = [summary_of(i, fields) for (i, _), fields in zip(newest, rows, strict=True) if fields]
-        cursor = f"{newest[-1][1]}-{newest[-1][0]}" if len(newest) == limit else None
-        return summaries, cursor
+        summaries = [summary_of(i, fields) for (_, i), fields in zip(newest, rows, strict=True) if fields]
+        return summaries, "{}-{}".format(*newest[-1]) if more else None
 
     async def dead_letters(self, *, limit: int = 50) -> list[DeadLetter]:
         """Predictions out of attempts, newest first."""
@@ -150,25 +152,19 @@ class Inspector:
         await self._wire.aclose()
         await self._redis.aclose()
 
-    async def _newest(self, lists: Sequence[str], *, before: str | None, limit: int) -> list[tuple[str, int]]:
-        """Ids and creation times over some lists, newest first, after a cursor (``created ms-id``)."""
-        edge: tuple[int, str] | None = None
+    async def _newest(
+        self, lists: Sequence[str], *, before: str | None, limit: int
+    ) -> tuple[list[tuple[int, str]], bool]:
+        """Creation times (ms) and ids over some lists behind a cursor (``created ms-id``); whether more follow."""
+        edge: list[int | str] = []
         if before is not None:
             created, _, prediction_id = before.partition("-")
-            edge = (int(created), prediction_id)
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for name in lists:
-                pipe.zrevrangebyscore(
-                    name,
-                    "+inf" if edge is None else edge[0],
-                    "-inf",
-                    start=0,
-                    num=limit + (edge is not None) * limit,
-                    withscores=True,
-                )
-            pages: list[Any] = await pipe.execute()
-        rows = sorted(((int(at), i.decode()) for page in pages for i, at in page), reverse=True)
-        return [(i, at) for at, i in rows if edge is None or (at, i) < edge][:limit]
+            edge = [int(created), prediction_id]
+        pages = await self._page(keys=lists, args=[limit + 1, *edge])
+        rows = sorted(
+            ((int(at), i.decode()) for page in pages for i, at in zip(page[::2], page[1::2], strict=True)), reverse=True
+        )
+        return rows[:limit], len(rows) > limit
 
     async def _queues(self) -> _Queues:
         now_ms, *each, (running, oldest_ms, ended, over_ms, dead) = await self._overview(

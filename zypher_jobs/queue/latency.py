@@ -1,4 +1,4 @@
-"""The buckets in which waits and runs are counted, the same for every process so that their counts can be added up."""
+"""The buckets in which waits, runs and totals are counted, the same in every process so that counts can be added up."""
 
 from bisect import bisect_left
 

@@ -8,6 +8,7 @@ parameters of the URL (``ssl_ca_certs=…``) are those of redis-py, and those th
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import redis.sentinel
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.connection import parse_url
@@ -29,26 +30,47 @@ class SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
                 await sentinel.aclose()
 
 
+class SentinelUrl(msgspec.Struct, frozen=True, kw_only=True):
+    """What a URL of ``SCHEMES`` says."""
+
+    nodes: list[tuple[str, int]]
+    service: str
+    is_tls: bool
+    """With the server and with the sentinels."""
+    server: dict[str, Any]
+    """redis-py's options of a connection to the server."""
+    sentinels: dict[str, Any]
+    """Those of a connection to a sentinel, beyond its place."""
+
+    @classmethod
+    def parse(cls, url: str) -> "SentinelUrl":
+        """Raises ``ValueError`` for what is no such URL."""
+        parts = urlsplit(url)
+        user, at, places = parts.netloc.rpartition("@")
+        nodes = [_host_and_port(place) for place in places.split(",")]
+        service, _, database = parts.path.strip("/").partition("/")
+        if not service:
+            raise ValueError("the URL names no service")
+        plain_scheme = parts.scheme.partition("+")[0]
+        server: dict[str, Any] = {**parse_url(f"{plain_scheme}://{user}{at}server/{database}?{parts.query}")}
+        is_tls = server.pop("connection_class", None) is not None
+        del server["host"]
+        sentinels: dict[str, Any] = {}
+        for name in [name for name in server if name.startswith("sentinel_")]:
+            sentinels[name.removeprefix("sentinel_")] = server.pop(name)
+        if is_tls:
+            sentinels |= {name: value for name, value in server.items() if name.startswith("ssl_")}
+        return cls(nodes=nodes, service=service, is_tls=is_tls, server=server, sentinels=sentinels)
+
+
 def sentinel_pool(url: str, *, timeout_s: float, **options: Any) -> SentinelPool:
     """A pool for a URL of ``SCHEMES``; ``options`` are those of the connections. Raises ``ValueError``."""
-    parts = urlsplit(url)
-    user, at, places = parts.netloc.rpartition("@")
-    nodes = [_host_and_port(place) for place in places.split(",")]
-    service, _, database = parts.path.strip("/").partition("/")
-    if not service:
-        raise ValueError("the URL names no service")
-    plain_scheme = parts.scheme.partition("+")[0]
-    found: dict[str, Any] = {**parse_url(f"{plain_scheme}://{user}{at}{nodes[0][0]}/{database}?{parts.query}")}
-    is_tls = found.pop("connection_class", None) is not None
-    del found["host"]
+    said = SentinelUrl.parse(url)
     # together no longer than one answer of Redis may take: one that is gone is asked anew for each new connection
-    each_s = timeout_s / (len(nodes) + 1)
-    theirs: dict[str, Any] = {"socket_timeout": each_s, "socket_connect_timeout": each_s, "ssl": is_tls}
-    for name in [name for name in found if name.startswith("sentinel_")]:
-        theirs[name.removeprefix("sentinel_")] = found.pop(name)
-    if is_tls:
-        theirs |= {name: value for name, value in found.items() if name.startswith("ssl_")}
-    return SentinelPool(service, Sentinel(nodes, sentinel_kwargs=theirs), ssl=is_tls, **found, **options)
+    each_s = timeout_s / (len(said.nodes) + 1)
+    theirs: dict[str, Any] = {"socket_timeout": each_s, "socket_connect_timeout": each_s, "ssl": said.is_tls}
+    sentinel = Sentinel(said.nodes, sentinel_kwargs=theirs | said.sentinels)
+    return SentinelPool(said.service, sentinel, ssl=said.is_tls, **said.server, **options)
 
 
 def sentinel_options(pool: SentinelConnectionPool) -> dict[str, Any]:

@@ -2,24 +2,16 @@
 
 import logging
 
-import msgspec
-
-from zypher_jobs.logs import LineLog
+from zypher_jobs.logs import Line, LineLog
 from zypher_jobs.queue.scripts import Ended
 from zypher_jobs.worker.attempt import Attempt
 
 _LOGGER = "zypher.worker.attempt"
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """One attempt."""
+class AttemptLine(Line, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One attempt; a ``warning`` for a failure and a refused report."""
 
-    time: str
-    level: str
-    """``info``, or ``warning`` for a failure and a refused report."""
-    part: str
-    logger: str
-    message: str
     prediction_id: str
     model: str
     attempt: int
@@ -43,7 +35,7 @@ class AttemptLog:
         if not self._lines.wants(level):
             return
         self._lines.add(
-            Line(
+            AttemptLine(
                 time=self._lines.now(),
                 level="warning" if bad else "info",
                 part="worker",

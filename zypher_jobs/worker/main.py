@@ -1,31 +1,27 @@
-"""A worker process: settings → worker. ``run_worker`` is ours; ``WorkerSettings`` is for the stock ``arq`` command."""
+"""A worker process: settings → worker. ``run_worker`` is ours; ``WorkerSettings`` is for the stock ``arq`` command.
+
+``arq zypher_jobs.worker.main.WorkerSettings`` is a stock arq worker on the same Redis, polling as arq does. It has one
+queue, as every ``arq.Worker`` has: ``arq:queue``, which is that of normal priority. What has a high or a low one waits
+for a worker of ours.
+"""
 
 import asyncio
-import os
-import platform
 from contextlib import suppress
 from typing import Any
 
 import uvloop
-from arq.connections import RedisSettings
 from arq.worker import func
 
 from zypher_jobs import logs
 from zypher_jobs.errors import RedisUnavailable, StartError
 from zypher_jobs.models import ModelRegistry
 from zypher_jobs.queue.client import PredictionQueue
-from zypher_jobs.queue.embedded import socket_path
-from zypher_jobs.queue.payloads import PREDICT, deserialize, serialize
+from zypher_jobs.queue.payloads import PREDICT
 from zypher_jobs.queue.probe import warn_of_server
-from zypher_jobs.queue.scripts import Scripts
-from zypher_jobs.queue.wire import Wire
 from zypher_jobs.settings import Settings, load_settings
 from zypher_jobs.worker.predict import predict
-from zypher_jobs.worker.stock import predict_and_tell, record_end, record_start
+from zypher_jobs.worker.stock_settings import HEALTH_KEY_S, worker_settings_of
 from zypher_jobs.worker.worker import PredictionWorker
-
-HEALTH_KEY_S = 10
-"""How often arq's health key is written, which ``arq --check`` reads."""
 
 
 def run_worker(settings: Settings) -> int:
@@ -70,37 +66,8 @@ async def _serve(settings: Settings) -> None:
         await registry.close()
 
 
-async def _start(ctx: dict[Any, Any]) -> None:
-    settings = load_settings()
-    ctx["settings"] = settings
-    ctx["registry"] = ModelRegistry.from_settings(settings)
-    ctx["worker_id"] = f"{platform.node()}-{os.getpid()}-arq"
-    ctx["wire"] = Wire(ctx["redis"].connection_pool)
-    ctx["scripts"] = Scripts(ctx["wire"])
-    await ctx["registry"].load_all()
-
-
-async def _stop(ctx: dict[Any, Any]) -> None:
-    await ctx["registry"].close()
-    await ctx["wire"].aclose()
-
-
-class WorkerSettings:
-    """``arq zypher_jobs.worker.main.WorkerSettings``: a stock arq worker on the same queue, polling as arq does."""
-
-    _settings = load_settings()
-
-    functions = (func(predict_and_tell, name=PREDICT),)
-    redis_settings = RedisSettings.from_dsn(_settings.redis_url or f"unix://{socket_path(_settings.data_dir)}")
-    job_serializer = serialize
-    job_deserializer = deserialize
-    on_startup = _start
-    on_shutdown = _stop
-    on_job_start = record_start
-    after_job_end = record_end
-    max_jobs = _settings.concurrency
-    max_tries = _settings.max_attempts
-    job_timeout = _settings.run_timeout_s + 1
-    keep_result = _settings.retention_s
-    job_completion_wait = round(_settings.grace_s)
-    health_check_interval = HEALTH_KEY_S
+def __getattr__(name: str) -> Any:
+    """``WorkerSettings`` once the ``arq`` command asks: our own worker starts without what arq makes of the URL."""
+    if name == "WorkerSettings":
+        return worker_settings_of(load_settings())
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

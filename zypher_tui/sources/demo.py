@@ -198,7 +198,8 @@ class DemoSystem:
                 (self._failed if failed else self._done)[run.worker] += 1
             key = (record.model, record.mode, status)
             self._counts[key] = self._counts.get(key, 0) + 1
-            for kind, ms in (("wait", record.wait_ms or 0), ("run", run.duration_s * 1000)):
+            wait_ms, run_ms = record.wait_ms or 0, run.duration_s * 1000
+            for kind, ms in (("wait", wait_ms), ("run", run_ms), ("total", wait_ms + run_ms)):
                 counts = self._latencies.setdefault((record.model, record.mode, kind), [0] * (len(BOUNDS_MS) + 1))
                 counts[next((i for i, bound in enumerate(BOUNDS_MS) if ms <= bound), len(BOUNDS_MS))] += 1
 
