@@ -6,10 +6,22 @@ import pytest
 from tests.queue.conftest import StartWorker, running_worker
 from zypher_jobs.contracts.prediction import Mode, Prediction
 from zypher_jobs.contracts.stats import LatencyHistogram
-from zypher_jobs.models import ModelRegistry
+from zypher_jobs.models import Model, ModelRegistry
 from zypher_jobs.queue import PredictionQueue
 from zypher_jobs.queue.latency import bucket_of
 from zypher_jobs.settings import LatencyRange, Settings
+
+
+class Nothing(msgspec.Struct):
+    """No input, no output."""
+
+
+class Fails(Model[Nothing, Nothing]):
+    """Each time."""
+
+    async def predict(self, input: Nothing) -> Nothing:
+        """Raises."""
+        raise ValueError("as always")
 
 
 async def histogram(queue: PredictionQueue, kind: str) -> LatencyHistogram:
@@ -70,16 +82,20 @@ async def test_waits_are_those_of_the_records(queue: PredictionQueue, start_work
     assert of_waits.sum_ms == pytest.approx(sum(waits_ms), rel=0.02)
 
 
-async def test_failures_are_timed_as_well_and_models_apart(queue: PredictionQueue, start_worker: StartWorker) -> None:
+async def test_failures_are_timed_as_well_and_models_apart(
+    queue: PredictionQueue, registry: ModelRegistry, start_worker: StartWorker
+) -> None:
     """A model that fails slowly would else look quick."""
+    registry.add(Fails)
+    await registry.load_all()
     await start_worker()
     await run(queue, 3)
     for _ in range(2):
-        failed = await queue.submit("nobody", {})
+        failed = await queue.submit("fails", {})
         await queue.wait_for(failed.prediction_id, 10)
     latencies = (await queue.inspect.overview(latest=0)).latencies
     for kind in ("wait", "run"):
-        assert {one.model: sum(one.counts) for one in latencies if one.kind == kind} == {"mock": 3, "nobody": 2}
+        assert {one.model: sum(one.counts) for one in latencies if one.kind == kind} == {"mock": 3, "fails": 2}
 
 
 async def test_the_total_is_a_histogram_of_its_own(queue: PredictionQueue, start_worker: StartWorker) -> None:
