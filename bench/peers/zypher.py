@@ -47,7 +47,12 @@ class Peer(Contestant):
 
     async def submit_many(self, texts: Sequence[str]) -> None:
         """As ``POST /predictions`` does."""
-        await self._queue.submit_many("mock", [MockInput(input=text) for text in texts])
+        await self._queue.submit_many(
+            "mock",
+            [MockInput(input=text) for text in texts],
+            input_previews=texts,
+            input_bytes=[len(text) for text in texts],
+        )
 
     @cached_property
     def _queue(self) -> PredictionQueue:

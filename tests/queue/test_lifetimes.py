@@ -44,7 +44,7 @@ MOST: dict[str, int] = {
     keys.LATENCY: MODELS * len(Mode) * 3 * (len(BOUNDS_MS) + 2),
     keys.EVENTS: keys.EVENTS_KEPT,
     keys.WORKERS: 0,
-    "zypher:wake": 1,
+    keys.REFUSED: 1,
     # turns: one number for each queue, and those callers who have something waiting
     **{keys.TURN + queue: len("1000000000000") for queue in (HIGH, NORMAL, LOW)},
     **{keys.TURNS + queue: CALLERS for queue in (HIGH, NORMAL, LOW)},

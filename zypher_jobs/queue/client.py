@@ -124,17 +124,39 @@ class PredictionQueue(ArqRedis):
             raise
 
     async def submit_many(
-        self, model: str, values: Sequence[Any], *, priority: Priority = Priority.NORMAL, caller: str = ""
+        self,
+        model: str,
+        values: Sequence[Any],
+        *,
+        version: str = "",
+        input_previews: Sequence[str] = (),
+        input_bytes: Sequence[int] = (),
+        priority: Priority = Priority.NORMAL,
+        caller: str = "",
     ) -> list[Prediction]:
         """Queue many predictions of one model, in order; raises as ``submit`` does.
 
-        On ``QueueFull`` those before the refused one are queued, and stay so.
+        ``input_previews`` and ``input_bytes`` are of each, if they are given. On ``QueueFull`` those for which there
+        was room are queued, and stay so.
         """
-        submissions = [
-            self._submission(new_prediction_id(), model, value, priority=priority, caller=caller) for value in values
-        ]
-        submitted = await self._submitter.submit_many(submissions)
-        return [await self._answer(s.new, what) for s, what in zip(submissions, submitted, strict=True)]
+
+        def some(start: int, end: int) -> list[Submission]:
+            return [
+                self._submission(
+                    new_prediction_id(),
+                    model,
+                    values[number],
+                    version=version,
+                    input_preview=input_previews[number] if input_previews else "",
+                    input_bytes=input_bytes[number] if input_bytes else 0,
+                    priority=priority,
+                    caller=caller,
+                )
+                for number in range(start, end)
+            ]
+
+        submitted = await self._submitter.submit_many(len(values), some)
+        return [await self._answer(submission.new, what) for submission, what in submitted]
 
     async def prediction(self, prediction_id: str) -> Prediction:
         """One prediction as it stands; raises ``UnknownPrediction``."""
