@@ -1,7 +1,7 @@
 """Reads the stream of events while it is written: it is bounded, and the run is long."""
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import defaultdict
 
 import msgspec
 from redis.exceptions import RedisError
@@ -64,12 +64,16 @@ class Follower:
         """Read what is left, and which of all that was read is still there."""
         while await self.read() == AT_ONCE:
             pass
-        after = b"-"
+        after, kept = b"-", list[bytes]()
         while entries := await self._client.xrange(keys.EVENTS, min=after, count=AT_ONCE):
-            self._kept.update(entry for entry, _ in entries)
+            kept += [entry for entry, _ in entries]
             after = b"(" + entries[-1][0]
-        if self._kept:
-            self._oldest_kept = min(map(_order, self._kept))
+        self.keep(kept)
+
+    def keep(self, entries: list[bytes]) -> None:
+        """These are all that is there, in order."""
+        self._kept = set(entries)
+        self._oldest_kept = _order(entries[0]) if entries else (0, 0)
 
     def ends(self, prediction_id: str) -> list[Seen]:
         """Its terminal events that stand."""
@@ -78,10 +82,6 @@ class Follower:
     def lost_ends(self, prediction_id: str) -> list[Seen]:
         """Its terminal events that Redis lost again when it was killed."""
         return [one for one in self._terminal(prediction_id) if self._was_lost(one)]
-
-    def counts(self) -> Counter[str]:
-        """How many events of each kind."""
-        return Counter(one.status for seen in self.seen.values() for one in seen)
 
     def _terminal(self, prediction_id: str) -> list[Seen]:
         return [one for one in self.seen.get(prediction_id, ()) if one.status in TERMINAL]

@@ -28,6 +28,8 @@ class Repeats(msgspec.Struct, kw_only=True):
     """At the same time as a run on a worker that was frozen or cut off."""
     live: list[Overlap]
     """At the same time, on workers that lived and could be heard."""
+    is_judged: bool
+    """Not where the machine may keep a lease from being renewed in time."""
 
     def lines(self) -> Iterator[str]:
         """For people."""
@@ -38,7 +40,8 @@ class Repeats(msgspec.Struct, kw_only=True):
 
     def complaints(self) -> Iterator[str]:
         """What must not be."""
-        if unexplained := [one for one in self.live if not one.why]:
+        unexplained = [one for one in self.live if not one.why]
+        if unexplained and self.is_judged:
             yield f"run twice at the same time though nothing was wrong: {unexplained}"
 
 
@@ -155,6 +158,7 @@ async def take_stock(
             in_turn=len(again) - len(together),
             silent=sum(all(one.silent for one in found) for found in together.values()),
             live=live,
+            is_judged=not slack_s,
         ),
         recoveries=Recoveries(
             each=[
