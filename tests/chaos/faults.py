@@ -11,7 +11,7 @@ from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 import msgspec
 
 from tests.chaos.part import Life, Part
-from tests.chaos.runs import read_runs
+from tests.chaos.runs import running_now
 from tests.chaos.schedule import Planned, Target
 from tests.chaos.stack import Stack
 from tests.chaos.troubles import REDIS, Troubles
@@ -76,7 +76,7 @@ class Faults:
                 group.create_task(self._do(one))
 
     async def kill_workers(self, times: int, *, gap_s: float, seed: int) -> None:
-        """Nothing but SIGKILL of one worker after the other, each while it runs something and the others serve."""
+        """Nothing but SIGKILL of one worker after the other, each while it runs a few and the others serve."""
         draws = random.Random(f"{seed} kills")
         for _ in range(times):
             await asyncio.sleep(gap_s + draws.random())
@@ -85,13 +85,9 @@ class Faults:
                 self.failures.append(f"not ready for the next kill: {missing}")
                 return
             with contextlib.suppress(TimeoutError):  # killed all the same, and counted as one without a victim
-                await wait_until(lambda pid=worker.pid: self._runs_something(pid), timeout_s=5)
+                await wait_until(lambda pid=worker.pid: running_now(self._stack.runs_file, pid) > 1, timeout_s=5)
             await self._kill_worker(worker, draws)
             self.done["worker SIGKILL"] += 1
-
-    def _runs_something(self, pid: int) -> bool:
-        runs = read_runs(self._stack.runs_file)
-        return any(run.pid == pid and run.ended_s is None for of_one in runs.values() for run in of_one)
 
     async def _do(self, planned: Planned) -> None:
         kind, part = planned.kind, None

@@ -113,7 +113,9 @@ def plans(arguments: argparse.Namespace) -> list[Plan]:
     each = Plan(seconds=arguments.minutes * 60 / len(settings), seed=seed, lease_s=arguments.lease_s)
     found = [msgspec.structs.replace(each, appendfsync=name) for name in settings if arguments.minutes]
     if arguments.kills:
-        found.append(msgspec.structs.replace(each, appendfsync=settings[0], kills=arguments.kills, longest_ms=800))
+        # three at once on each worker, none of them long
+        what = {"kills": arguments.kills, "appendfsync": settings[0], "per_s": 60, "longest_ms": 1200}
+        found.append(msgspec.structs.replace(each, **what))
     return found
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -10,6 +10,8 @@ import msgspec
 
 from tests.chaos.part import Life
 from tests.chaos.troubles import REDIS, Troubles
+
+TAIL_BYTES = 32_768
 
 
 class Run(msgspec.Struct):
@@ -29,8 +31,20 @@ Runs = dict[int, list[Run]]
 
 def read_runs(file: Path) -> Runs:
     """All runs by the key of their work."""
+    return _runs(file.read_text(encoding="ascii").splitlines())
+
+
+def running_now(file: Path, pid: int) -> int:
+    """How many runs go on in a process, as far as the end of the file shows."""
+    with file.open("rb") as tail:
+        tail.seek(max(0, file.stat().st_size - TAIL_BYTES))
+        lines = tail.read().decode("ascii").split("\n")[1:-1]  # the first may be cut
+    return sum(run.pid == pid and run.ended_s is None for of_one in _runs(lines).values() for run in of_one)
+
+
+def _runs(lines: Iterable[str]) -> Runs:
     runs: Runs = defaultdict(list)
-    for line in file.read_text(encoding="ascii").splitlines():
+    for line in lines:
         what, key, pid, at_s = line.split()
         if what == "begin":
             runs[int(key)].append(Run(int(key), int(pid), float(at_s)))
