@@ -66,7 +66,7 @@ fix: _developing
 bench name *arguments: _developing
     @shift && exec .venv/bin/python -m "bench.{{ name }}" "$@"
 
-# kill, stop and cut off everything under load, and account for every prediction: `just chaos --minutes 10 --seed 1`
+# kill, stop and cut off everything under load, and account for every prediction: `just chaos --minutes 10 --kills 50 --seed 1`
 [group('develop')]
 [no-exit-message]
 chaos *arguments: _developing

@@ -1,6 +1,7 @@
 """The model that runs under chaos: what it does is written down outside of everything that may be killed."""
 
 import asyncio
+import hashlib
 import os
 import time
 
@@ -24,10 +25,17 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     """What was done."""
 
     key: int
+    answer: str
+    """Follows from the work, and from nothing else."""
+
+
+def done_of(work: Work) -> Done:
+    """What the model must return."""
+    return Done(key=work.key, answer=hashlib.sha256(f"{work.key}:{work.ms}".encode()).hexdigest())
 
 
 class ChaosModel(Model[Work, Done]):
-    """Appends a line when it begins and one when it ends, each in one write."""
+    """Appends a line when it begins and one when it ends or is stopped, each in one write. It never fails."""
 
     name = "chaos"
 
@@ -38,9 +46,13 @@ class ChaosModel(Model[Work, Done]):
     async def predict(self, input: Work) -> Done:
         """Take ``ms`` and leave two lines."""
         self._note("begin", input.key)
-        await asyncio.sleep(input.ms / 1000)
+        try:
+            await asyncio.sleep(input.ms / 1000)
+        except asyncio.CancelledError:
+            self._note("stop", input.key)
+            raise
         self._note("end", input.key)
-        return Done(key=input.key)
+        return done_of(input)
 
     def _note(self, what: str, key: int) -> None:
         os.write(self._file, f"{what} {key} {os.getpid()} {time.monotonic():.6f}\n".encode())

@@ -1,88 +1,24 @@
 """Redis, API processes and workers as real processes, each process behind a proxy of its own to Redis."""
 
 import asyncio
-import contextlib
-import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
+from signal import SIGKILL
 from typing import Any, Literal
 
 import httpx
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from tests.chaos.model import RUNS_FILE
+from tests.chaos.part import Life, Part
 from tests.chaos.proxy import Proxy
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.embedded import EmbeddedServer
 from zypher_jobs.testing import free_port, wait_until
 
-ROOT = Path(__file__).parents[2]
 START_TIMEOUT_S = 60
 
-
-class Part:
-    """One process of ours, ``zypher api`` or ``zypher worker``; started again under the same name when it was ended."""
-
-    def __init__(self, name: str, command: str, proxy: Proxy, directory: Path, settings: dict[str, Any]) -> None:
-        self.name = name
-        self.proxy = proxy
-        self.log = directory / f"{name}.log"
-        self.port = int(settings.get("port", 0))
-        self._command = [sys.executable, "-m", "zypher_jobs.cli", command]
-        self._directory = directory
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("ZYPHER_")}
-        ours = settings | {"redis_url": proxy.url, "models": "tests.chaos.model:ChaosModel", "data_dir": directory}
-        environ |= {f"ZYPHER_{name.upper()}": str(value) for name, value in ours.items()}
-        self._environ = environ | {"PYTHONPATH": str(ROOT), RUNS_FILE: str(directory / "runs")}
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int:
-        """Of the process that runs now."""
-        assert self._process is not None
-        return self._process.pid
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it has not ended."""
-        return self._process is not None and self._process.poll() is None
-
-    def start(self) -> None:
-        """Start it; its log goes on."""
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command,
-                env=self._environ,
-                cwd=self._directory,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-            )
-
-    def send(self, number: signal.Signals) -> None:
-        """Send it a signal, if it runs."""
-        if self.is_running:
-            os.kill(self.pid, number)
-
-    async def ended(self, *, timeout_s: float = 30) -> None:
-        """Wait until it has ended."""
-        await wait_until(lambda: not self.is_running, timeout_s=timeout_s)
-
-    async def kill(self) -> None:
-        """SIGKILL, and wait for it."""
-        self.send(signal.SIGKILL)
-        await self.ended()
-
-    def children(self) -> list[int]:
-        """Its child processes: of a worker, the keeper of its leases."""
-        with contextlib.suppress(OSError):
-            listed = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(encoding="ascii")
-            return [int(pid) for pid in listed.split()]
-        return []
+Appendfsync = Literal["always", "everysec"]
 
 
 class Stack:
@@ -95,7 +31,7 @@ class Stack:
         workers: int,
         apis: int,
         lease_s: float,
-        appendfsync: Literal["always", "everysec"] = "always",
+        appendfsync: Appendfsync = "always",
         **settings: Any,
     ) -> None:
         self.directory = directory
@@ -107,42 +43,51 @@ class Stack:
         common = {"lease_s": lease_s, "grace_s": 5} | settings
         self.workers = [self._part(f"worker{n}", "worker", common) for n in range(workers)]
         self.apis = [self._part(f"api{n}", "api", common | {"port": free_port()}) for n in range(apis)]
+        self._supervising: list[asyncio.Task[None]] = []
 
     @property
     def parts(self) -> list[Part]:
         """Every process but Redis."""
         return [*self.workers, *self.apis]
 
+    @property
+    def lives(self) -> list[Life]:
+        """Every process that there was."""
+        return [life for part in self.parts for life in part.lives]
+
     async def start(self) -> None:
         """Start all of it and wait until it serves."""
         self.redis.start()
         for part in self.parts:
             await part.proxy.start()
-            part.start()
-        await self.wait_ready()
+            self._supervising.append(asyncio.create_task(part.keep_running()))
+        missing = await self.missing(timeout_s=START_TIMEOUT_S)
+        assert not missing, f"{missing} not ready: see the logs in {self.directory}"
 
     async def start_redis(self) -> None:
         """Start Redis again on the same data; return once it answers."""
         self.redis.launch()
         await wait_until(self.redis.answers, timeout_s=START_TIMEOUT_S)
 
-    async def wait_ready(self) -> None:
-        """Wait until every API process and every worker serves; one that has ended on its own is started again."""
-        deadline = time.monotonic() + START_TIMEOUT_S
+    async def missing(self, *, timeout_s: float) -> list[str]:
+        """Wait until every part serves; which do not after ``timeout_s``."""
+        deadline = time.monotonic() + timeout_s
         async with httpx.AsyncClient(timeout=5) as client:
-            while not (await self._apis_ready(client) and await self._workers_ready()):
-                assert time.monotonic() < deadline, f"not ready: see the logs in {self.directory}"
-                for part in self.parts:
-                    if not part.is_running:
-                        part.start()
+            while True:
+                missing = [api.name for api in self.apis if not await _is_ready(client, api)]
+                missing += await self._missing_workers()
+                if not missing or time.monotonic() > deadline:
+                    return missing
                 await asyncio.sleep(0.1)
 
     async def stop(self) -> None:
         """End everything at once."""
+        for task in self._supervising:
+            task.cancel()
+        await asyncio.gather(*self._supervising, return_exceptions=True)
         for part in self.parts:
-            part.send(signal.SIGKILL)
-        for part in self.parts:
-            await part.ended()
+            if part.is_running:
+                await part.end(SIGKILL)
             await part.proxy.close()
         await self.client.aclose()
         if self.redis.poll() is None:
@@ -152,19 +97,23 @@ class Stack:
         proxy = Proxy(self.directory / f"{name}.sock", self.redis.socket_path)
         return Part(name, command, proxy, self.directory, settings)
 
-    async def _apis_ready(self, client: httpx.AsyncClient) -> bool:
-        for api in self.apis:
-            try:
-                if (await client.get(f"http://127.0.0.1:{api.port}/health/ready")).status_code != 200:
-                    return False
-            except httpx.HTTPError:
-                return False
-        return True
-
-    async def _workers_ready(self) -> bool:
+    async def _missing_workers(self) -> list[str]:
         try:
             alive: list[bytes] = await self.client.zrange(keys.WORKERS, 0, -1)
         except (RedisError, OSError):
-            return False
-        pids = {int(worker_id.split(b"-")[-2]) for worker_id in alive}  # host-pid-random
-        return all(worker.is_running and worker.pid in pids for worker in self.workers)
+            alive = []
+        pids = set(map(pid_of, alive))
+        return [worker.name for worker in self.workers if not worker.is_running or worker.pid not in pids]
+
+
+def pid_of(worker_id: bytes | str) -> int:
+    """Workers are named for host, pid and something random."""
+    text = worker_id.decode() if isinstance(worker_id, bytes) else worker_id
+    return int(text.split("-")[-2])
+
+
+async def _is_ready(client: httpx.AsyncClient, api: Part) -> bool:
+    try:
+        return (await client.get(f"http://127.0.0.1:{api.port}/health/ready")).status_code == 200
+    except httpx.HTTPError:
+        return False
