@@ -30,11 +30,12 @@ Ours:
 ``zypher:deadlines``            zset    what waits with a deadline           submit, claim, finish; id → deadline ms
 ``zypher:rate:{queue}:{2 s}``   string  ``RATE_TTL_MS``                      finish; predictions that ended
 ``zypher:counts``               hash    models by modes by statuses          finish, record
-``zypher:latency``              hash    models by modes by kinds by buckets  finish, record
+``zypher:latency``              hash    models by modes by buckets cubed     finish, record
 ``zypher:events``               stream  ``EVENTS_KEPT`` newest               submit, claim, finish, cancel
 ``zypher:workers``              zset    trimmed by age at each heartbeat     lease keeper; id → last seen ms
 ``zypher:worker:{id}``          string  ``HEARTBEAT_TTL_S``                  lease keeper
-``zypher:idle``                 hash    ``IDLE_TTL_MS``; idle workers        claim, finish; submit takes them off
+``zypher:idle``                 hash    idle workers; those gone are taken   claim, finish; submit takes them off
+                                        off when they are met
 ``zypher:refused``              string  one number                           finish; those that came too late
 ``zypher:work:{worker id}``     channel no data kept                         submit (what it is handed); empty: look
 ``zypher:replies:{client id}``  channel no data kept                         finish, cancel, record; how it ended
@@ -93,7 +94,6 @@ RATE_BUCKET_MS = 2_000
 RATE_BUCKETS = 10
 """The rate at which a queue's predictions end is that of the last 18 to 20 s."""
 RATE_TTL_MS = 60_000
-IDLE_TTL_MS = 60_000
 ABORT_KEPT_MS = 3_600_000
 HANDED_BYTES = 65_536
 """A larger job waits in the queue: what is handed over travels as a message."""

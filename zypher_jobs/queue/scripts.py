@@ -13,6 +13,8 @@ from zypher_jobs.queue.wire import Script, Wire
 
 _PREPENDED = {
     "submit": ("frame", "idle"),
+    "hand": ("frame",),
+    "finish_one": ("frame", "register", "tell"),
     "claim": ("frame", "idle", "register", "take"),
     "expire": ("frame", "take"),
     "finish": ("frame", "idle", "register", "tell", "tally"),
@@ -54,7 +56,6 @@ _NUMBERS = {
     "RATE_BUCKET_MS": keys.RATE_BUCKET_MS,
     "RATE_TTL_MS": keys.RATE_TTL_MS,
     "RATE_BUCKETS": keys.RATE_BUCKETS,
-    "IDLE_TTL_MS": keys.IDLE_TTL_MS,
     "ABORT_KEPT_MS": keys.ABORT_KEPT_MS,
     "HANDED_BYTES": keys.HANDED_BYTES,
     "MESSAGE_BYTES": keys.MESSAGE_BYTES,
@@ -63,6 +64,7 @@ _NUMBERS = {
 }
 _places = count()
 _IDLE, _COMING = 1, 2
+_HANDED = -1
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -193,6 +195,16 @@ class Ended(msgspec.Struct, frozen=True, array_like=True):
     total_bucket: int = 0
     started_at_ms: int = 0
 
+    @property
+    def is_usual(self) -> bool:
+        """Whether ``finish_one.lua`` may end it."""
+        return self.status == "succeeded" and self.attempt == 1 and self.result_ttl_ms > 0
+
+    @property
+    def worker_id(self) -> str:
+        """Out of its token."""
+        return self.token.rpartition("/")[0]
+
 
 class Finish(msgspec.Struct, frozen=True):
     """An attempt that ended, with its result in arq's format."""
@@ -229,6 +241,9 @@ class Scripts:
     """The scripts over one wire. They raise redis-py's errors; wrap calls in ``connection.redis_errors``."""
 
     def __init__(self, wire: Wire) -> None:
+        self._hand = Script(wire, source("hand"), publishes=True)
+        self._finish_one = Script(wire, source("finish_one"), publishes=True)
+        self._was_handed = True
         self._submit = Script(wire, source("submit"), publishes=True)
         self._claim = Script(wire, source("claim"))
         self._expire = Script(wire, source("expire"))
@@ -240,9 +255,25 @@ class Scripts:
 
     async def submit(self, submissions: Sequence[Submission]) -> list[Submitted]:
         """Queue predictions, or hand them to idle workers; for each what became of it."""
+        if len(submissions) == 1 and self._was_handed:
+            handed = await self._hand_over(submissions[0])
+            if handed is not None:
+                return [handed]
         news, jobs = [s.new for s in submissions], [s.job for s in submissions]
         now_ms, *flat = await self._submit(args=(_encode(news), keys.JOB_TTL_MS, *jobs))
+        self._was_handed = flat[1] < 0
         return [Submitted(flat[at], now_ms, flat[at + 1], flat[at + 2]) for at in range(0, len(flat), 3)]
+
+    async def _hand_over(self, submission: Submission) -> Submitted | None:
+        """One to an idle worker, which the last one found."""
+        new = submission.new
+        now_ms = await self._hand(
+            args=(
+                *(new.prediction_id, new.queue, new.model, new.version, new.caller, new.input_preview, new.input_bytes),
+                *(new.record_ttl_ms, new.expires_in_ms, new.replay_of, new.reply_to, keys.JOB_TTL_MS, submission.job),
+            )
+        )
+        return None if now_ms is None else Submitted(1, now_ms, _HANDED, 0)
 
     async def claim(
         self,
@@ -280,6 +311,20 @@ class Scripts:
     async def finish(self, finishes: Sequence[Finish], *, retention_ms: int, idle: Idle | None = None) -> Finished:
         """End attempts; ``idle`` is how the worker wants to stand when nothing is due."""
         worker_id, lease_ms, places, queues = ("", 0, 0, ()) if idle is None else msgspec.structs.astuple(idle)
+        if len(finishes) == 1 and finishes[0].ended.is_usual:
+            one = finishes[0].ended
+            reply = await self._finish_one(
+                keys=queues,
+                args=(
+                    *(retention_ms, worker_id or one.worker_id, lease_ms, places, one.prediction_id, one.queue),
+                    *(one.token, one.model, finishes[0].result, one.result_ttl_ms, one.output_preview),
+                    *(one.output_bytes, one.run_us, one.wait_us),
+                    f"{one.wait_bucket}.{one.run_bucket}.{one.total_bucket}",
+                    one.started_at_ms,
+                ),
+            )
+            if reply is not None:
+                return Finished([True], reply[0] == 1, None if reply[1] < 0 else reply[1])
         ended, results = [f.ended for f in finishes], [f.result for f in finishes]
         accepted, is_idle, next_due_ms = await self._finish(
             keys=queues,

@@ -11,8 +11,10 @@
 local now = clock()
 local news = cmsgpack.unpack(ARGV[1])
 local depths, served, next_turns, places, queued, running, reply = {}, {}, {}, {}, {}, {}, {now}
-local aborts = redis.call('EXISTS', ABORT) == 1
-local paused = redis.call('EXISTS', PAUSED) == 1
+local aborts, paused = false, false
+if redis.call('EXISTS', ABORT, PAUSED) > 0 then
+  aborts, paused = redis.call('EXISTS', ABORT) == 1, redis.call('EXISTS', PAUSED) == 1
+end
 local idle, turn_to, left = nil, 0, false
 
 local function drain_ms(queue, predictions)
@@ -75,7 +77,7 @@ for i, new in ipairs(news) do
       redis.call('SET', RETRY .. id, 1, 'PX', ARGV[2])
       redis.call('SET', IN_PROGRESS .. id, token, 'PX', worker.lease_ms)
       redis.call('HSET', record, 'status', 'running', 'model', model, 'version', new[4], 'mode', 'async', 'queue', queue, 'caller', new[5],
-        'created_at_ms', now, 'input_preview', new[6], 'input_bytes', new[7], 'deadline_ms', deadline, 'replay_of', new[11],
+        'created_at_ms', now, 'input_preview', new[6], 'input_bytes', new[7], 'deadline_ms', deadline, 'replay_of', new[11], 'reply_to', new[12],
         'attempts', 1, 'started_at_ms', now, 'worker', worker.id)
       put(places, queue, now + worker.lease_ms, id)
       running[#running + 1] = {id, now}
@@ -87,7 +89,7 @@ for i, new in ipairs(news) do
     else
       local turn = turn_of(queue, new[5])
       redis.call('HSET', record, 'status', 'queued', 'model', model, 'version', new[4], 'mode', 'async', 'queue', queue, 'caller', new[5],
-        'created_at_ms', now, 'input_preview', new[6], 'input_bytes', new[7], 'deadline_ms', deadline, 'replay_of', new[11])
+        'created_at_ms', now, 'input_preview', new[6], 'input_bytes', new[7], 'deadline_ms', deadline, 'replay_of', new[11], 'reply_to', new[12])
       put(places, queue, turn, id)
       queued[#queued + 1] = {id, now}
       left = left or worker == false
@@ -96,7 +98,6 @@ for i, new in ipairs(news) do
       -- of many at once only the first is told its exact place
       reply[at], reply[at + 1], reply[at + 2] = 1, i == 1 and redis.call('ZCOUNT', queue, '-inf', '(' .. string.format('%.0f', turn)) or depth, 0
     end
-    if new[12] ~= '' then redis.call('HSET', record, 'reply_to', new[12]) end
     redis.call('PEXPIRE', record, new[8])
   end
 end

@@ -3,7 +3,6 @@
 -- Registers a worker as idle, to be handed what is submitted next.
 local function register(worker, places, lease_ms)
   redis.call('HSET', IDLE, worker, string.format('%d %d', places, lease_ms))
-  redis.call('PEXPIRE', IDLE, IDLE_TTL_MS)
 end
 
 -- Ms until something falls due in queues of which nothing is due now, -1 for never: deferred, retried, or a lease that lapses.

@@ -1,7 +1,7 @@
 -- Prepended to finish.lua and record.lua: counts predictions that ended.
 -- tally adds one up; write_tallies writes the sums, once for the whole script: five HINCRBY for each prediction, with their lines
 -- in the append-only file, were half of its cost. Bucket numbers are those of zypher_jobs.queue.latency; without them no latency
--- is counted. Sums are in microseconds.
+-- is counted; a field `model|mode|at|wait.run.total` counts all three at once. Sums are in microseconds, the total's is theirs.
 local counted, timed = {}, {}
 
 local function add(sums, field, by)
@@ -12,12 +12,9 @@ local function tally(model, mode, status, wait_at, wait_us, run_at, run_us, tota
   local prefix = model .. '|' .. mode .. '|'
   add(counted, prefix .. status, 1)
   if not wait_at then return end
-  add(timed, prefix .. 'wait|' .. wait_at, 1)
+  add(timed, prefix .. 'at|' .. wait_at .. '.' .. run_at .. '.' .. total_at, 1)
   add(timed, prefix .. 'wait|sum', wait_us)
-  add(timed, prefix .. 'run|' .. run_at, 1)
   add(timed, prefix .. 'run|sum', run_us)
-  add(timed, prefix .. 'total|' .. total_at, 1)
-  add(timed, prefix .. 'total|sum', wait_us + run_us)
 end
 
 local function write_tallies(counts, latency)

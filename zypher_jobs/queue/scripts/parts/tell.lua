@@ -3,9 +3,11 @@
 -- Tells the clients that wait for a prediction how it ended, as zypher_jobs.queue.waiters reads it: a frame of {id, status,
 -- finished ms, started ms, run us, attempt, worker, output bytes, error code, error message} and arq's result, or of {id}
 -- alone, which says that there is something to be read.
+local function tell_clients(clients, message)
+  for client in string.gmatch(clients, '%S+') do redis.call('PUBLISH', REPLIES .. client, message) end
+end
+
 local function tell(id, head, result)
   local clients = redis.call('HGET', RECORD .. id, 'reply_to')
-  if not clients then return end
-  local message = frame(head, {result})
-  for client in string.gmatch(clients, '%S+') do redis.call('PUBLISH', REPLIES .. client, message) end
+  if clients and clients ~= '' then tell_clients(clients, frame(head, {result})) end
 end
