@@ -92,7 +92,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.paused: set[Priority] = set()
         self.submitted = self.ended = self.dropped = 0
         self.numbers = count()
-        self.news: Any = queue.pubsub(ignore_subscribe_messages=True)
+        self.news: Any = self.redis.pubsub(ignore_subscribe_messages=True)
         self.idle: dict[str, int] = {}
         """Workers that stand idle, and their places."""
         self.handed: list[Claim] = []

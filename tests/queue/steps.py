@@ -58,7 +58,8 @@ def finish_of(claim: Claim, status: str, **how: Any) -> Finish:
 async def renew(queue: PredictionQueue, claimed: Claimed, *, lease_ms: int = 5000) -> tuple[set[str], set[str]]:
     """What the lease keeper does: the ids whose lease is lost, and those to be canceled."""
     rows = [part for c in claimed.claims for part in (c.prediction_id, c.queue, c.token, c.attempt)]
-    lost, aborted = await queue.execute_command("EVAL", source("renew"), 0, lease_ms, *rows)
+    redis: Any = queue
+    lost, aborted = await redis.execute_command("EVAL", source("renew"), 0, lease_ms, *rows)
     return {i.decode() for i in lost}, {i.decode() for i in aborted}
 
 

@@ -23,7 +23,7 @@ def test_the_keys_are_arqs() -> None:
 def test_the_client_replaces_nothing_of_arqs_client() -> None:
     """Redis' own commands (``get``, ``wait``) must stay what arq's ``Job`` expects of them."""
     ours = {name for name in vars(PredictionQueue) if not name.startswith("_")}
-    assert {name for name in ours if hasattr(ArqRedis, name)} == {"aclose"}
+    assert {name for name in ours if hasattr(ArqRedis, name)} == {"aclose", "enqueue_job"}
 
 
 def test_the_worker_overrides_what_its_docstring_names() -> None:

@@ -71,10 +71,10 @@ async def test_a_waiter_is_woken_after_its_connection_was_cut(valkey: EmbeddedSe
         submitted = await queue.submit("mock", {"input": "x"})
         waiting = asyncio.create_task(queue.wait_for(submitted.prediction_id, 10))
 
-        async def subscribed() -> bool:
-            return keys.done(submitted.prediction_id).encode() in await client.pubsub_channels()
+        async def is_to_be_told() -> bool:
+            return bool(await client.hget(keys.record(submitted.prediction_id), "reply_to"))
 
-        await wait_until(subscribed)
+        await wait_until(is_to_be_told)
         await client.client_kill_filter(_type="pubsub", skipme=True)
         assert (await waiting).status is Status.SUCCEEDED
 

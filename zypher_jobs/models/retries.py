@@ -6,6 +6,9 @@ import msgspec
 
 from zypher_jobs.errors import PredictionFailed, PredictionTimeout
 
+_DOUBLINGS = 64
+"""More would outgrow a float in the end, and any pause long before."""
+
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Attempts and the pauses between them: exponential backoff with full jitter.
@@ -30,5 +33,5 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     def delay_s(self, attempt: int) -> float:
         """A random pause after that attempt (the first is 1)."""
-        longest_s = min(self.max_backoff_s, self.backoff_s * 2 ** (attempt - 1))
+        longest_s = min(self.max_backoff_s, self.backoff_s * 2.0 ** min(attempt - 1, _DOUBLINGS))
         return random.uniform(0, longest_s)  # noqa: S311  # jitter

@@ -101,6 +101,8 @@ MESSAGE_BYTES = 1_048_576
 """Jobs in one message to a worker at most: Redis cuts off a listener with more than 32 MB before it."""
 TOLD_BYTES = 16_384
 """A larger result is read by those who waited for it: 500 may end at once."""
+SUSPECT_AFTER = 2
+"""Attempts lost with their worker after which a prediction counts as what kills it, or is suspected to."""
 TURNS_END = 1_000_000_000_000
 """Turns are below, times (Unix ms) above: 2001-09-09."""
 HEARTBEAT_TTL_S = 5.0

@@ -61,6 +61,8 @@ _NUMBERS = {
     "MESSAGE_BYTES": keys.MESSAGE_BYTES,
     "TOLD_BYTES": keys.TOLD_BYTES,
     "TRIM_EVERY": 8,
+    "SUSPECT_AFTER": keys.SUSPECT_AFTER,
+    "SUSPECT_AGAIN_MS": 250,
 }
 _places = count()
 _IDLE, _COMING = 1, 2
@@ -128,6 +130,8 @@ class Claim(msgspec.Struct, array_like=True):
     """It is canceled if it was enqueued before this; 0: nobody asked."""
     created_at_ms: int
     """On the server's clock; 0 for a job of arq's own client."""
+    is_suspect: bool = False
+    """It was lost more than once, beside others: it runs beside no other suspect, to see which of them kills."""
     job: bytes | None = None
     """arq's job, out of the same frame."""
 
@@ -284,17 +288,18 @@ class Scripts:
         lease_ms: int,
         idle_places: int = 0,
         was_idle: bool = False,
+        runs_suspect: bool = False,
     ) -> Claimed:
         """Take up to ``room`` due predictions of some arq queues, in order of preference.
 
         With ``idle_places`` the worker stands idle for what is left of them if it found less than ``room``;
-        ``was_idle``: it believes that it stood so.
+        ``was_idle``: it believes that it stood so. One that ``runs_suspect`` is given no other.
         """
         now_ms, next_due_ms, state, rows = await self._claim(
             keys=queues,
             args=(
                 *(worker_id, room, lease_ms, keys.JOB_TTL_MS, next(_places) % 10),
-                *(idle_places, "idle" if was_idle else ""),
+                *(idle_places, "idle" if was_idle else "", "1" if runs_suspect else ""),
             ),
         )
         return Claimed(

@@ -17,7 +17,7 @@ BULK_AHEAD = 3
 
 
 class Submitter:
-    """One round trip at a time. The first in a quiet moment sends itself and waits for nobody; the others pay a future."""
+    """One round trip at a time. The first in a quiet moment sends itself, the others pay a future."""
 
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts

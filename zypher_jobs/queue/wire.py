@@ -51,7 +51,8 @@ class Link(asyncio.Protocol):
         self._pending: deque[tuple[asyncio.Future[Any], float]] = deque()
         self._watching: asyncio.TimerHandle | None = None
         self._reader: Any = hiredis.Reader(protocolError=InvalidResponse, replyError=_error_of, notEnoughData=_NOTHING)
-        self._transport: asyncio.Transport = connection._writer.transport  # noqa: SLF001  # redis-py has no other way to it
+        # redis-py has no other way to it
+        self._transport: asyncio.Transport = connection._writer.transport  # noqa: SLF001
         self._transport.set_protocol(self)
 
     def send(self, *command: Any, publishes: bool = False) -> asyncio.Future[Any]:
@@ -157,7 +158,10 @@ class Wire:
         self._ended: set[asyncio.Task[None]] = set()
 
     async def call(self, *command: Any, publishes: bool = False) -> Any:
-        """The reply to one command, see ``Link.send``. It is sent once more when the connection ended under it; all of ours may be."""
+        """The reply to one command, see ``Link.send``.
+
+        It is sent once more when the connection ended under it; all of ours may be.
+        """
         try:
             return await (await self.link()).send(*command, publishes=publishes)
         except RedisConnectionError:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from zypher_jobs.contracts.prediction import Status
-from zypher_jobs.errors import ModelError, PredictionFailed
+from zypher_jobs.errors import ModelError, PredictionFailed, UnknownModel
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.fingerprints import fingerprint_of
 from zypher_jobs.queue.latency import bucket_of
@@ -31,7 +31,8 @@ class JobCall(msgspec.Struct, frozen=True):
     enqueued_at_ms: int
 
 
-UNREADABLE = JobCall("<unknown>", (), {}, None, 0)
+UNKNOWN = "<unknown>"
+UNREADABLE = JobCall(UNKNOWN, (), {}, None, 0)
 
 
 class Attempt:
@@ -96,7 +97,10 @@ class Attempt:
 
     @property
     def _model(self) -> str:
-        """A prediction's model is its job's first argument; another arq function counts under its own name."""
+        """A prediction's model is its job's first argument; another arq function counts under its own name.
+
+        Names of models that there are not are one: counts have no lifetime.
+        """
         args = self.call.args
         return str(args[0]) if self.call.function == PREDICT and args else self.call.function
 
@@ -105,13 +109,14 @@ class Attempt:
         """Since the claim."""
         return time.perf_counter() - self._started_s
 
-    def _ended(self, status: Status, **what: Any) -> Ended:
+    def _ended(self, status: Status, *, error_code: str = "", **what: Any) -> Ended:
         created_at_ms = self.claim.created_at_ms or self.call.enqueued_at_ms or self._claimed_at_ms
         wait_ms = max(0, self._claimed_at_ms - created_at_ms)
         run_us = round(self.run_s * 1_000_000)
         return Ended(
             *(self.claim.prediction_id, self.claim.queue, self.claim.token, self.claim.attempt, status),
-            model=self._model,
+            model=UNKNOWN if error_code == UnknownModel.code else self._model,
+            error_code=error_code,
             result_ttl_ms=self.result_ttl_ms,
             wait_bucket=bucket_of(wait_ms),
             wait_us=wait_ms * 1000,

@@ -53,8 +53,10 @@ class Intake:
         slow_poll_s: float,
         begin: Begin,
         places: Places,
+        runs_suspect: Callable[[], bool],
     ) -> None:
         """``at_once`` predictions run at once; ``places`` says how many more may begin, ``begin`` has them begin."""
+        self._runs_suspect = runs_suspect
         self._scripts = scripts
         self._reporter = reporter
         self._worker_id = worker_id
@@ -121,6 +123,7 @@ class Intake:
                     lease_ms=self._lease_ms,
                     idle_places=max(0, self._places()) if self._stands_idle and self.is_open else 0,
                     was_idle=was_idle and self._hears,
+                    runs_suspect=self._runs_suspect(),
                 )
         finally:
             self._is_asking = False

@@ -1,12 +1,22 @@
 """The arq function behind every prediction."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from arq.worker import Retry
 
 from zypher_jobs.errors import PredictionFailed
 from zypher_jobs.models import ModelRegistry
+from zypher_jobs.queue.payloads import PREDICT
 from zypher_jobs.settings import Settings
+
+
+def attempts_of(ctx: dict[Any, Any], function: str, args: Sequence[Any]) -> int:
+    """How many attempts a prediction's model grants it; 0 for another function, or a model that there is not."""
+    registry: ModelRegistry | None = ctx.get("registry")
+    if registry is None or function != PREDICT or not args or args[0] not in registry.names():
+        return 0
+    return registry.get(args[0]).retries.max_attempts
 
 
 async def predict(ctx: dict[Any, Any], model: str, value: Any, *, timeout_s: float | None = None) -> Any:

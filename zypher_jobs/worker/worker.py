@@ -45,6 +45,7 @@ from zypher_jobs.worker.attempt import KEEP_FOR_EVER, Attempt, JobCall
 from zypher_jobs.worker.attempt_log import AttemptLog
 from zypher_jobs.worker.intake import SLOW_POLL_S, Intake
 from zypher_jobs.worker.lease import LeaseKeeper
+from zypher_jobs.worker.predict import attempts_of
 from zypher_jobs.worker.reaper import Reaper
 from zypher_jobs.worker.reporter import Reporter
 
@@ -53,8 +54,6 @@ log = logging.getLogger("zypher.worker")
 BEAT_S = 0.5
 """How often it is seen whether arq's health key or a cron job is due: half of the time that arq looks ahead."""
 EXPIRED_AT_ONCE = 100
-POISON_AFTER = 2
-"""Attempts that may be lost with their worker before a prediction counts as what kills it."""
 CRON_RESULT_TTL_MS = 60_000
 """Every worker enqueues each cron job; its result is what keeps the second of them out."""
 
@@ -96,6 +95,7 @@ class PredictionWorker(Worker):
         # by default all priorities; a queue of another name is one of its own
         self._queues = list(keys.QUEUES.values()) if self.queue_name == keys.ARQ_QUEUE else [self.queue_name]
         self._ready: deque[tuple[Claim, int]] = deque()
+        self._suspects: set[str] = set()
         self._hooks: set[asyncio.Future[None]] = set()
         self._log = AttemptLog()
 
@@ -130,6 +130,7 @@ class PredictionWorker(Worker):
             slow_poll_s=SLOW_POLL_S if is_default else min(SLOW_POLL_S, self.poll_delay_s),
             begin=self._begin_all,
             places=self._places,
+            runs_suspect=lambda: bool(self._suspects),
         )
         self._keeper = LeaseKeeper(
             self.pool,
@@ -273,6 +274,8 @@ class PredictionWorker(Worker):
                 self._hand_back(claim, claimed.now_ms)
                 continue
             self._keeper.hold(claim, longest_s=self._longest_run_s)
+            if claim.is_suspect:
+                self._suspects.add(claim.prediction_id)
             if len(self.tasks) < self.max_jobs:
                 self._start(claim, claimed.now_ms)
             else:
@@ -314,6 +317,7 @@ class PredictionWorker(Worker):
     def _reported(self, attempt: Attempt, finish: Finish, ctx: dict[Any, Any], accepted: bool) -> None:
         """Its end is in Redis: only now its lease is let go."""
         self._keeper.release(attempt.claim)
+        self._suspects.discard(attempt.claim.prediction_id)
         self._count(finish.ended, accepted=accepted)
         self._log.add(attempt, finish.ended, accepted=accepted)
         if self.after_job_end:
@@ -349,14 +353,14 @@ class PredictionWorker(Worker):
             raise asyncio.CancelledError
         if claim.expired:
             raise DeadlinePassed("It waited past its deadline and was not begun.")
-        if claim.lost >= POISON_AFTER:
+        if claim.lost >= keys.SUSPECT_AFTER + claim.is_suspect:
             raise PoisonedPrediction(f"Its worker died under it {claim.lost} times; it is not tried again.")
         function = self.functions.get(call.function)
         if function is None:
             raise JobExecutionFailed(f"function {call.function!r} not found")
         attempt.result_ttl_ms = self._result_ttl_ms(function)
         max_tries = self.max_tries if function.max_tries is None else function.max_tries
-        if attempt.number > max_tries:
+        if attempt.number > max_tries and attempt.number > attempts_of(self._ctx, call.function, call.args):
             raise AttemptsExhausted(f"Given up after {max_tries} attempts; each ended without a verdict.")
         return function
 

@@ -2,6 +2,7 @@
 -- KEYS  the queues, in order of preference
 -- ARGV  1 worker id  2 room  3 lease ms  4 retry-count ttl ms  5 a number that changes from claim to claim
 --       6 places to be registered as idle with, 0 not to be  7 "idle" if it believes that it is registered, else ""
+--       8 "1" if it runs a suspect (see take.lua)
 -- Returns {now ms, ms until the next deferred one or -1, state, frame of rows as of take.lua}; state is
 --         1 it is registered as idle, 0 it is not, 2 nothing was taken: a message with something is on its way to it.
 -- Invariant: what has an in-progress key, whoever wrote it, is not taken; the token holds the worker and the attempt.
@@ -61,6 +62,11 @@ for place = 1, room do
   chosen[place] = found
 end
 
+local full = #chosen == room
+-- by time came what was lost, retried, deferred: turns alone bring no suspects
+local by_time = false
+for _, one in ipairs(chosen) do by_time = by_time or one[3] >= TURNS_END end
+if by_time then chosen = without_suspects(chosen, lease_ms, now, ARGV[8] == '1') end
 local rows = take_all(chosen, worker, lease_ms, ARGV[4], now)
 local served = {}
 for _, one in ipairs(chosen) do
@@ -72,10 +78,14 @@ for queue, turn in pairs(served) do
 end
 
 local state = 0
-if #chosen == room then
+if full then
   -- this worker is full and may leave some behind: others look
   wake()
   return {now, -1, state, rows}
+end
+-- whoever waits in these by turn was taken: the next to come begin anew
+for _, queue in ipairs(KEYS) do
+  if redis.call('SISMEMBER', PAUSED, queue) == 0 then redis.call('DEL', TURNS .. queue) end
 end
 if places > #chosen then
   register(worker, places - #chosen, lease_ms)

@@ -24,8 +24,8 @@ local aborts = redis.call('EXISTS', ABORT) == 1
 
 -- Whether just this end is in the record already: the reply that said so was lost.
 local function was_written(id, status, token, attempt)
-  local known = redis.call('HMGET', RECORD .. id, 'status', 'worker', 'attempts')
-  return known[1] == status and status ~= 'queued' and known[2] .. '/' .. known[3] == token
+  local known = redis.call('HMGET', RECORD .. id, 'status', 'worker', 'attempts', 'run_us')
+  return known[1] == status and known[4] and status ~= 'queued' and known[2] .. '/' .. known[3] == token
 end
 
 for i, e in ipairs(all) do
