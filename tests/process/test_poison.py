@@ -89,14 +89,17 @@ async def test_what_waits_beside_poison_is_run(make_up: Callable[..., Up]) -> No
         letters = await queue.inspect.dead_letters()
         assert {letter.prediction_id for letter in letters} == {submitted[3].prediction_id, submitted[13].prediction_id}
         assert {letter.error.code for letter in letters} == {"poison"}
-    assert max(map(len, runs(up).values())) <= 2
+    assert max(map(len, runs(up).values())) <= 3
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_what_runs_beside_poison_in_the_same_process_is_not_buried_with_it(
     make_up: Callable[..., Up], workers: int
 ) -> None:
-    """Thirty die with it, twice if they meet it again; none of them killed anything, and each succeeds in the end."""
+    """Thirty die with it, twice if they meet it again; none of them killed anything, and each succeeds in the end.
+
+    Where others died with it both times, a third run beside no other suspect shows which of them it was.
+    """
     up = with_deadly(make_up, workers=workers, concurrency=50)
     await up.start_and_wait()
     async with queue_of(up) as queue:
@@ -110,4 +113,4 @@ async def test_what_runs_beside_poison_in_the_same_process_is_not_buried_with_it
         assert failed == []
         assert {outcome.status for outcome in outcomes} == {Status.SUCCEEDED}
         assert [letter.prediction_id for letter in await queue.inspect.dead_letters()] == [poison.prediction_id]
-    assert len(runs(up)["poison"]) == 2
+    assert len(runs(up)["poison"]) <= 3

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.ledger import overlaps, read_runs, recovery_of, settle
-from tests.chaos.stack import Part, Stack
+from tests.chaos.part import Part
+from tests.chaos.records import settle
+from tests.chaos.runs import overlaps, read_runs
+from tests.chaos.stack import Stack
+from tests.chaos.troubles import Troubles
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.queue import PredictionQueue
 from zypher_jobs.settings import Settings
@@ -36,14 +39,14 @@ async def submit(stack: Stack, *, ms: float) -> list[str]:
     queue = PredictionQueue.from_settings(Settings(redis_url=stack.redis.url))
     values = [{"key": key, "ms": ms} for key in range(COUNT)]
     ids = [prediction.prediction_id for prediction in await queue.submit_many("chaos", values)]
-    await wait_until(lambda: len(read_runs(stack)) == COUNT)
+    await wait_until(lambda: len(read_runs(stack.runs_file)) == COUNT)
     await queue.aclose()
     return ids
 
 
 def busiest(stack: Stack) -> Part:
     """The worker that runs the most."""
-    pids = Counter(of_one[-1].pid for of_one in read_runs(stack).values())
+    pids = Counter(of_one[-1].pid for of_one in read_runs(stack.runs_file).values())
     return max(stack.workers, key=lambda worker: pids[worker.pid])
 
 
@@ -58,12 +61,9 @@ async def statuses(stack: Stack, ids: list[str]) -> set[tuple[Status, int]]:
 async def test_sigterm_with_time_enough_ends_what_runs(stack: Stack) -> None:
     """Both are told to end while a hundred run: each runs once, and both end by themselves."""
     ids = await submit(stack, ms=600)
-    for worker in stack.workers:
-        worker.send(signal.SIGTERM)
-    for worker in stack.workers:
-        await worker.ended(timeout_s=10)
+    await asyncio.gather(*(worker.end(signal.SIGTERM, timeout_s=10) for worker in stack.workers))
     assert await statuses(stack, ids) == {(Status.SUCCEEDED, 1)}
-    assert {len(runs) for runs in read_runs(stack).values()} == {1}
+    assert {len(runs) for runs in read_runs(stack.runs_file).values()} == {1}
 
 
 async def test_sigterm_without_time_hands_back_what_runs(stack: Stack) -> None:
@@ -71,17 +71,16 @@ async def test_sigterm_without_time_hands_back_what_runs(stack: Stack) -> None:
     ids = await submit(stack, ms=2500)
     leaving = busiest(stack)
     told_s = time.monotonic()
-    leaving.send(signal.SIGTERM)
-    await leaving.ended(timeout_s=10)
+    await leaving.end(signal.SIGTERM, timeout_s=10)
     gone_s = time.monotonic()
     assert gone_s - told_s < 1 + 3
     assert await settle(stack, timeout_s=20) == {}
     assert await statuses(stack, ids) == {(Status.SUCCEEDED, 1)}
-    runs = read_runs(stack)
+    runs = read_runs(stack.runs_file)
     again = [of_one[1].began_s - gone_s for of_one in runs.values() if len(of_one) > 1]
     assert again
     assert max(again) < LEASE_S, "it waited for leases to lapse"
-    assert not any(map(overlaps, runs.values()))
+    assert not any(overlaps(of_one, stack.lives, Troubles(), lease_s=LEASE_S) for of_one in runs.values())
 
 
 async def test_sigkill_is_recovered_from_within_the_lease_and_a_second(stack: Stack) -> None:
@@ -91,15 +90,17 @@ async def test_sigkill_is_recovered_from_within_the_lease_and_a_second(stack: St
         ids = await submit(stack, ms=700)
         victim, killed_s = busiest(stack), time.monotonic()
         victim_pid = victim.pid
-        await victim.kill()
-        victim.start()
+        await victim.end(signal.SIGKILL)
         assert await settle(stack, timeout_s=20) == {}
         assert {status for status, _ in await statuses(stack, ids)} == {Status.SUCCEEDED}
-        recovery = recovery_of(read_runs(stack), victim_pid, killed_s)
-        print(recovery)
-        assert recovery.victims > 0
-        assert recovery.longest_s < LEASE_S + 1
-        await stack.wait_ready()
+        again_s = [
+            of_one[1].began_s - killed_s
+            for of_one in read_runs(stack.runs_file).values()
+            if of_one[0].pid == victim_pid and len(of_one) > 1
+        ]
+        assert again_s
+        assert max(again_s) < LEASE_S + 1
+        assert await stack.missing(timeout_s=20) == []
 
 
 async def test_a_stopped_worker_loses_its_predictions_and_its_late_finishes(stack: Stack) -> None:
@@ -110,7 +111,7 @@ async def test_a_stopped_worker_loses_its_predictions_and_its_late_finishes(stac
     assert await settle(stack, timeout_s=20) == {}
     ended = await statuses(stack, ids)
     stopped.send(signal.SIGCONT)
-    await wait_until(lambda: b"refused: the lease was lost" in stopped.log.read_bytes())
+    await wait_until(lambda: b"refused: the lease was lost" in stopped.lives[-1].log.read_bytes())
     await asyncio.sleep(0.2)
     assert await statuses(stack, ids) == ended
     assert {status for status, _ in ended} == {Status.SUCCEEDED}

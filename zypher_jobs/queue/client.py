@@ -1,8 +1,7 @@
 """``PredictionQueue``: arq's client, with predictions.
 
 Overrides ``enqueue_job`` of ``ArqRedis``, to have idle workers look. What it adds writes arq's keys in arq's format in
-one script instead of three round trips, so that ``Job.result()``, ``Job.status()`` and any tool made for arq work beside
-it.
+one script instead of three round trips: ``Job.result()``, ``Job.status()`` and any tool made for arq work beside it.
 """
 
 import asyncio
