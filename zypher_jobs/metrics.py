@@ -65,6 +65,11 @@ RUNNING = Metric(
     name="zypher_predictions_running", kind="gauge", help="Predictions that workers run now.", labels=("queue",)
 )
 WORKERS_ALIVE = Metric(name="zypher_workers_alive", kind="gauge", help="Workers with a fresh heartbeat.")
+REFUSED = Metric(
+    name="zypher_refused_finishes",
+    kind="counter",
+    help="Ends that came too late: the lease was somebody else's by then.",
+)
 WAIT = Metric(
     name="zypher_prediction_wait_seconds",
     kind="histogram",

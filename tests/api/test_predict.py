@@ -9,7 +9,7 @@ import pytest
 
 from tests.api.models import Gate
 from tests.api.running import RunningApi, running_worker
-from zypher_jobs.queue import PredictionQueue
+from zypher_jobs.queue import PredictionQueue, keys
 from zypher_jobs.testing import wait_until
 from zypher_jobs.worker import PredictionWorker
 
@@ -226,20 +226,18 @@ async def test_two_hundred_at_once_each_get_their_own_answer(api: RunningApi, wo
 async def test_a_caller_that_goes_away_is_waited_for_no_longer(
     api: RunningApi, queue: PredictionQueue, request_head: str
 ) -> None:
-    """Its subscription ends with its connection, nothing is answered (499 in the figures), and its prediction stays."""
+    """Its wait ends with its connection, nothing is answered (499 in the figures), and its prediction stays."""
     prediction = await queue.submit("mock", {"input": "x"})
     _, writer = await asyncio.open_connection("127.0.0.1", api.settings.port)
     writer.write(request_head.replace("{id}", prediction.prediction_id).encode())
 
-    async def listened_to() -> bool:
-        return bool(await cast("Any", queue).pubsub_channels())
+    async def is_waited_for() -> bool:
+        latest = (await queue.inspect.overview()).latest
+        redis = cast("Any", queue)
+        return any([await redis.hget(keys.record(each.prediction_id), "reply_to") for each in latest])
 
-    async def not_listened_to() -> bool:
-        return not await listened_to()
-
-    await wait_until(listened_to)
+    await wait_until(is_waited_for)
     writer.close()
-    await wait_until(not_listened_to)
     await wait_until(lambda: api.services.meter.running == 0)
     left = [(method, status) for (method, _, status), _ in api.services.meter.statuses()]
     assert left == [(request_head.split(maxsplit=1)[0], 499)]

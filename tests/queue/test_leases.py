@@ -40,7 +40,7 @@ async def test_a_lapsed_lease_is_claimed_again_and_the_late_finish_refused(queue
     ended = await queue.prediction(submitted.prediction_id)
     assert (ended.status, ended.attempts, ended.worker) == (Status.SUCCEEDED, 2, "w2")
     assert await finish(queue, lost) == [False]
-    assert await queue.get(keys.REFUSED) == b"2"
+    assert (await queue.inspect.overview()).refused_finishes == 2
 
 
 async def test_a_report_sent_again_after_its_reply_was_lost_is_accepted_and_changes_nothing(

@@ -2,6 +2,7 @@
 
 import asyncio
 import statistics
+import time
 from itertools import pairwise
 from typing import Any
 
@@ -9,7 +10,7 @@ from arq.worker import Retry, func
 
 from tests.queue.begins import Begins
 from tests.queue.conftest import StartWorker
-from zypher_jobs.contracts.prediction import Priority
+from zypher_jobs.contracts.prediction import Priority, Status
 from zypher_jobs.queue import PredictionQueue
 from zypher_jobs.testing import wait_until
 
@@ -135,3 +136,18 @@ async def test_the_earliest_of_many_deferred_ones_sets_the_time(
         late_s = await begins.began(job.job_id) - enqueued_s - delay_s
         assert -0.005 < late_s < LATE_S, delay_s
     assert begins.values == ["between", 0.6, 0.9, 1.2]
+
+
+async def test_a_caller_that_waits_for_one_after_the_other_never_waits_for_a_poll(
+    queue: PredictionQueue, start_worker: StartWorker
+) -> None:
+    """What the worker believes of its standing idle is true, whichever of its connections is faster."""
+    await start_worker()
+    longest_s = 0.0
+    for number in range(400):
+        began_s = time.perf_counter()
+        submitted = await queue.submit("mock", {"input": str(number)}, will_wait=True)
+        assert (await queue.wait_for(submitted, 10)).status is Status.SUCCEEDED
+        if number:
+            longest_s = max(longest_s, time.perf_counter() - began_s)
+    assert longest_s < 0.5

@@ -81,6 +81,8 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     ended_per_s: float = 0.0
     """Queued predictions that ended, over the last 20 to 30 s."""
     dead_letters: int = 0
+    refused_finishes: int = 0
+    """Ends that came too late: somebody else held the lease by then, or the prediction had ended."""
     counts: list[PredictionCount]
     latencies: list[LatencyHistogram]
     workers: list[WorkerStats]

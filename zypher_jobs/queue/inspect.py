@@ -31,6 +31,7 @@ class _Queues(msgspec.Struct):
     each: list[QueueStats]
     ended_per_s: float
     dead_letters: int
+    refused_finishes: int
 
 
 class Inspector:
@@ -141,6 +142,7 @@ class Inspector:
             queues=queues.each,
             ended_per_s=queues.ended_per_s,
             dead_letters=queues.dead_letters,
+            refused_finishes=queues.refused_finishes,
             counts=counts_of(counts),
             latencies=latencies_of(latencies),
             workers=sorted(workers, key=lambda worker: worker.worker_id),
@@ -167,7 +169,7 @@ class Inspector:
         return rows[:limit], len(rows) > limit
 
     async def _queues(self) -> _Queues:
-        now_ms, *each, (running, oldest_ms, ended, over_ms, dead) = await self._overview(
+        now_ms, *each, (running, oldest_ms, ended, over_ms, dead, refused) = await self._overview(
             keys=list(keys.QUEUES.values())
         )
         stats = [
@@ -188,4 +190,4 @@ class Inspector:
             oldest_age_ms=None if oldest_ms < 0 or not depth else float(max(0, now_ms - oldest_ms)),
             paused=all(queue.paused for queue in stats),
         )
-        return _Queues(now_ms, total, stats, ended / over_ms * 1000, dead)
+        return _Queues(now_ms, total, stats, ended / over_ms * 1000, dead, refused)

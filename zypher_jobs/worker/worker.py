@@ -2,11 +2,12 @@
 
 Takes ``arq.Worker``'s arguments and runs any arq function: its hooks, ``Retry``, timeouts, cron jobs and burst hold.
 
-Of arq 0.28 it overrides ``__init__`` (MessagePack unless told otherwise), ``main`` (the loop of claims in place of
-``_poll_iteration``, ``start_jobs``, ``run_job`` and ``finish_job``, which it never calls), ``close``, ``handle_sig``
-and ``handle_sig_wait_for_completion`` (a claim under way is never canceled, or what it took would wait out a lease).
-It reads ``functions``, ``tasks``, ``ctx``, ``max_jobs``, ``pool``, ``allow_pick_jobs``, ``burst`` and the counters, and
-calls ``heart_beat`` for the health key and cron jobs. ``tests/queue/test_arq_internals.py`` fails when arq changes one.
+Of arq 0.28 it overrides ``__init__`` (MessagePack unless told otherwise), ``main`` (``Intake``, ``Attempt`` and
+``Reporter`` in place of ``_poll_iteration``, ``start_jobs``, ``run_job`` and ``finish_job``, which it never calls),
+``close``, ``handle_sig`` and ``handle_sig_wait_for_completion`` (a claim under way is never canceled, or what it took
+would wait out a lease). It reads ``functions``, ``tasks``, ``ctx``, ``max_jobs``, ``pool``, ``allow_pick_jobs``,
+``burst`` and the counters, and calls ``heart_beat`` for the health key and cron jobs.
+``tests/queue/test_arq_internals.py`` fails when arq changes one.
 """
 
 import asyncio

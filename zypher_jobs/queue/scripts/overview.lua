@@ -1,7 +1,7 @@
 -- How long each queue is, and since when its first waiting prediction waits.
 -- KEYS  the queues
 -- Returns {now ms, {waiting, running or deferred, created ms of the first in line or -1, paused}, … for each queue,
---         {running, created ms of the oldest waiting one or -1, predictions ended lately, over ms, dead letters}}.
+--         {running, created ms of the oldest waiting one or -1, predictions ended lately, over ms, dead letters, refused finishes}}.
 local now, exactly = clock()
 local reply = {now}
 local ended, over = 0, 0
@@ -15,5 +15,5 @@ for i, queue in ipairs(KEYS) do
   reply[i + 1] = {waiting, later, since, redis.call('SISMEMBER', PAUSED, queue)}
 end
 local first = redis.call('ZRANGE', LIST .. 'queued', 0, 0, 'WITHSCORES')
-reply[#reply + 1] = {redis.call('ZCARD', LIST .. 'running'), tonumber(first[2] or -1), ended, over, redis.call('ZCARD', DEAD)}
+reply[#reply + 1] = {redis.call('ZCARD', LIST .. 'running'), tonumber(first[2] or -1), ended, over, redis.call('ZCARD', DEAD), tonumber(redis.call('GET', REFUSED) or 0)}
 return reply
