@@ -255,6 +255,7 @@ class Scripts:
         self._cancel = Script(wire, source("cancel"))
         self._forget = Script(wire, source("forget"))
         self._record = Script(wire, source("record"))
+        self._renew = Script(wire, source("renew"))
         self._wake = Script(wire, source("wake"))
 
     async def submit(self, submissions: Sequence[Submission]) -> list[Submitted]:
@@ -305,6 +306,12 @@ class Scripts:
         return Claimed(
             now_ms, None if next_due_ms < 0 else next_due_ms, claims_of(rows), state == _IDLE, state == _COMING
         )
+
+    async def renew(self, claims: Sequence[Claim], *, lease_ms: int) -> set[str]:
+        """Renew leases, as the keeper does; the ids of those that are lost."""
+        rows = [part for one in claims for part in (one.prediction_id, one.queue, one.token, one.attempt)]
+        lost, _ = await self._renew(args=(lease_ms, *rows))
+        return {prediction_id.decode() for prediction_id in lost}
 
     async def expire(self, *, worker_id: str, room: int, lease_ms: int) -> Claimed:
         """Take up to ``room`` predictions that waited past their deadline."""

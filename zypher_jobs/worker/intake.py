@@ -184,7 +184,8 @@ class Intake:
         # at most half of the places at once: while this half runs, Redis takes in the ends of the other
         places = self._places()
         if self._more_waits:
-            places += min(self._pace.ends_soon(), (self._at_once + 1) // 2)
+            # what ends while this claim is under way, and while the next one is: that is sent when this one is here
+            places += min(2 * self._pace.ends_soon(), (self._at_once + 1) // 2)
         return min(CLAIM_AT_ONCE, (self._at_once + 1) // 2, places)
 
     def _asks(self) -> None:

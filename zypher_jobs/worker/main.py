@@ -6,6 +6,7 @@ for a worker of ours.
 """
 
 import asyncio
+import gc
 from contextlib import suppress
 from typing import Any
 
@@ -45,6 +46,7 @@ async def _serve(settings: Settings) -> None:
         raise StartError(f"The worker cannot start: {error.message} Check ZYPHER_REDIS_URL.") from error
     await warn_of_server(queue)
     await registry.load_all()
+    gc.freeze()  # what was imported and loaded stays: no collection needs to walk through it
     worker = PredictionWorker(
         [func(predict, name=PREDICT)],
         redis_pool=queue,

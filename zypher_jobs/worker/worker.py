@@ -21,6 +21,7 @@ from functools import partial
 from signal import Signals
 from typing import Any
 
+import msgspec
 from arq.connections import create_pool
 from arq.cron import CronJob
 from arq.jobs import DeserializationError, deserialize_job_raw
@@ -44,6 +45,7 @@ from zypher_jobs.queue.scripts import Claim, Claimed, Ended, Finish, Scripts
 from zypher_jobs.queue.wire import Wire
 from zypher_jobs.worker.attempt import KEEP_FOR_EVER, Attempt, JobCall
 from zypher_jobs.worker.attempt_log import AttemptLog
+from zypher_jobs.worker.delays import Delays
 from zypher_jobs.worker.intake import SLOW_POLL_S, Intake
 from zypher_jobs.worker.lease import LeaseKeeper
 from zypher_jobs.worker.predict import attempts_of
@@ -97,6 +99,7 @@ class PredictionWorker(Worker):
         self._queues = list(keys.QUEUES.values()) if self.queue_name == keys.ARQ_QUEUE else [self.queue_name]
         self._ready: deque[tuple[Claim, int]] = deque()
         self._suspects: set[str] = set()
+        self._delays = Delays()
         self._hooks: set[asyncio.Future[None]] = set()
         self._log = AttemptLog()
 
@@ -129,7 +132,7 @@ class PredictionWorker(Worker):
             # what is submitted to a queue of another name, arq's own client submits, and hands it to nobody
             stands_idle=is_default and not self.burst,
             slow_poll_s=SLOW_POLL_S if is_default else min(SLOW_POLL_S, self.poll_delay_s),
-            begin=self._begin_all,
+            begin=self._take,
             places=self._places,
             runs_suspect=lambda: bool(self._suspects),
         )
@@ -268,8 +271,27 @@ class PredictionWorker(Worker):
 
     # run
 
+    def _take(self, claimed: Claimed) -> None:
+        """Begin what came; if it was long under way, only what is this worker's still."""
+        if self._delays.of(claimed.now_ms) < self._lease_ms / 2:
+            self._begin_all(claimed)
+        else:
+            checking = asyncio.create_task(self._begin_late(claimed))
+            self._hooks.add(checking)
+            checking.add_done_callback(self._hooks.discard)
+
+    async def _begin_late(self, claimed: Claimed) -> None:
+        try:
+            with redis_errors():
+                lost = await self._scripts.renew(claimed.claims, lease_ms=self._lease_ms)
+        except RedisUnavailable:
+            return  # it comes back when its lease has lapsed
+        kept = [claim for claim in claimed.claims if claim.prediction_id not in lost]
+        log.warning("claims came late", extra={"predictions": len(claimed.claims), "lost": len(lost)})
+        self._begin_all(msgspec.structs.replace(claimed, claims=kept))
+
     def _begin_all(self, claimed: Claimed) -> None:
-        """Begin what came; what has no place yet begins when one is free."""
+        """What has no place yet begins when one is free."""
         for claim in claimed.claims:
             if not self.allow_pick_jobs:
                 self._hand_back(claim, claimed.now_ms)
