@@ -55,7 +55,7 @@ class Keeper:
         self._brief = brief
         self._slots = slots
         self._worker_pid = worker_pid
-        self._told: set[str] = set()
+        self._told_lost: set[bytes] = set()
 
     def run(self) -> None:
         """Until standard input ends: then the leases lapse by themselves, or were all released."""
@@ -75,7 +75,8 @@ class Keeper:
         if leases:
             rows = [part for one in leases for part in (one.prediction_id, one.queue, one.token, one.attempt)]
             lost, aborted = self._renew(args=[self._brief.lease_ms, *rows])
-            self._tell("lost", lost)
+            self._tell("lost", [prediction_id for prediction_id in lost if prediction_id not in self._told_lost])
+            self._told_lost = set(lost)
             self._tell("abort", aborted)
         succeeded, failed, draining = self._slots.counts()
         stats = msgspec.structs.replace(
