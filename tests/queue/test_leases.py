@@ -1,8 +1,13 @@
 """Claims, fencing tokens and finishes, script by script."""
 
+import time
+
+import pytest
+
 from tests.queue.steps import claim, finish
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.queue import PredictionQueue, keys
+from zypher_jobs.queue.connection import RedisClient
 from zypher_jobs.queue.scripts import Claimed
 from zypher_jobs.testing import wait_until
 
@@ -54,6 +59,20 @@ async def test_a_report_sent_again_after_its_reply_was_lost_is_accepted_and_chan
     assert await finish(queue, claimed) == [True]
     assert await queue.prediction(submitted.prediction_id) == ended
     assert [count.count for count in (await queue.inspect.overview()).counts] == [1]
+
+
+@pytest.mark.parametrize(("heard_of", "lost"), [(False, 1), (True, 0)])
+async def test_an_attempt_whose_worker_lives_on_does_not_count_towards_poison(
+    queue: PredictionQueue, heard_of: bool, lost: int
+) -> None:
+    """Its claim's reply was lost, or it was away for a while; nothing has killed it."""
+    redis: RedisClient = queue
+    await queue.submit("mock", {"input": "a"})
+    await claim(queue, "w1", lease_ms=1)
+    if heard_of:
+        await redis.zadd(keys.WORKERS, {"w1": (time.time() + 60) * 1000})
+    again = await _claim_when_lapsed(queue)
+    assert (again.claims[0].attempt, again.claims[0].lost) == (2, lost)
 
 
 async def test_a_lost_attempt_is_kept_with_its_worker(queue: PredictionQueue) -> None:

@@ -137,6 +137,17 @@ async def test_full_memory_refuses_what_is_new_and_ends_what_runs(valkey: Embedd
         await all_succeed(queue, await submit_steadily(queue, 10))
 
 
+async def test_full_memory_lets_what_waits_be_run(valkey: EmbeddedServer, tmp_path: Path) -> None:
+    """Or a full queue could not empty itself."""
+    async with working(settings_for(valkey.url, tmp_path)) as (queue, _):
+        client: Any = queue
+        await queue.pause()
+        ids = await submit_steadily(queue, 30)
+        await client.config_set("maxmemory", "1mb")
+        await queue.resume()
+        await all_succeed(queue, ids)
+
+
 async def test_a_flushed_script_cache_is_not_noticed(valkey: EmbeddedServer, tmp_path: Path) -> None:
     """NOSCRIPT is answered with the script's text, by clients, worker and keeper."""
     async with working(settings_for(valkey.url, tmp_path, latency_ms=5)) as (queue, worker):
