@@ -66,6 +66,7 @@ KINDS: dict[str, Kind] = {
     ),
     "not_found": Kind(404, "Nothing is here", "Nothing is here; /docs lists every route."),
     "unknown_model": Kind(404, "No such model", "No model is called 'mick'. Known models: digits, mock."),
+    "unknown_version": Kind(404, "No such version", "Model 'mock' has no version '9' here. Known versions: 1."),
     "unknown_prediction": Kind(
         404, "No such prediction", "No prediction has the id 'abc', or its retention has ended."
     ),
@@ -89,6 +90,7 @@ KINDS: dict[str, Kind] = {
         429, "The queue is full", "The queue is full: 1,000 predictions wait and 1,000 may; try again in 3 s."
     ),
     "poison": Kind(500, "The prediction kills its workers", "Its worker died under it 2 times; it is not tried again."),
+    "canceled": Kind(409, "The prediction was canceled", "The prediction was canceled."),
     "expired": Kind(504, "The prediction waited too long", "It waited past its deadline and was not begun."),
     "redis_unavailable": Kind(503, "Redis is away", "Redis does not answer; try again shortly."),
     "model_not_ready": Kind(503, "The model is not ready", "Model 'digits' is not ready: it is still loading."),

@@ -35,6 +35,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     prediction_id: str
     model: str
+    version: str
     input: Any
     body: bytes
     """The input as it came."""
@@ -129,11 +130,14 @@ class Recorder:
         return SyncOutcome(
             prediction_id=answered.prediction_id,
             model=answered.model,
+            version=answered.version,
             status=Status.FAILED if failed else Status.SUCCEEDED,
             input=answered.input,
             output=answered.output,
             input_preview=preview(answered.body) if keep else "",
             output_preview=preview(answered.answer) if keep else "",
+            input_bytes=len(answered.body),
+            output_bytes=len(answered.answer),
             error=answered.error,
             created_at_ms=answered.created_at_ms,
             started_at_ms=answered.created_at_ms,

@@ -132,16 +132,19 @@ def _check_models(report: _Report, settings: Settings) -> None:
     except ZypherError as error:
         report.wrong("models", error.message)
         return
-    for name in registry.names():
-        model = registry.get(name)
+    asyncio.run(_check_loading(report, registry))
+
+
+async def _check_loading(report: _Report, registry: ModelRegistry) -> None:
+    for model in registry.all():
         started = time.perf_counter()
-        model.load()
+        await model.load()
         took = f"{(time.perf_counter() - started) * 1000:.0f} ms"
         if model.error is None:
-            report.ok("model", f"{name} loads in {took}")
+            report.ok("model", f"{model.definition.reference} loads in {took}")
         else:
-            report.note("model", f"{name} does not load, the others are served: {model.error}")
-    asyncio.run(registry.close())
+            report.note("model", f"{model.definition.reference} does not load, the others are served: {model.error}")
+    await registry.close()
 
 
 async def _check_running(report: _Report, settings: Settings, running: RunFacts | None) -> None:

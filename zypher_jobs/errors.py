@@ -10,6 +10,7 @@
     ├── ModelDefinitionError      a model's class is not one that can be served           invalid_model
     ├── NotFound
     │   ├── UnknownModel                                                                  unknown_model
+    │   ├── UnknownVersion                                                                unknown_version
     │   └── UnknownPrediction                                                             unknown_prediction
     ├── CapacityError             too much at once; the same request may succeed later
     │   └── QueueFull             as many wait as may wait                                queue_full
@@ -19,6 +20,7 @@
     └── PredictionFailed          an attempt ended without an output
         ├── ModelError            the model's code raised                                 model_error
         ├── PredictionTimeout     it ran longer than its timeout                          timeout
+        ├── PredictionCanceled    nobody wanted its output any more                       canceled
         ├── AttemptsExhausted     every attempt was begun and none reported back          attempts_exhausted
         ├── PoisonedPrediction    its workers died under it                               poison
         └── DeadlinePassed        it waited past its deadline                             expired
@@ -85,6 +87,19 @@ class UnknownModel(NotFound):
     def __init__(self, name: str, *, known: list[str]) -> None:
         super().__init__(f"No model is called {name!r}. Known models: {', '.join(sorted(known)) or 'none'}.")
         self.name = name
+
+
+class UnknownVersion(NotFound):
+    """The model is known, but no such version of it is served."""
+
+    code = "unknown_version"
+
+    def __init__(self, name: str, version: str, *, known: list[str]) -> None:
+        super().__init__(
+            f"Model {name!r} has no version {version!r} here. Known versions: {', '.join(known) or 'none'}."
+        )
+        self.name = name
+        self.version = version
 
 
 class UnknownPrediction(NotFound):
@@ -169,6 +184,12 @@ class PredictionTimeout(PredictionFailed):
     """The attempt ran longer than its timeout."""
 
     code = "timeout"
+
+
+class PredictionCanceled(PredictionFailed):
+    """Nobody wanted its output any more; a model raises it by ``context.check()``."""
+
+    code = "canceled"
 
 
 class AttemptsExhausted(PredictionFailed):

@@ -8,6 +8,7 @@ import msgspec
 
 from bench.peers.contestant import Contestant
 from bench.peers.meter import Meter
+from zypher_jobs.models.call import Call
 from zypher_jobs.models.runtimes.mock import MockInput, MockRuntime
 from zypher_jobs.queue import PredictionQueue
 from zypher_jobs.settings import load_settings
@@ -22,9 +23,9 @@ class Peer(Contestant):
         meter = Meter.from_environment()
         predict = MockRuntime.run
 
-        async def counted(self: MockRuntime, input: MockInput, timeout_s: float) -> Any:
-            meter.begin(input.input)
-            return await predict(self, input, timeout_s)
+        async def counted(self: MockRuntime, calls: Sequence[Call]) -> Sequence[Any]:
+            meter.begin(calls[0].input.input)
+            return await predict(self, calls)
 
         MockRuntime.run = counted
         run_worker(msgspec.structs.replace(load_settings(), concurrency=concurrency))

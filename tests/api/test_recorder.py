@@ -45,6 +45,7 @@ def answered(number: int, *, body: bytes = b'{"input":"hello"}', error: Predicti
     return Answered(
         prediction_id=f"id-{number}",
         model="mock",
+        version="1",
         input={},
         body=body,
         answer=b'{"result":"x"}',

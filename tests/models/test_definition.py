@@ -163,7 +163,7 @@ class Undrawable(Model[Coded, Count]):
         (OtherAnnotations, "the annotations of predict do not fit its types; write `def predict"),
         (HalfMany, "the annotations of predict do not fit its types; write `def predict"),
         (TwoArguments, "predict must take exactly one argument beside self; write `def predict"),
-        (Yields, "predict must return its outputs, not yield them; write `def predict"),
+        (Yields, "since it yields, write `def predict(self, input: Text) -> Iterator[Count]`"),
         (BadName, "the name 'Word Count/2' cannot be part of a path; set `name` to"),
         (BadVersion, "the version '' must be text such as '1'"),
         (BadExample, "`input_example` does not fit Text: Object contains unknown field `txt`"),

@@ -14,7 +14,7 @@ from zypher_jobs.settings import LatencyRange, Settings
 async def mock(*, latency_ms: LatencyRange = LatencyRange(0, 0), failure_rate: float = 0.0) -> ServedModel:  # noqa: B008
     settings = msgspec.structs.replace(Settings(), mock_latency_ms=latency_ms, mock_failure_rate=failure_rate)
     served = ModelRegistry.from_settings(settings).get("mock")
-    served.load()
+    await served.load()
     return served
 
 

@@ -50,6 +50,7 @@ class UpperAsyncMany(Model[Text, Text]):
 
 
 class Gated(Model[Text, Text]):
+    concurrency = 2
     gate: ClassVar[threading.Event]
 
     def predict(self, input: Text) -> Text:
@@ -97,8 +98,8 @@ class Broken(Model[Text, Text]):
 
 @pytest.fixture
 async def registry() -> AsyncIterator[ModelRegistry]:
-    """An empty registry with few threads."""
-    registry = ModelRegistry(threads=2)
+    """An empty one."""
+    registry = ModelRegistry()
     yield registry
     await registry.close()
 

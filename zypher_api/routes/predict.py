@@ -40,22 +40,27 @@ def handlers(services: Services) -> list[ControllerRouterHandler]:
 
     @post("/models/{name:str}/predict", opt={OPT: [predict_docs.any_model(default)]})
     async def predict_named(name: FromPath[str]) -> ASGIApp:
-        return _predicts_with(services, services.registry.get(name))
+        return _predicts_with(services, name)
+
+    @post("/models/{name:str}/versions/{version:str}/predict", opt={OPT: [predict_docs.any_version(default)]})
+    async def predict_version(name: FromPath[str], version: FromPath[str]) -> ASGIApp:
+        return _predicts_with(services, name, version)
 
     return [
         _handler(services, default, predict_docs.default(default)),
         *(_handler(services, served, predict_docs.named(served)) for served in models),
-        predict_named,  # what has no path of its own: unknown names
+        predict_named,  # what has no path of its own: models that came later, and unknown names
+        predict_version,
     ]
 
 
 def _handler(services: Services, served: ServedModel, operation: Operation) -> ASGIRouteHandler:
-    return asgi(operation.path, copy_scope=False, opt={OPT: [operation]})(_predicts_with(services, served))
+    return asgi(operation.path, copy_scope=False, opt={OPT: [operation]})(_predicts_with(services, served.name))
 
 
-def _predicts_with(services: Services, served: ServedModel) -> ASGIApp:
+def _predicts_with(services: Services, name: str, version: str | None = None) -> ASGIApp:
     async def predict(scope: Scope, receive: Receive, send: Send) -> None:
-        await _predict(services, served, scope, receive, send)
+        await _predict(services, services.registry.get(name, version), scope, receive, send)
 
     return predict
 
@@ -87,7 +92,7 @@ async def _now(services: Services, served: ServedModel, scope: Scope, input: Any
     started_s = time.perf_counter()
     output, answer, failure = None, b"", None
     try:
-        output = await served.run(input, timeout_s=services.settings.run_timeout_s)
+        output = await served.run(input, timeout_s=services.settings.run_timeout_s, prediction_id=prediction_id)
         answer = served.encode(output)
     except PredictionFailed as error:
         failure = error
@@ -95,6 +100,7 @@ async def _now(services: Services, served: ServedModel, scope: Scope, input: Any
         Answered(
             prediction_id=prediction_id,
             model=served.name,
+            version=served.version,
             input=input,
             body=body,
             output=output,
@@ -105,10 +111,10 @@ async def _now(services: Services, served: ServedModel, scope: Scope, input: Any
         )
     )
     if failure is not None:
-        context = {"prediction_id": prediction_id, "model": served.name, "traceback": failure.traceback}
+        context = {"prediction_id": prediction_id, "model": served.definition.reference, "traceback": failure.traceback}
         log.warning("prediction failed: %s", failure.message, extra=context)
         raise failure
-    return RawResponse(answer, headers=[(b"prediction-id", prediction_id.encode())])
+    return RawResponse(answer, headers=[(b"prediction-id", prediction_id.encode()), served.header])
 
 
 async def _later(
@@ -127,7 +133,11 @@ async def _later(
     if reply.wait_s:
         prediction = await _wait(services, prediction, reply.wait_s, receive)
     location = f"/predict/{prediction.prediction_id}"
-    headers: list[Header] = [(b"prediction-id", prediction.prediction_id.encode()), (b"location", location.encode())]
+    headers: list[Header] = [
+        (b"prediction-id", prediction.prediction_id.encode()),
+        (b"location", location.encode()),
+        served.header,
+    ]
     if reply.applied:
         headers.append((b"preference-applied", reply.applied))
     if prediction.status is Status.SUCCEEDED:

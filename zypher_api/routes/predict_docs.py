@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from zypher_api.answers import Accepted
 from zypher_api.negotiation import MAX_WAIT_S
 from zypher_api.openapi import EXAMPLE_ID, Answer, Content, Operation, Parameter
@@ -25,6 +27,9 @@ PREFER = Parameter(
     example="respond-async, wait=5",
 )
 NAME = Parameter(name="name", place="path", description="Name of a model.", schema={"type": "string"}, example="mock")
+VERSION = Parameter(
+    name="version", place="path", description="A version of the model.", schema={"type": "string"}, example="1"
+)
 PROBLEMS = (
     "malformed_input",
     "malformed_request",
@@ -37,8 +42,10 @@ PROBLEMS = (
     "redis_unavailable",
     "model_not_ready",
     "timeout",
+    "canceled",
     "expired",
 )
+_MODEL_VERSION = "Which version answers, as `name@version`."
 _ACCEPTED = Accepted(
     prediction_id=EXAMPLE_ID, status=Status.QUEUED, queue_position=0, location=f"/predict/{EXAMPLE_ID}"
 )
@@ -79,6 +86,20 @@ def any_model(example: ServedModel) -> Operation:
     )
 
 
+def any_version(example: ServedModel) -> Operation:
+    """``POST /models/{name}/versions/{version}/predict``."""
+    by_name = any_model(example)
+    return msgspec.structs.replace(
+        by_name,
+        path="/models/{name}/versions/{version}/predict",
+        operation_id="predict_with_version",
+        summary="Predict with one version of a model",
+        description="Whatever share of the traffic it has: `GET /models/{name}` has the versions.",
+        parameters=(NAME, VERSION, ASYNC_MODE, PREFER),
+        problems=("unknown_version", *by_name.problems),
+    )
+
+
 def _operation(served: ServedModel, *, path: str, operation_id: str, summary: str) -> Operation:
     info = served.info
     return Operation(
@@ -101,7 +122,10 @@ def _answers(output: Content) -> dict[int, Answer]:
         200: Answer(
             description="The model's output.",
             content=output,
-            headers={"Prediction-Id": "By which `GET /predict/{prediction_id}` shows it a moment later."},
+            headers={
+                "Prediction-Id": "By which `GET /predict/{prediction_id}` shows it a moment later.",
+                "Model-Version": _MODEL_VERSION,
+            },
         ),
         202: Answer(
             description="Queued; the answer follows.",
@@ -109,6 +133,7 @@ def _answers(output: Content) -> dict[int, Answer]:
             headers={
                 "Location": "Where to read it.",
                 "Prediction-Id": "The same id as in the body.",
+                "Model-Version": _MODEL_VERSION,
                 "Preference-Applied": "What of `Prefer` was applied.",
             },
         ),

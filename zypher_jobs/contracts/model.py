@@ -1,8 +1,12 @@
 """What a model says of itself."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
+
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="In paths: a-z, 0-9, '.', '_', '-'.")]
+VersionName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Such as 1 or 2024-05.")]
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,3 +22,34 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     output_schema: dict[str, Any]
     input_example: Any
     output_example: Any
+
+
+class ModelManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A model that is no Python class: an ONNX file, or a model of another inference server.
+
+    A table ``[model.NAME]`` of ``zypher.toml`` and the manifest of an upload are one of these.
+    """
+
+    name: Name
+    version: VersionName = "1"
+    description: str = ""
+    runtime: Literal["onnx", "remote"] = "onnx"
+    file: str | None = None
+    """``onnx``: the file, beside the manifest."""
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
+    """Of the file, in hex; one that differs is refused."""
+    labels: list[str] | None = None
+    """``onnx``: what the classes of the output are called, in their order."""
+    hook: str | None = None
+    """``onnx``: ``module:Class`` of what is installed here, which turns a caller's input into tensors and back."""
+    url: str | None = None
+    """``remote``: the server, such as ``http://triton:8000``."""
+    remote_name: str | None = None
+    """``remote``: what it is called there; default: ``name``."""
+    remote_version: str | None = None
+    max_batch_size: Annotated[int, Meta(ge=1)] | None = None
+    max_wait_ms: Annotated[float, Meta(ge=0)] | None = None
+    concurrency: Annotated[int, Meta(ge=1)] | None = None
+    cache_s: Annotated[float, Meta(ge=0)] = 0
+    input_example: Any = None
+    output_example: Any = None

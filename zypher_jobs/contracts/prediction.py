@@ -166,11 +166,14 @@ class SyncOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
     prediction_id: str
     model: str
+    version: str = ""
     status: Status
     input: Any
     output: Any = None
     input_preview: str = ""
     output_preview: str = ""
+    input_bytes: int = 0
+    output_bytes: int = 0
     error: PredictionFailure | None = None
     created_at_ms: int
     started_at_ms: int

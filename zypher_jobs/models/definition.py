@@ -3,8 +3,8 @@
 import inspect
 import re
 import typing
-from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar, cast
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
+from typing import Any, Literal, NamedTuple, NoReturn, TypeVar, cast
 
 import msgspec
 
@@ -33,16 +33,37 @@ class ModelDefinition(msgspec.Struct, frozen=True, kw_only=True):
     input_example: Any
     """Plain values (dicts, lists, strings, numbers) that fit ``input_type``."""
     output_example: Any
-    takes_many: bool
+    takes_many: bool = False
     """Whether ``predict`` takes a list of inputs."""
-    is_async: bool
+    is_async: bool = False
+    streams: bool = False
+    """Whether ``predict`` yields its output in pieces."""
+    chunk_type: Any = None
+    """Of the pieces."""
+    has_own_example: bool = False
+    """Whether ``input_example`` is the author's, so that it may be run."""
+    max_batch_size: int | None = None
+    max_wait_ms: float | None = None
+    concurrency: int | None = None
+    """Calls of ``predict`` at once; ``None``: no limit."""
+    isolation: Literal["thread", "process"] = "thread"
+    memory_limit_mb: int | None = None
+    cache_s: float = 0
     retries: RetryPolicy = RetryPolicy()
+
+    @property
+    def reference(self) -> str:
+        """``name@version``."""
+        return f"{self.name}@{self.version}"
 
 
 def define(model_class: type[Model[Any, Any]]) -> ModelDefinition:
     """Read and check a model's class; raises ``ModelDefinitionError`` with file, line, class and the way out."""
     input_type, output_type = _types(model_class)
-    takes_many = _takes_many(model_class, input_type, output_type)
+    form = _form(model_class, input_type, output_type)
+    chunk_type = output_type
+    if form.streams:
+        output_type = str if output_type is str else list[output_type]
     name = model_class.name or _kebab(model_class.__name__)
     if not NAME_PATTERN.fullmatch(name):
         _refuse(
@@ -64,10 +85,56 @@ def define(model_class: type[Model[Any, Any]]) -> ModelDefinition:
         output_schema=output_schema,
         input_example=_example(model_class, "input_example", input_type, input_schema),
         output_example=_example(model_class, "output_example", output_type, output_schema),
-        takes_many=takes_many,
-        is_async=inspect.iscoroutinefunction(model_class.predict),
+        takes_many=form.takes_many,
+        is_async=form.is_async,
+        streams=form.streams,
+        chunk_type=chunk_type if form.streams else None,
+        has_own_example=model_class.input_example is not None,
         retries=model_class.retries,
+        **_limits(model_class, form),
     )
+
+
+class _Form(NamedTuple):
+    takes_many: bool = False
+    is_async: bool = False
+    streams: bool = False
+
+
+DEFAULT_CONCURRENCY = 32
+"""Of a model that takes one: more threads only fight over the GIL."""
+DEFAULT_BATCH_CONCURRENCY = 2
+"""Of a model that takes many: one batch is prepared or finished in Python while the other computes without the GIL."""
+
+
+def _limits(model_class: type[Model[Any, Any]], form: _Form) -> dict[str, Any]:
+    """How many of its calls run at once, and where."""
+    for attribute, least in (("max_batch_size", 1), ("concurrency", 1), ("memory_limit_mb", 1), ("max_wait_ms", 0)):
+        value = getattr(model_class, attribute)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < least):
+            _refuse(model_class, f"`{attribute}` must be a number of at least {least}, or None; it is {value!r}")
+    cache_s: Any = model_class.cache_s
+    if not isinstance(cache_s, int | float) or cache_s < 0:
+        _refuse(model_class, f"`cache_s` must be a number of seconds, 0 for no cache; it is {cache_s!r}")
+    isolation: Any = model_class.isolation
+    if isolation not in ("thread", "process"):
+        _refuse(model_class, f"`isolation` must be 'thread' or 'process'; it is {isolation!r}")
+    if model_class.memory_limit_mb is not None and isolation != "process":
+        _refuse(model_class, '`memory_limit_mb` needs `isolation = "process"`: a thread cannot be limited')
+    if isolation == "process" and model_class.concurrency is None:
+        concurrency = 1
+    elif form.is_async and isolation == "thread":
+        concurrency = model_class.concurrency
+    else:
+        concurrency = model_class.concurrency or (DEFAULT_BATCH_CONCURRENCY if form.takes_many else DEFAULT_CONCURRENCY)
+    return {
+        "max_batch_size": model_class.max_batch_size if form.takes_many else 1,
+        "max_wait_ms": model_class.max_wait_ms,
+        "concurrency": concurrency,
+        "isolation": isolation,
+        "memory_limit_mb": model_class.memory_limit_mb,
+        "cache_s": float(cache_s),
+    }
 
 
 def _refuse(model_class: type[Any], reason: str, *, at: Callable[..., Any] | None = None) -> NoReturn:
@@ -95,18 +162,20 @@ def _types(model_class: type[Any]) -> tuple[Any, Any]:
     _refuse(model_class, f"say its types: class {model_class.__name__}(Model[YourInput, YourOutput])")
 
 
-def _takes_many(model_class: type[Model[Any, Any]], input_type: Any, output_type: Any) -> bool:
+def _form(model_class: type[Model[Any, Any]], input_type: Any, output_type: Any) -> _Form:
     """Which form ``predict`` has; refuses every other."""
     predict: Callable[..., Any] = model_class.predict
     one = f"def predict(self, input: {_show(input_type)}) -> {_show(output_type)}"
     many = f"def predict(self, inputs: list[{_show(input_type)}]) -> list[{_show(output_type)}]"
+    stream = f"def predict(self, input: {_show(input_type)}) -> Iterator[{_show(output_type)}]"
     way_out = f"write `{many}` or `{one}`"
     if predict is _unwritten:
         _refuse(model_class, f"it has no predict; {way_out}")
     if not inspect.isfunction(predict):
         _refuse(model_class, f"predict must be a plain method; {way_out}")
-    if inspect.isasyncgenfunction(predict) or inspect.isgeneratorfunction(predict):
-        _refuse(model_class, f"predict must return its outputs, not yield them; {way_out}", at=predict)
+    yields = inspect.isasyncgenfunction(predict) or inspect.isgeneratorfunction(predict)
+    if yields:
+        way_out = f"since it yields, write `{stream}`"
     parameters = list(inspect.signature(predict).parameters.values())
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     if len(parameters) != 2 or any(p.kind not in positional for p in parameters):
@@ -116,11 +185,20 @@ def _takes_many(model_class: type[Model[Any, Any]], input_type: Any, output_type
     except NameError as error:
         _refuse(model_class, f"an annotation of predict cannot be resolved ({error}); {way_out}", at=predict)
     found = (hints.get(parameters[1].name), hints.get("return"))
-    if found == (list[input_type], list[output_type]):
-        return True
-    if found == (input_type, output_type):
-        return False
+    is_async = inspect.iscoroutinefunction(predict) or inspect.isasyncgenfunction(predict)
+    if yields and found[0] == input_type and found[1] in _streams_of(output_type, is_async=is_async):
+        return _Form(streams=True, is_async=is_async)
+    if not yields and found == (list[input_type], list[output_type]):
+        return _Form(takes_many=True, is_async=is_async)
+    if not yields and found == (input_type, output_type):
+        return _Form(is_async=is_async)
     _refuse(model_class, f"the annotations of predict do not fit its types; {way_out}", at=predict)
+
+
+def _streams_of(of: Any, *, is_async: bool) -> tuple[Any, ...]:
+    if is_async:
+        return (AsyncIterator[of], AsyncGenerator[of], AsyncIterable[of], AsyncGenerator[of, None])
+    return (Iterator[of], Iterable[of], Generator[of, None, None])
 
 
 def _schema(model_class: type[Any], of: Any, role: str) -> dict[str, Any]:

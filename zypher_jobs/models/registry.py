@@ -1,4 +1,4 @@
-"""``ModelRegistry``: name → served model. The built-in ones, then those of ``settings.models``."""
+"""``ModelRegistry``: name and version → served model. The built-in ones, then those of ``settings.models``."""
 
 import asyncio
 import difflib
@@ -13,26 +13,19 @@ from zypher_jobs.models.model import Model
 from zypher_jobs.models.runtimes import Runtime
 from zypher_jobs.models.runtimes.mock import MockRuntime
 from zypher_jobs.models.runtimes.python import PythonRuntime
-from zypher_jobs.models.runtimes.threads import ModelThreads
 from zypher_jobs.models.served import ServedModel
 from zypher_jobs.models.shipped.digits import Digits
+from zypher_jobs.models.versions import Versions
 from zypher_jobs.settings import Settings
 
 log = logging.getLogger("zypher.models")
 
-MOST_THREADS = 32
-"""More only fight over the GIL: digits at 100 at once runs 8,000/s in 32 threads, 5,000/s in 100 (2 cores)."""
-
-CLOSE_TIMEOUT_S = 2.0
-"""How long ``close`` waits for threads; predictions have drained before, only hung ones are left."""
-
 
 class ModelRegistry:
-    """Every model that this process serves, and the threads they run in."""
+    """Every model that this process serves."""
 
-    def __init__(self, *, threads: int = MOST_THREADS) -> None:
-        self._threads = ModelThreads(threads)
-        self._models: dict[str, ServedModel] = {}
+    def __init__(self) -> None:
+        self._models: dict[str, Versions] = {}
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "ModelRegistry":
@@ -40,7 +33,7 @@ class ModelRegistry:
 
         Raises ``SettingError`` or ``ModelDefinitionError``.
         """
-        registry = cls(threads=min(settings.concurrency, MOST_THREADS))
+        registry = cls()
         registry.add_runtime(MockRuntime(latency_ms=settings.mock_latency_ms, failure_rate=settings.mock_failure_rate))
         registry.add(Digits)
         for entry in settings.models:
@@ -53,27 +46,36 @@ class ModelRegistry:
 
     def add(self, model_class: type[Model[Any, Any]]) -> ServedModel:
         """Register a model's class."""
-        return self.add_runtime(PythonRuntime(model_class, define(model_class), self._threads))
+        return self.add_runtime(PythonRuntime(model_class, define(model_class)))
 
     def add_runtime(self, runtime: Runtime) -> ServedModel:
-        """Register what runs a model."""
+        """Register what runs a version of a model; it is live then. Raises ``SettingError`` if it is there already."""
         served = ServedModel(runtime)
-        if served.name in self._models:
-            raise SettingError(f"Two models are called {served.name!r}; give one another `name`.")
-        self._models[served.name] = served
+        versions = self._models.setdefault(served.name, Versions(served.name))
+        if any(each.version == served.version for each in versions.all):
+            raise SettingError(
+                f"Two models are called {served.name!r}, both of version {served.version!r}; "
+                "give one another `name` or `version`."
+            )
+        versions.add(served)
         return served
 
     async def load_all(self) -> None:
-        """Load every model that is not ready, each in a thread. A failure makes that model unready, with its error."""
-        await asyncio.gather(*(self._load(served) for served in self._models.values() if not served.ready))
+        """Load every model that is not ready. A failure makes that one unready, with its error."""
+        await asyncio.gather(*(self._load(served) for served in self.all() if not served.ready))
 
     async def _load(self, served: ServedModel) -> None:
-        await self._threads.submit(served.load)
+        await served.load()
         if served.error is not None:
-            log.error("model not loaded", extra={"model": served.name, "error": served.error})
+            log.error("model not loaded", extra={"model": served.definition.reference, "error": served.error})
 
-    def get(self, name: str) -> ServedModel:
-        """The model of that name; raises ``UnknownModel``."""
+    def get(self, name: str, version: str | None = None) -> ServedModel:
+        """That version, or a live one; raises ``UnknownModel`` or ``UnknownVersion``."""
+        versions = self.versions(name)
+        return versions.choose() if version is None else versions.get(version)
+
+    def versions(self, name: str) -> Versions:
+        """All versions of a model; raises ``UnknownModel``."""
         try:
             return self._models[name]
         except KeyError:
@@ -84,10 +86,13 @@ class ModelRegistry:
         return list(self._models)
 
     def infos(self) -> list[ModelInfo]:
-        """What each says of itself, in order of registration."""
-        return [served.info for served in self._models.values()]
+        """What each version says of itself, in order of registration."""
+        return [served.info for served in self.all()]
 
     async def close(self) -> None:
-        """End the threads; one that hangs in a model is left behind and ends with the process."""
-        if not await asyncio.to_thread(self._threads.close, CLOSE_TIMEOUT_S):
-            log.warning("a model still runs; it ends with the process")
+        """Let every model go; one that hangs in a thread is left behind and ends with the process."""
+        await asyncio.gather(*(served.unload() for served in self.all()))
+
+    def all(self) -> list[ServedModel]:
+        """Every version of every model, in order of registration."""
+        return [served for versions in self._models.values() for served in versions.all]

@@ -1,26 +1,35 @@
 """``ServedModel``: one model as the API and the worker hold it: decode, run, encode."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 
 from zypher_jobs.contracts.model import ModelInfo
-from zypher_jobs.errors import InvalidInput, MalformedInput, ModelError, ModelNotReady
+from zypher_jobs.errors import InvalidInput, MalformedInput, ModelError, ModelNotReady, ZypherError
+from zypher_jobs.models.batcher import Batcher
+from zypher_jobs.models.call import NOBODY, Call, Listener
 from zypher_jobs.models.runtimes import Runtime
+from zypher_jobs.models.runtimes.threads import in_thread
 from zypher_jobs.models.sentences import invalid_input
+
+WARM_UP_TIMEOUT_S = 300
 
 _encoder = msgspec.json.Encoder()
 
 
 class ServedModel:
-    """One registered model, loaded or not."""
+    """One version of a model, loaded or not."""
 
     __slots__ = (
+        "_batcher",
         "_decode",
-        "_definition",
         "_run",
         "_runtime",
+        "definition",
         "error",
+        "header",
         "input_type",
         "name",
         "output_type",
@@ -30,16 +39,29 @@ class ServedModel:
 
     def __init__(self, runtime: Runtime) -> None:
         definition = runtime.definition
+        self.definition = definition
         self.name: str = definition.name
         self.version: str = definition.version
+        self.header = (b"model-version", definition.reference.encode())
+        """What says over HTTP which version gave an answer."""
         self.retries = definition.retries
         self.input_type: Any = definition.input_type
         self.output_type: Any = definition.output_type
         self.error: str | None = "it is still loading"
         """Why it cannot predict; ``None`` when ready."""
-        self._definition = definition
         self._runtime = runtime
-        self._run = runtime.run
+        self._batcher: Batcher | None = None
+        if definition.concurrency is None:
+            self._run: Callable[[Call], Awaitable[Any]] = self._run_directly
+        else:
+            self._batcher = Batcher(
+                runtime.run,
+                name=definition.name,
+                max_batch_size=definition.max_batch_size,
+                max_wait_ms=definition.max_wait_ms,
+                concurrency=definition.concurrency,
+            )
+            self._run = self._batcher.run
         self._decode = msgspec.json.Decoder[Any](definition.input_type).decode
 
     @property
@@ -50,7 +72,7 @@ class ServedModel:
     @property
     def info(self) -> ModelInfo:
         """What it says of itself."""
-        definition = self._definition
+        definition = self.definition
         return ModelInfo(
             name=definition.name,
             version=definition.version,
@@ -63,14 +85,23 @@ class ServedModel:
             output_example=definition.output_example,
         )
 
-    def load(self) -> None:
-        """Load it, blocking; a failure is kept in ``error``, never raised."""
+    async def load(self) -> None:
+        """Load it and warm it up; a failure is kept in ``error``, never raised."""
         try:
-            self._runtime.load()
+            await in_thread(self._runtime.load, name=f"load-{self.definition.reference}")
+            if self.definition.has_own_example:
+                await self._run(Call(self.convert(self.definition.input_example), timeout_s=WARM_UP_TIMEOUT_S))
+        except asyncio.CancelledError:
+            raise
         except BaseException as error:  # noqa: BLE001 a model may raise anything, SystemExit too
-            self.error = f"{type(error).__name__}: {error}"
+            self.error = error.message if isinstance(error, ZypherError) else f"{type(error).__name__}: {error}"
         else:
             self.error = None
+
+    async def unload(self) -> None:
+        """Let it leave memory; what runs should have ended."""
+        self.error = "it is not loaded"
+        await in_thread(self._runtime.unload, name=f"unload-{self.definition.reference}")
 
     def decode(self, body: bytes) -> Any:
         """JSON body → input; raises ``MalformedInput`` when it is no JSON, ``InvalidInput`` when it does not fit."""
@@ -84,7 +115,7 @@ class ServedModel:
         try:
             return msgspec.convert(value, self.input_type)
         except msgspec.ValidationError as error:
-            raise invalid_input(str(error), self._definition.input_schema) from None
+            raise invalid_input(str(error), self.definition.input_schema) from None
 
     def encode(self, output: Any) -> bytes:
         """Output → JSON; raises ``ModelError`` when the model put something in it that JSON cannot hold."""
@@ -93,15 +124,32 @@ class ServedModel:
         except (TypeError, ValueError, RecursionError) as error:
             raise ModelError(f"Model {self.name!r} returned what JSON cannot hold: {error}.") from error
 
-    async def run(self, input: Any, *, timeout_s: float) -> Any:
-        """One prediction; raises ``ModelNotReady``, ``ModelError`` or ``PredictionTimeout``."""
+    async def run(
+        self,
+        input: Any,
+        *,
+        timeout_s: float,
+        prediction_id: str = "",
+        attempt: int = 1,
+        listener: Listener = NOBODY,
+    ) -> Any:
+        """One prediction; raises ``ModelNotReady``, ``PredictionTimeout``, ``ModelError``, ``PredictionCanceled``."""
         if self.error is not None:
             raise ModelNotReady(f"Model {self.name!r} is not ready: {self.error.rstrip('.')}.")
-        return await self._run(input, timeout_s)
+        return await self._run(
+            Call(input, timeout_s=timeout_s, prediction_id=prediction_id, attempt=attempt, listener=listener)
+        )
+
+    async def _run_directly(self, call: Call) -> Any:
+        try:
+            return (await self._runtime.run((call,)))[0]
+        except asyncio.CancelledError:
+            call.cancel()
+            raise
 
     def _refusal(self, body: bytes, error: Exception) -> InvalidInput:
         """Tell no JSON (400) from JSON that does not fit (422): msgspec stops at whichever comes first."""
-        example = msgspec.json.encode(self._definition.input_example).decode()
+        example = msgspec.json.encode(self.definition.input_example).decode()
         if not body.strip():
             return MalformedInput(f"The body is empty; send JSON such as {example}.")
         try:
@@ -113,4 +161,4 @@ class ServedModel:
             return MalformedInput(f"The body is not valid JSON ({reason}); send JSON such as {example}.")
         except UnicodeDecodeError:
             return MalformedInput(f"The body is not valid UTF-8; send JSON such as {example}.")
-        return invalid_input(str(error), self._definition.input_schema)
+        return invalid_input(str(error), self.definition.input_schema)

@@ -272,7 +272,9 @@ class PredictionQueue(ArqRedis):
         reply_to: str = "",
     ) -> Submission:
         now_ms = int(time.time() * 1000)
-        options = {} if timeout_s is None else {"timeout_s": timeout_s}
+        options: dict[str, Any] = {"version": version} if version else {}
+        if timeout_s is not None:
+            options["timeout_s"] = timeout_s
         try:
             job = serialize({"t": None, "f": PREDICT, "a": (model, value), "k": options, "et": now_ms})
         except (TypeError, OverflowError) as error:

@@ -27,6 +27,7 @@ def _fields(outcome: SyncOutcome, run_us: int) -> list[str | int]:
     fields: dict[str, str | int] = {
         "status": outcome.status,
         "model": outcome.model,
+        "version": outcome.version,
         "mode": Mode.SYNC,
         "attempts": 1,
         "worker": outcome.worker,
@@ -36,6 +37,8 @@ def _fields(outcome: SyncOutcome, run_us: int) -> list[str | int]:
         "run_us": run_us,
         "input_preview": outcome.input_preview[:PREVIEW_CHARS],
         "output_preview": outcome.output_preview[:PREVIEW_CHARS],
+        "input_bytes": outcome.input_bytes,
+        "output_bytes": outcome.output_bytes,
     }
     if outcome.error is not None:
         fields |= {"error_code": outcome.error.code, "error_message": outcome.error.message}

@@ -5,8 +5,9 @@ from typing import Any
 
 from arq.worker import Retry
 
-from zypher_jobs.errors import PredictionFailed
-from zypher_jobs.models import ModelRegistry
+from zypher_jobs.errors import PredictionFailed, UnknownVersion
+from zypher_jobs.models import ModelRegistry, ServedModel
+from zypher_jobs.models.versions import Versions
 from zypher_jobs.queue.payloads import PREDICT
 from zypher_jobs.settings import Settings
 
@@ -19,19 +20,33 @@ def attempts_of(ctx: dict[Any, Any], function: str, args: Sequence[Any]) -> int:
     return registry.get(args[0]).retries.max_attempts
 
 
-async def predict(ctx: dict[Any, Any], model: str, value: Any, *, timeout_s: float | None = None) -> Any:
+async def predict(
+    ctx: dict[Any, Any], model: str, value: Any, *, version: str | None = None, timeout_s: float | None = None
+) -> Any:
     """Run one prediction; ``value`` is the input as MessagePack gave it, ``timeout_s`` its own time-out.
+
+    ``version`` is the one that was chosen at the submit. Where there is none, or this worker has been given another
+    one since, one that is live here answers.
 
     Raises what the model's run raises, or arq's ``Retry`` where the model's policy says that it is worth another try.
     """
     registry: ModelRegistry = ctx["registry"]
     settings: Settings = ctx["settings"]
-    served = registry.get(model)
+    served = _version_of(registry.versions(model), version)
     longest_s = settings.run_timeout_s if timeout_s is None else min(timeout_s, settings.run_timeout_s)
     try:
-        return await served.run(served.convert(value), timeout_s=longest_s)
+        return await served.run(
+            served.convert(value), timeout_s=longest_s, prediction_id=ctx["job_id"], attempt=ctx["job_try"]
+        )
     except PredictionFailed as error:
         policy, attempt = served.retries, ctx["job_try"]
         if attempt < policy.max_attempts and policy.covers(error):
             raise Retry(defer=policy.delay_s(attempt)) from error
         raise
+
+
+def _version_of(versions: Versions, version: str | None) -> ServedModel:
+    try:
+        return versions.choose() if version is None else versions.get(version)
+    except UnknownVersion:
+        return versions.choose()

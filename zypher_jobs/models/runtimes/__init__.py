@@ -1,12 +1,14 @@
 """Runtimes: each runs one kind of model; all behind the ``Runtime`` protocol."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
+from zypher_jobs.models.call import Call
 from zypher_jobs.models.definition import ModelDefinition
 
 
 class Runtime(Protocol):
-    """What runs one model."""
+    """What runs one version of one model."""
 
     @property
     def definition(self) -> ModelDefinition:
@@ -14,9 +16,18 @@ class Runtime(Protocol):
         ...
 
     def load(self) -> None:
-        """Get ready; called once, in a thread. What it raises makes the model unready."""
+        """Get ready; called in a thread. What it raises makes the model unready. May come again after ``unload``."""
         ...
 
-    async def run(self, input: Any, timeout_s: float) -> Any:
-        """One prediction without blocking the event loop; raises ``ModelError`` or ``PredictionTimeout``."""
+    async def run(self, calls: Sequence[Call]) -> Sequence[Any]:
+        """The outputs, in order, without blocking the event loop; one call where the model takes one.
+
+        Raises ``ModelError`` or another ``PredictionFailed`` for all of them. Where ``definition.concurrency`` is not
+        ``None`` no more than so many of these are made at once, and somebody else watches the deadlines; else it keeps
+        the call's deadline itself and raises ``PredictionTimeout``. A call that is canceled need not be finished.
+        """
+        ...
+
+    def unload(self) -> None:
+        """Let go of its memory, its threads, its processes; called in a thread, when nothing runs any more."""
         ...

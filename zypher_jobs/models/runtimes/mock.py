@@ -2,13 +2,15 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from zypher_jobs.errors import ModelError, PredictionTimeout
+from zypher_jobs.errors import ModelError
+from zypher_jobs.models.call import Call
 from zypher_jobs.models.definition import define
 from zypher_jobs.models.model import Model
 from zypher_jobs.settings import LatencyRange
@@ -46,23 +48,29 @@ class MockRuntime:
     __slots__ = ("_failure_rate", "_latency_ms", "definition")
 
     def __init__(self, *, latency_ms: LatencyRange, failure_rate: float) -> None:
-        self.definition = define(Mock)
+        # its latency and its failures are for callers, not for a warm-up
+        self.definition = msgspec.structs.replace(define(Mock), has_own_example=False)
         self._latency_ms = latency_ms
         self._failure_rate = failure_rate
 
     def load(self) -> None:
         """Nothing to load."""
 
-    async def run(self, input: MockInput, timeout_s: float) -> Any:
+    def unload(self) -> None:
+        """Nothing to let go."""
+
+    async def run(self, calls: Sequence[Call]) -> Sequence[Any]:
         """The hash after a latency drawn uniformly from the range; fails at the failure rate."""
+        (call,) = calls
         if self._latency_ms.high_ms > 0:
             latency_s = _random.uniform(self._latency_ms.low_ms, self._latency_ms.high_ms) / 1000
-            await asyncio.sleep(min(latency_s, timeout_s))
-            if latency_s > timeout_s:
-                raise PredictionTimeout(f"Model 'mock' did not answer within {timeout_s:g} s.")
+            remaining_s = call.remaining_s
+            await asyncio.sleep(min(latency_s, remaining_s))
+            if latency_s > remaining_s:
+                raise call.timed_out("mock")
         if self._failure_rate and _random.random() < self._failure_rate:
             raise ModelError(f"SimulatedFailure: the mock model fails at a rate of {self._failure_rate:g}, as set.")
-        return _hash(input)
+        return (_hash(call.input),)
 
 
 def _hash(input: MockInput) -> MockOutput:

@@ -22,8 +22,9 @@ class _Call(NamedTuple):
 class ModelThreads:
     """Up to ``most`` threads, started when needed."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, name: str = "model") -> None:
         self._most = most
+        self._name = name
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
@@ -35,7 +36,7 @@ class ModelThreads:
         with self._lock:
             self._outstanding += 1
             if self._outstanding > len(self._threads) < self._most:
-                thread = threading.Thread(target=self._work, name=f"model-{len(self._threads)}", daemon=True)
+                thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
                 self._threads.append(thread)
                 thread.start()
         self._calls.put(call)
@@ -72,3 +73,21 @@ def _deliver(future: asyncio.Future[Any], result: Any, error: BaseException | No
         future.set_result(result)
     else:
         future.set_exception(error)
+
+
+async def in_thread(function: Callable[[], Any], *, name: str) -> Any:
+    """Call ``function`` in a thread of its own that does not keep the process from ending."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+
+    def call() -> None:
+        result, error = None, None
+        try:
+            result = function()
+        except BaseException as raised:  # noqa: BLE001 whatever it is, the caller sees it
+            error = raised
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_deliver, future, result, error)
+
+    threading.Thread(target=call, name=name, daemon=True).start()
+    return await future

@@ -1,0 +1,86 @@
+"""``Call``: one prediction on its way through a model, and ``Listener``, who hears of it meanwhile."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from zypher_jobs.errors import PredictionTimeout
+
+
+class Listener(Protocol):
+    """Hears what a running prediction says. Called from any thread; must not block."""
+
+    def progress(self, fraction: float, message: str) -> None:
+        """How far it is, 0 to 1."""
+        ...
+
+    def log(self, line: str) -> None:
+        """One line for whoever watches."""
+        ...
+
+    def chunk(self, output: Any) -> None:
+        """The next piece of a streamed output."""
+        ...
+
+
+class _Nobody:
+    def progress(self, fraction: float, message: str) -> None:
+        """Unheard."""
+
+    def log(self, line: str) -> None:
+        """Unheard."""
+
+    def chunk(self, output: Any) -> None:
+        """Unheard."""
+
+
+NOBODY: Listener = _Nobody()
+
+
+class Call:
+    """An input with what its model may know of the prediction. ``cancel`` may come from any thread, at any time."""
+
+    __slots__ = ("_hooks", "attempt", "canceled", "deadline_s", "input", "listener", "prediction_id", "timeout_s")
+
+    def __init__(
+        self, input: Any, *, timeout_s: float, prediction_id: str = "", attempt: int = 1, listener: Listener = NOBODY
+    ) -> None:
+        self.input = input
+        self.prediction_id = prediction_id
+        self.attempt = attempt
+        self.timeout_s = timeout_s
+        self.deadline_s = time.monotonic() + timeout_s
+        """On ``time.monotonic``'s clock."""
+        self.listener = listener
+        self.canceled = False
+        """Whether nobody wants its output any more: canceled, or past its deadline."""
+        self._hooks: list[Callable[[], None]] = []
+
+    @property
+    def remaining_s(self) -> float:
+        """Until its deadline; never below 0."""
+        return max(0.0, self.deadline_s - time.monotonic())
+
+    def timed_out(self, model: str) -> PredictionTimeout:
+        """What its caller is told at the deadline."""
+        return PredictionTimeout(f"Model {model!r} did not answer within {self.timeout_s:g} s.")
+
+    def cancel(self) -> None:
+        """Nobody wants its output any more."""
+        with _lock:
+            self.canceled = True
+            hooks, self._hooks = self._hooks, []
+        for hook in hooks:
+            hook()
+
+    def when_canceled(self, hook: Callable[[], None]) -> None:
+        """Call ``hook`` once it is canceled; at once if it is already."""
+        with _lock:
+            if not self.canceled:
+                self._hooks.append(hook)
+                return
+        hook()
+
+
+_lock = threading.Lock()
