@@ -106,7 +106,7 @@ def test_annotations_may_be_strings(project: Path) -> None:
                 "Known there: Echo, Wrong, Mock."
             ),
         ),
-        ("my_models:Mock", "Two models are called 'mock'; give one another `name`."),
+        ("my_models:Mock", "Two models are called 'mock', both of version '1'; give one another `name` or `version`."),
     ],
 )
 def test_a_setting_that_names_no_model_is_refused(project: Path, entry: str, sentence: str) -> None:
