@@ -22,7 +22,7 @@ def test_doctor_finds_nothing_wrong_on_a_fresh_machine(make_up: Callable[..., Up
         "✓ ok    server    Valkey 9.1.2",
         f"✓ ok    data      {up.data_dir} is free and can be written",
         f"✓ ok    port      {up.port} on 127.0.0.1 is free",
-        "✓ ok    model     mock loads in",
+        "✓ ok    model     mock@1 loads in",
         "! note  redis     does not run; `zypher up` starts it",
         "! note  api       does not run",
         "! note  workers   none run",
