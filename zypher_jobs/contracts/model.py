@@ -24,6 +24,40 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     output_example: Any
 
 
+Datatype = Literal[
+    "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64", "BYTES"
+]
+"""Of a tensor's elements, as the Open Inference Protocol v2 calls them; ``BYTES`` is text."""
+
+
+class TensorSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A tensor as one prediction has it: without the dimension along which predictions are batched."""
+
+    name: str
+    """The graph's."""
+    datatype: Datatype
+    shape: tuple[int, ...]
+    """-1 is any size."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its value in JSON is no list: a single element (``()`` and ``(1,)``)."""
+        return self.shape in {(), (1,)}
+
+
+class Tensors(msgspec.Struct, frozen=True, kw_only=True):
+    """A model's input and output as tensors: each field of the input and of the output type is one, in this order.
+
+    A value is a plain one or nested lists; an input's may be a numpy array of that datatype and shape instead, where
+    it is not queued. A mapping in an output stands for the tensor of its values.
+    """
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    is_batched: bool
+    """Whether the tensors of several predictions may be stacked along a new first dimension."""
+
+
 class ModelManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A model that is no Python class: an ONNX file, or a model of another inference server.
 
@@ -47,6 +81,8 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     remote_name: str | None = None
     """``remote``: what it is called there; default: ``name``."""
     remote_version: str | None = None
+    threads: Annotated[int, Meta(ge=1)] = 1
+    """``onnx``: that one run computes with; ``concurrency`` runs go on side by side."""
     max_batch_size: Annotated[int, Meta(ge=1)] | None = None
     max_wait_ms: Annotated[float, Meta(ge=0)] | None = None
     concurrency: Annotated[int, Meta(ge=1)] | None = None

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, NoReturn, TypeVar, cast
 
 import msgspec
 
+from zypher_jobs.contracts.model import Tensors
 from zypher_jobs.errors import ModelDefinitionError
 from zypher_jobs.models.model import Model
 from zypher_jobs.models.retries import RetryPolicy
@@ -50,6 +51,8 @@ class ModelDefinition(msgspec.Struct, frozen=True, kw_only=True):
     memory_limit_mb: int | None = None
     cache_s: float = 0
     retries: RetryPolicy = RetryPolicy()
+    tensors: Tensors | None = None
+    """Input and output as tensors, where the types were made from them."""
 
     @property
     def reference(self) -> str:
