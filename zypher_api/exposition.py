@@ -11,9 +11,10 @@ from prometheus_client.registry import Collector
 
 from zypher_api.meter import HttpMeter
 from zypher_jobs import metrics
-from zypher_jobs.contracts.model import ModelInfo
 from zypher_jobs.contracts.stats import LatencyHistogram, Overview
 from zypher_jobs.metrics import Metric
+from zypher_jobs.models import ServedModel
+from zypher_jobs.models.batch_counts import SIZE_BOUNDS
 
 Labels = Sequence[str]
 
@@ -22,7 +23,13 @@ class Snapshot(Collector):
     """Every metric at one instant; ``overview`` is ``None`` while Redis is away."""
 
     def __init__(
-        self, *, meter: HttpMeter, overview: Overview | None, models: list[ModelInfo], unrecorded: int, version: str
+        self,
+        *,
+        meter: HttpMeter,
+        overview: Overview | None,
+        models: Sequence[ServedModel],
+        unrecorded: int,
+        version: str,
     ) -> None:
         self._meter = meter
         self._overview = overview
@@ -34,6 +41,7 @@ class Snapshot(Collector):
         """For ``prometheus_client``."""
         yield _gauge(metrics.BUILD, [((self._version,), 1)])
         yield _gauge(metrics.MODEL_READY, [((model.name,), model.ready) for model in self._models])
+        yield from _batches(self._models)
         yield _counter(metrics.UNRECORDED, [((), self._unrecorded)])
         yield _gauge(metrics.HTTP_RUNNING, [((), self._meter.running)])
         statuses = self._meter.statuses()
@@ -57,6 +65,17 @@ def write(snapshot: Snapshot, *, accept: str) -> tuple[bytes, str]:
     ProcessCollector(registry=registry)
     encode, content_type = choose_encoder(accept)
     return encode(registry), content_type
+
+
+def _batches(models: Sequence[ServedModel]) -> Iterator[Family]:
+    """Of the models whose predictions meet in a batcher."""
+    batchers = [((model.name, model.version), model.batcher) for model in models if model.batcher is not None]
+    yield _histogram(
+        metrics.BATCH_SIZE,
+        [(labels, SIZE_BOUNDS, batcher.counts.by_size, batcher.counts.predictions) for labels, batcher in batchers],
+    )
+    yield _gauge(metrics.BATCH_LIMIT, [(labels, batcher.limit) for labels, batcher in batchers])
+    yield _gauge(metrics.BATCHER_WAITING, [(labels, batcher.waiting) for labels, batcher in batchers])
 
 
 def _shared(overview: Overview) -> Iterator[Family]:
@@ -94,7 +113,7 @@ def _counter(metric: Metric, values: Iterable[tuple[Labels, float]]) -> Family:
 
 def _histogram(metric: Metric, values: Iterable[tuple[Labels, Sequence[float], Sequence[int], float]]) -> Family:
     family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
-    for labels, bounds_s, counts, sum_s in values:
-        names = [*(str(float(bound)) for bound in bounds_s), "+Inf"]
-        family.add_metric(labels, list(zip(names, accumulate(counts), strict=True)), sum_value=sum_s)
+    for labels, bounds, counts, total in values:
+        names = [*(str(float(bound)) for bound in bounds), "+Inf"]
+        family.add_metric(labels, list(zip(names, accumulate(counts), strict=True)), sum_value=total)
     return family

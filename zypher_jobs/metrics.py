@@ -18,7 +18,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     help: str
     labels: tuple[str, ...] = ()
     buckets_s: tuple[float, ...] = ()
-    """Upper bounds of a histogram that is counted here; those read from Redis bring their own."""
+    """Upper bounds of a histogram of times that is counted here; others bring their own."""
 
 
 HTTP_REQUESTS = Metric(
@@ -44,6 +44,24 @@ UNRECORDED = Metric(
 )
 MODEL_READY = Metric(
     name="zypher_model_ready", kind="gauge", help="1 if the model is loaded in this process, else 0.", labels=("model",)
+)
+BATCH_SIZE = Metric(
+    name="zypher_batch_size",
+    kind="histogram",
+    help="Predictions in one call of the model, in this process. Halves of a batch that failed count again.",
+    labels=("model", "version"),
+)
+BATCH_LIMIT = Metric(
+    name="zypher_batch_limit",
+    kind="gauge",
+    help="The largest batch at present, in this process: as set, or as found.",
+    labels=("model", "version"),
+)
+BATCHER_WAITING = Metric(
+    name="zypher_batcher_waiting",
+    kind="gauge",
+    help="Predictions that wait for the model in this process.",
+    labels=("model", "version"),
 )
 BUILD = Metric(name="zypher_build_info", kind="gauge", help="Always 1; the label says which.", labels=("version",))
 REDIS_UP = Metric(name="zypher_redis_up", kind="gauge", help="1 if Redis answered just now, else 0.")

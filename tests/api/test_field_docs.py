@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from zypher_api.field_docs import describe_fields, structs_in
-from zypher_jobs.contracts.model import ModelInfo
+from zypher_jobs.contracts.model import BatchingInfo, ModelInfo
 from zypher_jobs.contracts.prediction import PastAttempt, Prediction, PredictionFailure
 
 T = TypeVar("T")
@@ -72,7 +72,7 @@ def test_a_struct_without_source_has_no_descriptions() -> None:
         ([Leaf], {Leaf}),
         ([list[Branch] | None], {Branch, Leaf}),
         ([tuple[Leaf, ...], Box[Leaf]], {Leaf, Box[Leaf]}),
-        ([Prediction, dict[str, ModelInfo]], {Prediction, PastAttempt, PredictionFailure, ModelInfo}),
+        ([Prediction, dict[str, ModelInfo]], {Prediction, PastAttempt, PredictionFailure, ModelInfo, BatchingInfo}),
     ],
 )
 def test_structs_are_found_wherever_they_stand(of: list[Any], structs: set[Any]) -> None:

@@ -172,6 +172,21 @@ async def test_every_metric_of_the_list_is_shown_with_its_labels(api: RunningApi
     assert worker is not None
 
 
+async def test_batches_are_shown_by_size(api: RunningApi) -> None:
+    """In ``/metrics``, and in short by the model itself; not for one that runs each prediction at once."""
+    for _ in range(2):
+        await api.post("/models/raises/predict", json={"text": "boom"})
+
+    shown = (await api.get("/models/raises")).json()["batching"]
+
+    assert shown == {"max_batch_size": 1, "batches": 2, "mean_batch_size": 1.0, "waiting": 0, "running": 0}
+    assert (await api.get("/models/mock")).json()["batching"] is None
+    assert await api.metric('zypher_batch_size_count{model="raises",version="1"}') == 2
+    assert await api.metric('zypher_batch_size_bucket{le="1.0",model="raises",version="1"}') == 2
+    assert await api.metric('zypher_batch_limit{model="raises",version="1"}') == 1
+    assert await api.metric('zypher_batcher_waiting{model="raises",version="1"}') == 0
+
+
 @pytest.mark.parametrize(
     "path",
     [

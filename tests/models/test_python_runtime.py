@@ -10,6 +10,7 @@ import pytest
 
 from zypher_jobs.errors import ModelError, ModelNotReady, PredictionTimeout
 from zypher_jobs.models import Model, ModelRegistry, ServedModel
+from zypher_jobs.testing import wait_until
 
 
 class Text(msgspec.Struct):
@@ -56,6 +57,21 @@ class Gated(Model[Text, Text]):
     def predict(self, input: Text) -> Text:
         self.gate.wait(10)
         return input
+
+
+class OneAsyncBatch(Model[Text, Text]):
+    concurrency = 1
+    began: ClassVar[int] = 0
+    ended: ClassVar[int] = 0
+
+    async def predict(self, inputs: list[Text]) -> list[Text]:
+        OneAsyncBatch.began += len(inputs)
+        if any(each.text == "never" for each in inputs):
+            try:
+                await asyncio.Event().wait()
+            finally:
+                OneAsyncBatch.ended += len(inputs)
+        return inputs
 
 
 class Loose(Model[Text, Any]):
@@ -206,6 +222,20 @@ async def test_a_caller_may_cancel(registry: ModelRegistry, model: type[Model[Te
     with pytest.raises(asyncio.CancelledError):
         await run
     Gated.gate.set()
+
+
+async def test_an_async_batch_ends_when_nobody_wants_it(registry: ModelRegistry) -> None:
+    """Once its last member is canceled, and not before; its place is free again."""
+    served = await loaded(registry, OneAsyncBatch)
+    runs = [asyncio.ensure_future(served.run(Text(text=text), timeout_s=60)) for text in ("never", "b")]
+    await wait_until(lambda: OneAsyncBatch.began == 2)
+    runs[0].cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await runs[0]
+    assert OneAsyncBatch.ended == 0
+    runs[1].cancel()
+    assert await served.run(Text(text="c"), timeout_s=10) == Text(text="c")
+    assert OneAsyncBatch.ended == 2
 
 
 async def test_a_model_that_does_not_load_is_unready(registry: ModelRegistry) -> None:

@@ -154,7 +154,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
         snapshot = Snapshot(
             meter=services.meter,
             overview=await _overview(services),
-            models=services.registry.infos(),
+            models=services.registry.all(),
             unrecorded=services.recorder.dropped,
             version=__version__,
         )

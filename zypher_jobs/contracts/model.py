@@ -9,6 +9,20 @@ Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="
 VersionName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Such as 1 or 2024-05.")]
 
 
+class BatchingInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The batches of a model in the process that answers."""
+
+    max_batch_size: int
+    """At present: where the model sets none, it is found while it runs."""
+    batches: int
+    """So far; the halves of one that failed and ran again count too."""
+    mean_batch_size: float
+    waiting: int
+    """Predictions that have not begun."""
+    running: int
+    """Batches under way."""
+
+
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One model as ``GET /models`` shows it."""
 
@@ -22,6 +36,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     output_schema: dict[str, Any]
     input_example: Any
     output_example: Any
+    batching: BatchingInfo | None = None
+    """``None`` for a model that runs each prediction at once, as ``async def`` ones do."""
 
 
 Datatype = Literal[

@@ -8,15 +8,19 @@ out before the batch begins. When a batch fails it is split and run again, so th
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-from zypher_jobs.errors import PredictionFailed
+from zypher_jobs.errors import ModelError, PredictionCanceled, PredictionFailed
+from zypher_jobs.models.batch_counts import BatchCounts
 from zypher_jobs.models.batch_size import BatchSize
 from zypher_jobs.models.call import Call
 
 Run = Callable[[Sequence[Call]], Awaitable[Sequence[Any]]]
+
+TICK_S = 0.001
+"""Of uvloop's clock: a timer for less than that would fire, find that it is not yet time, and be set again."""
 
 
 class _Member:
@@ -28,13 +32,23 @@ class _Member:
         self.since_s = loop.time()
         self.timer = loop.call_later(call.remaining_s, expire, self)
 
-    @property
-    def is_wanted(self) -> bool:
-        return not self.future.done()
-
 
 class Batcher:
     """Runs the calls of one model, ``concurrency`` batches at once; to be used on one event loop."""
+
+    __slots__ = (
+        "_concurrency",
+        "_is_starting",
+        "_max_wait_s",
+        "_name",
+        "_run",
+        "_size",
+        "_tasks",
+        "_timer",
+        "_waiting",
+        "counts",
+        "running",
+    )
 
     def __init__(
         self,
@@ -46,117 +60,140 @@ class Batcher:
         max_wait_ms: float | None = None,
     ) -> None:
         """``max_batch_size`` of ``None`` finds the size beyond which batches gain nothing."""
-        self.size = BatchSize(max_batch_size)
+        self.counts = BatchCounts()
+        self.running = 0
+        """Batches under way."""
         self._run = run
         self._name = name
+        self._size = BatchSize(max_batch_size)
         self._concurrency = concurrency
         self._max_wait_s = (max_wait_ms or 0) / 1000
-        self._waiting: deque[_Member] = deque()
-        self._batches: set[asyncio.Task[None]] = set()
-        self._is_to_start = False
+        # by their order of coming; who drops out leaves at once, or a model that hangs would keep every input there was
+        self._waiting: OrderedDict[_Member, None] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_starting = False
+        """Whether a batch is about to take who waits."""
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def limit(self) -> int:
+        """The largest batch at present."""
+        return self._size.limit
 
     @property
     def waiting(self) -> int:
         """Calls that have not begun."""
         return len(self._waiting)
 
-    @property
-    def running(self) -> int:
-        """Batches under way."""
-        return len(self._batches)
-
     async def run(self, call: Call) -> Any:
         """The output; raises what the model's run raised, ``PredictionTimeout`` at the call's deadline."""
-        loop = asyncio.get_running_loop()
-        member = _Member(call, loop, self._expire)
-        self._waiting.append(member)
-        if not self._is_to_start and len(self._batches) < self._concurrency:
-            self._is_to_start = True
-            loop.call_soon(self._start)  # whoever else comes in this turn of the loop comes along
+        member = _Member(call, asyncio.get_running_loop(), self._expire)
+        self._waiting[member] = None
+        self._start()
         try:
             return await member.future
         except asyncio.CancelledError:
+            self._waiting.pop(member, None)
             call.cancel()
             raise
         finally:
             member.timer.cancel()
 
     def _expire(self, member: _Member) -> None:
-        if member.is_wanted:
-            member.future.set_exception(member.call.timed_out(self._name))
+        self._waiting.pop(member, None)
+        _fail(member, member.call.timed_out(self._name))
         member.call.cancel()
 
     def _start(self) -> None:
-        """As many batches as there is room for."""
-        self._is_to_start = False
-        while self._waiting and len(self._batches) < self._concurrency:
-            if (hold_s := self._hold_s()) > 0:
-                if self._timer is None:
-                    self._timer = asyncio.get_running_loop().call_later(hold_s, self._held)
-                return
-            members = self._next()
-            if members:
-                batch = asyncio.create_task(self._run_batch(members))
-                self._batches.add(batch)
-                batch.add_done_callback(self._ended)
+        """A batch, if anybody waits and there is room. It takes them a turn of the loop later: more may have come."""
+        if self._is_starting or not self._waiting or self.running >= self._concurrency:
+            return
+        loop = asyncio.get_running_loop()
+        hold_s = self._hold_s(loop.time())
+        if hold_s > TICK_S:
+            if self._timer is None:
+                self._timer = loop.call_later(hold_s, self._held)
+            return
+        self._is_starting = True
+        self.running += 1
+        task = loop.create_task(self._run_batch())
+        self._tasks.add(task)  # the loop itself would not keep it alive
+        task.add_done_callback(self._tasks.discard)
 
-    def _hold_s(self) -> float:
+    def _hold_s(self, now_s: float) -> float:
         """How much longer the next batch waits to be filled: not at all unless one is running."""
-        if not self._batches or not self._max_wait_s or len(self._waiting) >= self.size.limit:
+        if not self.running or not self._max_wait_s or len(self._waiting) >= self._size.limit:
             return 0
-        return self._waiting[0].since_s + self._max_wait_s - asyncio.get_running_loop().time()
+        return next(iter(self._waiting)).since_s + self._max_wait_s - now_s
 
     def _held(self) -> None:
         self._timer = None
         self._start()
 
-    def _next(self) -> list[_Member]:
+    def _take(self) -> list[_Member]:
+        """The members of the next batch."""
         members: list[_Member] = []
-        while self._waiting and len(members) < self.size.limit:
-            member = self._waiting.popleft()
-            if member.is_wanted:
+        while self._waiting and len(members) < self._size.limit:
+            member, _ = self._waiting.popitem(last=False)
+            if member.call.canceled:
+                _fail(member, PredictionCanceled("The prediction was canceled."))
+            elif not member.future.done():
                 members.append(member)
         return members
 
-    def _ended(self, batch: asyncio.Task[None]) -> None:
-        self._batches.discard(batch)
-        self._start()
-
-    async def _run_batch(self, members: Sequence[_Member]) -> None:
+    async def _run_batch(self) -> None:
+        self._is_starting = False
+        members = self._take()
+        more_waited = bool(self._waiting)
+        self._start()  # who was too many for this one
+        outputs: Sequence[Any] = ()
         started_s = time.perf_counter()
-        waited = bool(self._waiting)
-        if await self._run_members(members):
-            self.size.learn(len(members), time.perf_counter() - started_s, more_waited=waited)
+        try:
+            outputs = await self._outputs(members)
+            if outputs:
+                self._size.learn(len(members), time.perf_counter() - started_s, more_waited=more_waited)
+        except BaseException:
+            for member in members:
+                member.future.cancel()  # the loop ends: nobody may wait for ever
+            raise
+        finally:
+            self.running -= 1
+            # before its members are told: they would write their answers first, while the model has nothing to do
+            self._start()
+        _tell(members, outputs)
 
-    async def _run_members(self, members: Sequence[_Member]) -> bool:
-        """Whether all went well in one call of the model."""
+    async def _outputs(self, members: Sequence[_Member]) -> Sequence[Any]:
+        """Of one call of the model; none where that failed: then every member has been told its own end."""
+        if not members:
+            return ()
+        self.counts.add(len(members))
         try:
             outputs = await self._run([member.call for member in members])
+            if len(outputs) != len(members):
+                raise ModelError(f"Model {self._name!r} gave {len(outputs)} outputs for {len(members)} inputs.")
         except Exception as error:  # noqa: BLE001 whatever it is, those who wait for it see it
-            await self._failed(members, error)
-            return False
-        except BaseException as error:
-            self._fail(members, error)  # canceled, as when the loop ends: nobody may wait for ever
-            raise
-        for member, output in zip(members, outputs, strict=True):
-            if member.is_wanted:
-                member.future.set_result(output)
-        return True
+            if len(members) > 1 and isinstance(error, PredictionFailed):
+                await self._split(members)
+            else:
+                for member in members:
+                    _fail(member, error)
+            return ()
+        return outputs
 
-    async def _failed(self, members: Sequence[_Member], error: Exception) -> None:
-        """It is its own failure if it ran alone; else each half shows whether it is to blame."""
-        if len(members) == 1 or not isinstance(error, PredictionFailed):
-            self._fail(members, error)
-            return
+    async def _split(self, members: Sequence[_Member]) -> None:
+        """Run the halves: each shows whether it is to blame."""
         middle = len(members) // 2
         for half in (members[:middle], members[middle:]):
-            wanted = [member for member in half if member.is_wanted]
-            if wanted:
-                await self._run_members(wanted)
+            wanted = [member for member in half if not member.future.done()]
+            _tell(wanted, await self._outputs(wanted))
 
-    @staticmethod
-    def _fail(members: Sequence[_Member], error: BaseException) -> None:
-        for member in members:
-            if member.is_wanted:
-                member.future.set_exception(error)
+
+def _tell(members: Iterable[_Member], outputs: Iterable[Any]) -> None:
+    for member, output in zip(members, outputs, strict=False):
+        if not member.future.done():
+            member.future.set_result(output)
+
+
+def _fail(member: _Member, error: Exception) -> None:
+    if not member.future.done():
+        member.future.set_exception(error)

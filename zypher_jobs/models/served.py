@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from zypher_jobs.contracts.model import ModelInfo
+from zypher_jobs.contracts.model import BatchingInfo, ModelInfo
 from zypher_jobs.errors import InvalidInput, MalformedInput, ModelError, ModelNotReady, ZypherError
 from zypher_jobs.models.batcher import Batcher
 from zypher_jobs.models.call import NOBODY, Call, Listener
@@ -23,10 +23,10 @@ class ServedModel:
     """One version of a model, loaded or not."""
 
     __slots__ = (
-        "_batcher",
         "_decode",
         "_run",
         "_runtime",
+        "batcher",
         "definition",
         "error",
         "header",
@@ -50,18 +50,19 @@ class ServedModel:
         self.error: str | None = "it is still loading"
         """Why it cannot predict; ``None`` when ready."""
         self._runtime = runtime
-        self._batcher: Batcher | None = None
+        self.batcher: Batcher | None = None
+        """Where its predictions meet; ``None`` where each runs at once."""
         if definition.concurrency is None:
             self._run: Callable[[Call], Awaitable[Any]] = self._run_directly
         else:
-            self._batcher = Batcher(
+            self.batcher = Batcher(
                 runtime.run,
                 name=definition.name,
                 max_batch_size=definition.max_batch_size,
                 max_wait_ms=definition.max_wait_ms,
                 concurrency=definition.concurrency,
             )
-            self._run = self._batcher.run
+            self._run = self.batcher.run
         self._decode = msgspec.json.Decoder[Any](definition.input_type).decode
 
     @property
@@ -83,6 +84,18 @@ class ServedModel:
             output_schema=definition.output_schema,
             input_example=definition.input_example,
             output_example=definition.output_example,
+            batching=self._batching,
+        )
+
+    @property
+    def _batching(self) -> BatchingInfo | None:
+        batcher = self.batcher
+        return batcher and BatchingInfo(
+            max_batch_size=batcher.limit,
+            batches=batcher.counts.batches,
+            mean_batch_size=round(batcher.counts.mean_size, 2),
+            waiting=batcher.waiting,
+            running=batcher.running,
         )
 
     async def load(self) -> None:

@@ -1,6 +1,7 @@
 """Runs a user's ``Model`` class: plain ``predict`` in a thread, ``async def predict`` on the event loop."""
 
 import asyncio
+import contextlib
 import inspect
 from collections.abc import Sequence
 from typing import Any, cast
@@ -54,6 +55,8 @@ class PythonRuntime:
         if not self.definition.is_async:
             return await cast("ModelThreads", self._threads).submit(self._predict, model, calls)
         timeout = asyncio.timeout(max(call.remaining_s for call in calls))
+        if self.definition.concurrency is not None:  # else the caller's own task runs it, and is canceled itself
+            _end_when_unwanted(timeout, calls)
         try:
             async with timeout:
                 return await self._predict_async(model, calls)
@@ -86,3 +89,20 @@ class PythonRuntime:
             return [self._outputs.one(await returned)]
         except (Exception, SystemExit) as error:
             raise model_error(error) from error
+
+
+def _end_when_unwanted(timeout: asyncio.Timeout, calls: Sequence[Call]) -> None:
+    """Let it run out as soon as nobody waits for any of the calls any more."""
+    loop = asyncio.get_running_loop()
+
+    def run_out() -> None:
+        with contextlib.suppress(RuntimeError):  # it has ended already
+            timeout.reschedule(loop.time())
+
+    def canceled() -> None:
+        if all(call.canceled for call in calls):
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(run_out)
+
+    for call in calls:
+        call.when_canceled(canceled)
