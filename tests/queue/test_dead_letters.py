@@ -131,7 +131,7 @@ async def test_a_replay_is_a_new_prediction_and_the_dead_letter_is_none_any_long
     replayed = await queue.replay(failed.prediction_id)
     assert replayed.prediction_id != failed.prediction_id
     assert (replayed.replay_of, replayed.status) == (failed.prediction_id, Status.QUEUED)
-    assert (replayed.model, replayed.version, replayed.priority) == ("broken", "7", Priority.HIGH)
+    assert (replayed.model, replayed.version, replayed.priority) == ("broken", "", Priority.HIGH)
     ended = await queue.wait_for(replayed.prediction_id, 10)
     assert (ended.status, ended.attempts, ended.output["row"]) == (Status.SUCCEEDED, 1, 1)
     assert ended.replay_of == failed.prediction_id

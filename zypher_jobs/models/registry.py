@@ -51,8 +51,8 @@ class ModelRegistry:
     def add_runtime(self, runtime: Runtime) -> ServedModel:
         """Register what runs a version of a model; it is live then. Raises ``SettingError`` if it is there already."""
         served = ServedModel(runtime)
-        versions = self._models.setdefault(served.name, Versions(served.name))
-        if any(each.version == served.version for each in versions.all):
+        versions = self.versions_of(served.name)
+        if versions.find(served.version) is not None:
             raise SettingError(
                 f"Two models are called {served.name!r}, both of version {served.version!r}; "
                 "give one another `name` or `version`."
@@ -69,8 +69,16 @@ class ModelRegistry:
         if served.error is not None:
             log.error("model not loaded", extra={"model": served.definition.reference, "error": served.error})
 
+    def versions_of(self, name: str) -> Versions:
+        """All versions of a model, of none if it is a new one."""
+        return self._models.setdefault(name, Versions(name))
+
+    def forget(self, name: str) -> None:
+        """A model that has no version any more."""
+        self._models.pop(name, None)
+
     def get(self, name: str, version: str | None = None) -> ServedModel:
-        """That version, or a live one; raises ``UnknownModel`` or ``UnknownVersion``."""
+        """That version, or a live one; raises ``UnknownModel``, ``UnknownVersion``, ``ModelNotReady``."""
         versions = self.versions(name)
         return versions.choose() if version is None else versions.get(version)
 

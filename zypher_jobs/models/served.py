@@ -1,8 +1,9 @@
 """``ServedModel``: one model as the API and the worker hold it: decode, run, encode."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -15,8 +16,17 @@ from zypher_jobs.models.runtimes.threads import in_thread
 from zypher_jobs.models.sentences import invalid_input
 
 WARM_UP_TIMEOUT_S = 300
+_ASLEEP = "it has left memory and is loaded at its next call"
 
 _encoder = msgspec.json.Encoder()
+
+
+class Shadow(Protocol):
+    """Runs another version on what this one answered, and compares; see ``zypher_jobs.models.shadow``."""
+
+    def compare(self, input: Any, output: Any, *, took_s: float) -> None:
+        """Takes a copy; at once, whatever becomes of it."""
+        ...
 
 
 class ServedModel:
@@ -24,6 +34,7 @@ class ServedModel:
 
     __slots__ = (
         "_decode",
+        "_lock",
         "_run",
         "_runtime",
         "batcher",
@@ -34,6 +45,9 @@ class ServedModel:
         "name",
         "output_type",
         "retries",
+        "running",
+        "shadow",
+        "used_s",
         "version",
     )
 
@@ -49,6 +63,13 @@ class ServedModel:
         self.output_type: Any = definition.output_type
         self.error: str | None = "it is still loading"
         """Why it cannot predict; ``None`` when ready."""
+        self.running = 0
+        """Calls under way."""
+        self.used_s = time.monotonic()
+        """When it was last called, on ``time.monotonic``'s clock."""
+        self.shadow: Shadow | None = None
+        """Gets a copy of what it answered."""
+        self._lock = asyncio.Lock()
         self._runtime = runtime
         self.batcher: Batcher | None = None
         """Where its predictions meet; ``None`` where each runs at once."""
@@ -71,6 +92,11 @@ class ServedModel:
         return self.error is None
 
     @property
+    def asleep(self) -> bool:
+        """Whether it has left memory, to be loaded at its next call."""
+        return self.error is _ASLEEP
+
+    @property
     def info(self) -> ModelInfo:
         """What it says of itself."""
         definition = self.definition
@@ -78,8 +104,8 @@ class ServedModel:
             name=definition.name,
             version=definition.version,
             description=definition.description,
-            ready=self.ready,
-            error=self.error,
+            ready=self.ready or self.asleep,
+            error=None if self.asleep else self.error,
             input_schema=definition.input_schema,
             output_schema=definition.output_schema,
             input_example=definition.input_example,
@@ -100,6 +126,11 @@ class ServedModel:
 
     async def load(self) -> None:
         """Load it and warm it up; a failure is kept in ``error``, never raised."""
+        async with self._lock:
+            if self.error is not None:
+                await self._load()
+
+    async def _load(self) -> None:
         try:
             await in_thread(self._runtime.load, name=f"load-{self.definition.reference}")
             if self.definition.has_own_example:
@@ -114,6 +145,19 @@ class ServedModel:
     async def unload(self) -> None:
         """Let it leave memory; what runs should have ended."""
         self.error = "it is not loaded"
+        async with self._lock:
+            await self._unload()
+
+    async def sleep(self) -> None:
+        """Let it leave memory until its next call. Nothing happens while something runs, or when it is not loaded."""
+        if self.running or self.error is not None:
+            return
+        self.error = _ASLEEP
+        async with self._lock:
+            if self.asleep:  # else a call came before this did
+                await self._unload()
+
+    async def _unload(self) -> None:
         await in_thread(self._runtime.unload, name=f"unload-{self.definition.reference}")
 
     def decode(self, body: bytes) -> Any:
@@ -147,11 +191,21 @@ class ServedModel:
         listener: Listener = NOBODY,
     ) -> Any:
         """One prediction; raises ``ModelNotReady``, ``PredictionTimeout``, ``ModelError``, ``PredictionCanceled``."""
+        if self.asleep:
+            await self.load()
         if self.error is not None:
             raise ModelNotReady(f"Model {self.name!r} is not ready: {self.error.rstrip('.')}.")
-        return await self._run(
-            Call(input, timeout_s=timeout_s, prediction_id=prediction_id, attempt=attempt, listener=listener)
-        )
+        self.running += 1
+        self.used_s = started_s = time.monotonic()
+        try:
+            output = await self._run(
+                Call(input, timeout_s=timeout_s, prediction_id=prediction_id, attempt=attempt, listener=listener)
+            )
+        finally:
+            self.running -= 1
+        if self.shadow is not None:
+            self.shadow.compare(input, output, took_s=time.monotonic() - started_s)
+        return output
 
     async def _run_directly(self, call: Call) -> Any:
         try:

@@ -208,6 +208,7 @@ class PredictionQueue(ArqRedis):
     async def replay(self, prediction_id: str) -> Prediction:
         """A new prediction with the input of one that ended; a dead letter is one no longer.
 
+        It is for whichever version is live when it runs, not for the one that failed.
         Raises ``UnknownPrediction`` when its input is no longer known (it runs still, or its retention has ended).
         """
         redis: RedisClient = self
@@ -224,7 +225,6 @@ class PredictionQueue(ArqRedis):
         new = await self.submit(
             model,
             value,
-            version=old.version,
             input_preview=(preview or b"").decode(),
             input_bytes=old.input_bytes,
             priority=old.priority,

@@ -198,6 +198,8 @@ class Ended(msgspec.Struct, frozen=True, array_like=True):
     """Whether it becomes a dead letter."""
     total_bucket: int = 0
     started_at_ms: int = 0
+    version: str = ""
+    """Which one answered, where it is not the one that it was submitted for."""
 
     @property
     def is_usual(self) -> bool:
@@ -332,7 +334,7 @@ class Scripts:
                     *(one.token, one.model, finishes[0].result, one.result_ttl_ms, one.output_preview),
                     *(one.output_bytes, one.run_us, one.wait_us),
                     f"{one.wait_bucket}.{one.run_bucket}.{one.total_bucket}",
-                    one.started_at_ms,
+                    *(one.started_at_ms, one.version),
                 ),
             )
             if reply is not None:

@@ -40,6 +40,7 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
     output_bytes: int = 0
     error_code: str = ""
     error_message: str = ""
+    version: str = ""
 
 
 Message = tuple[Told, memoryview]
@@ -174,4 +175,5 @@ def _ended(known: Prediction, told: Told, status: Status, result: bytes) -> Pred
         wait_ms=(started_at - known.created_at).total_seconds() * 1000,
         run_ms=told.run_us / 1000,
         worker=told.worker,
+        version=told.version or known.version,
     )

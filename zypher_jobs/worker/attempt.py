@@ -46,6 +46,8 @@ class Attempt:
         self.call = UNREADABLE
         self.number = claim.attempt
         self.result_ttl_ms = 0
+        self.ctx: dict[Any, Any] = {}
+        """What the arq function was given; ``predict`` leaves in it which version it was that ran."""
         self._claimed_at_ms = now_ms
         self._started_s = time.perf_counter()
 
@@ -105,6 +107,12 @@ class Attempt:
         return str(args[0]) if self.call.function == PREDICT and args else self.call.function
 
     @property
+    def _other_version(self) -> str:
+        """The one that ran, where it is not the one that was asked for."""
+        version = self.ctx.get("version", "")
+        return "" if version == self.call.kwargs.get("version") else version
+
+    @property
     def run_s(self) -> float:
         """Since the claim."""
         return time.perf_counter() - self._started_s
@@ -124,6 +132,7 @@ class Attempt:
             run_us=run_us,
             total_bucket=bucket_of(wait_ms + run_us / 1000),
             started_at_ms=self._claimed_at_ms,
+            version=self._other_version,
             **what,
         )
 

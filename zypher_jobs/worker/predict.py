@@ -5,7 +5,7 @@ from typing import Any
 
 from arq.worker import Retry
 
-from zypher_jobs.errors import PredictionFailed, UnknownVersion
+from zypher_jobs.errors import ModelNotReady, PredictionFailed, UnknownVersion
 from zypher_jobs.models import ModelRegistry, ServedModel
 from zypher_jobs.models.versions import Versions
 from zypher_jobs.queue.payloads import PREDICT
@@ -17,7 +17,10 @@ def attempts_of(ctx: dict[Any, Any], function: str, args: Sequence[Any]) -> int:
     registry: ModelRegistry | None = ctx.get("registry")
     if registry is None or function != PREDICT or not args or args[0] not in registry.names():
         return 0
-    return registry.get(args[0]).retries.max_attempts
+    try:
+        return registry.get(args[0]).retries.max_attempts
+    except ModelNotReady:  # no version of it is here yet
+        return 0
 
 
 async def predict(
@@ -25,14 +28,15 @@ async def predict(
 ) -> Any:
     """Run one prediction; ``value`` is the input as MessagePack gave it, ``timeout_s`` its own time-out.
 
-    ``version`` is the one that was chosen at the submit. Where there is none, or this worker has been given another
-    one since, one that is live here answers.
+    ``version`` is the one that was chosen at the submit. Where there is none, or this worker does not serve that one,
+    one that is live here answers. ``ctx["version"]`` says afterwards which it was.
 
     Raises what the model's run raises, or arq's ``Retry`` where the model's policy says that it is worth another try.
     """
     registry: ModelRegistry = ctx["registry"]
     settings: Settings = ctx["settings"]
     served = _version_of(registry.versions(model), version)
+    ctx["version"] = served.version
     longest_s = settings.run_timeout_s if timeout_s is None else min(timeout_s, settings.run_timeout_s)
     try:
         return await served.run(
@@ -48,5 +52,5 @@ async def predict(
 def _version_of(versions: Versions, version: str | None) -> ServedModel:
     try:
         return versions.choose() if version is None else versions.get(version)
-    except UnknownVersion:
+    except (UnknownVersion, ModelNotReady):
         return versions.choose()

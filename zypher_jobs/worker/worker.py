@@ -357,6 +357,7 @@ class PredictionWorker(Worker):
         claim, call = attempt.claim, attempt.call
         ctx |= {"job_id": claim.prediction_id, "job_try": attempt.number, "score": claim.score}
         ctx |= {"enqueue_time": ms_to_datetime(call.enqueued_at_ms)}
+        attempt.ctx = ctx
         if self.on_job_start:
             await self._call_hook(self.on_job_start, ctx)
         finish = await self._call(attempt, function, ctx)

@@ -4,6 +4,7 @@
 -- KEYS  the worker's queues if it is to be idle, else none
 -- ARGV  1 retention ms  2 worker id  3 its lease ms  4 the places it has left  5 id  6 queue  7 token  8 model  9 result
 --       10 result ttl ms  11 preview  12 output bytes  13 run us  14 wait us  15 buckets as of tally.lua  16 started ms
+--       17 the version that answered if it is another than was asked for, or ''
 -- Returns {1 if the worker is registered as idle now, ms until something is due that was deferred or -1}, or false if it did nothing.
 local id, worker, model = ARGV[5], ARGV[2], ARGV[8]
 local created = redis.call('ZSCORE', LIST .. 'running', id)
@@ -13,6 +14,7 @@ local now, exactly = clock()
 local record = RECORD .. id
 redis.call('SET', RESULT .. id, ARGV[9], 'PX', ARGV[10])
 redis.call('HSET', record, 'status', 'succeeded', 'finished_at_ms', now, 'run_us', ARGV[13], 'output_preview', ARGV[11], 'output_bytes', ARGV[12])
+if ARGV[17] ~= '' then redis.call('HSET', record, 'version', ARGV[17]) end
 redis.call('PEXPIRE', record, ARGV[1])
 redis.call('DEL', IN_PROGRESS .. id, RETRY .. id, JOB .. id)
 redis.call('ZREM', ARGV[6], id)
@@ -23,7 +25,7 @@ local clients = redis.call('HGET', record, 'reply_to')
 if clients and clients ~= '' then
   local head = {id}
   if #ARGV[9] <= TOLD_BYTES then
-    head = {id, 'succeeded', now, tonumber(ARGV[16]), tonumber(ARGV[13]), 1, worker, tonumber(ARGV[12]), '', ''}
+    head = {id, 'succeeded', now, tonumber(ARGV[16]), tonumber(ARGV[13]), 1, worker, tonumber(ARGV[12]), '', '', ARGV[17]}
   end
   tell_clients(clients, frame(head, {head[2] and ARGV[9] or ''}))
 end

@@ -1,7 +1,8 @@
 -- Prepended to what ends predictions.
 
 -- Tells the clients that wait for a prediction how it ended, as zypher_jobs.queue.waiters reads it: a frame of {id, status,
--- finished ms, started ms, run us, attempt, worker, output bytes, error code, error message} and arq's result, or of {id}
+-- finished ms, started ms, run us, attempt, worker, output bytes, error code, error message, version that answered if it is another
+-- than was asked for} and arq's result, or of {id}
 -- alone, which says that there is something to be read.
 local function tell_clients(clients, message)
   for client in string.gmatch(clients, '%S+') do redis.call('PUBLISH', REPLIES .. client, message) end
