@@ -62,7 +62,7 @@ class ModelDefinition(msgspec.Struct, frozen=True, kw_only=True):
 
 def define(model_class: type[Model[Any, Any]]) -> ModelDefinition:
     """Read and check a model's class; raises ``ModelDefinitionError`` with file, line, class and the way out."""
-    input_type, output_type = _types(model_class)
+    input_type, output_type = types_of(model_class)
     form = _form(model_class, input_type, output_type)
     chunk_type = output_type
     if form.streams:
@@ -76,8 +76,8 @@ def define(model_class: type[Model[Any, Any]]) -> ModelDefinition:
         )
     if not VERSION_PATTERN.fullmatch(model_class.version):
         _refuse(model_class, f"the version {model_class.version!r} must be text such as '1' or '2024-05'")
-    input_schema = _schema(model_class, input_type, "input")
-    output_schema = _schema(model_class, output_type, "output")
+    input_schema = schema_of(model_class, input_type, "input")
+    output_schema = schema_of(model_class, output_type, "output")
     return ModelDefinition(
         name=name,
         version=model_class.version,
@@ -86,8 +86,8 @@ def define(model_class: type[Model[Any, Any]]) -> ModelDefinition:
         output_type=output_type,
         input_schema=input_schema,
         output_schema=output_schema,
-        input_example=_example(model_class, "input_example", input_type, input_schema),
-        output_example=_example(model_class, "output_example", output_type, output_schema),
+        input_example=example_of(model_class, "input_example", input_type, input_schema),
+        output_example=example_of(model_class, "output_example", output_type, output_schema),
         takes_many=form.takes_many,
         is_async=form.is_async,
         streams=form.streams,
@@ -141,10 +141,10 @@ def _limits(model_class: type[Model[Any, Any]], form: _Form) -> dict[str, Any]:
 
 
 def _refuse(model_class: type[Any], reason: str, *, at: Callable[..., Any] | None = None) -> NoReturn:
-    raise ModelDefinitionError(f"{_place(model_class, at)}: model {model_class.__qualname__}: {reason}.")
+    raise ModelDefinitionError(f"{place_of(model_class, at)}: model {model_class.__qualname__}: {reason}.")
 
 
-def _place(model_class: type[Any], function: Callable[..., Any] | None) -> str:
+def place_of(model_class: type[Any], function: Callable[..., Any] | None = None) -> str:
     """``file:line`` of the function, else of the class; the module's name where there is no source."""
     subject = function or model_class
     try:
@@ -153,16 +153,17 @@ def _place(model_class: type[Any], function: Callable[..., Any] | None) -> str:
         return model_class.__module__
 
 
-def _types(model_class: type[Any]) -> tuple[Any, Any]:
+def types_of(model_class: type[Any], base_class: type[Any] = Model) -> tuple[Any, Any]:
     """``In`` and ``Out`` of the nearest base written as ``Model[In, Out]``."""
+    of = base_class.__name__
     for cls in model_class.__mro__:
         for base in cls.__dict__.get("__orig_bases__", ()):
-            if typing.get_origin(base) is Model:
+            if typing.get_origin(base) is base_class:
                 types = typing.get_args(base)
                 if any(isinstance(part, TypeVar | str | typing.ForwardRef) for part in types):
-                    _refuse(model_class, "its types must be real ones that are defined above it: Model[Text, Count]")
+                    _refuse(model_class, f"its types must be real ones that are defined above it: {of}[Text, Count]")
                 return types[0], types[1]
-    _refuse(model_class, f"say its types: class {model_class.__name__}(Model[YourInput, YourOutput])")
+    _refuse(model_class, f"say its types: class {model_class.__name__}({of}[YourInput, YourOutput])")
 
 
 def _form(model_class: type[Model[Any, Any]], input_type: Any, output_type: Any) -> _Form:
@@ -204,7 +205,8 @@ def _streams_of(of: Any, *, is_async: bool) -> tuple[Any, ...]:
     return (Iterator[of], Iterable[of], Generator[of, None, None])
 
 
-def _schema(model_class: type[Any], of: Any, role: str) -> dict[str, Any]:
+def schema_of(model_class: type[Any], of: Any, role: str) -> dict[str, Any]:
+    """Its JSON Schema; refuses a type that JSON cannot hold."""
     try:
         msgspec.json.Decoder(of)
         return json_schema(of)
@@ -212,9 +214,9 @@ def _schema(model_class: type[Any], of: Any, role: str) -> dict[str, Any]:
         _refuse(model_class, f"its {role} type {_show(of)} cannot be read from JSON ({error}); use a msgspec.Struct")
 
 
-def _example(model_class: type[Any], attribute: str, of: Any, schema: dict[str, Any]) -> Any:
-    """The class's own example, or a derived one; as plain values that fit the type."""
-    given = getattr(model_class, attribute)
+def example_of(model_class: type[Any], attribute: str, of: Any, schema: dict[str, Any], other: Any = None) -> Any:
+    """The ``other`` one, the class's own example, or a derived one; as plain values that fit the type."""
+    given = getattr(model_class, attribute) if other is None else other
     try:
         plain = derive_example(of, schema) if given is None else msgspec.to_builtins(given)
         msgspec.convert(plain, of)

@@ -1,4 +1,4 @@
-"""``module:Class`` of the settings → the model's class."""
+"""``module:Class`` of the settings, or of a manifest, → the class."""
 
 import difflib
 import importlib
@@ -6,36 +6,43 @@ import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import Any, TypeVar
 
 from zypher_jobs.errors import SettingError
 from zypher_jobs.models.model import Model
 
 _SETTING = "ZYPHER_MODELS"
 
+Base = TypeVar("Base")
+
 
 def import_model(entry: str) -> type[Model[Any, Any]]:
     """Import ``module:Class``, also from the current directory; raises ``SettingError`` that says what is near."""
+    return import_class(entry, Model, setting=_SETTING)
+
+
+def import_class(entry: str, base: type[Base], *, setting: str) -> type[Base]:
+    """The same of another class that people write, and another place that names it."""
     module_name, colon, class_name = entry.partition(":")
     if not colon or not module_name or not class_name:
-        raise SettingError(f"{_SETTING}: {entry!r} must be module:Class, such as word_count:WordCount.")
-    module = _import(module_name, entry)
+        raise SettingError(f"{setting}: {entry!r} must be module:Class, such as word_count:WordCount.")
+    module = _import(module_name, entry, setting)
     found = getattr(module, class_name, None)
-    if isinstance(found, type) and issubclass(found, Model):
-        return cast("type[Model[Any, Any]]", found)
+    if isinstance(found, type) and issubclass(found, base):
+        return found
     classes = [
         name
         for name, value in vars(module).items()
-        if isinstance(value, type) and issubclass(value, Model) and value is not Model
+        if isinstance(value, type) and issubclass(value, base) and value is not base
     ]
     if found is not None:
-        problem = f"{class_name} in {module_name} is not a subclass of zypher_jobs.models.Model"
+        problem = f"{class_name} in {module_name} is not a subclass of zypher_jobs.models.{base.__name__}"
     else:
         problem = f"module {module_name} has no {class_name}"
-    raise SettingError(f"{_SETTING}: {entry!r}: {problem}. {_hint(class_name, classes, prefix=module_name + ':')}")
+    raise SettingError(f"{setting}: {entry!r}: {problem}. {_hint(class_name, classes, prefix=module_name + ':')}")
 
 
-def _import(name: str, entry: str) -> ModuleType:
+def _import(name: str, entry: str, setting: str) -> ModuleType:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -46,17 +53,17 @@ def _import(name: str, entry: str) -> ModuleType:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
             files = [path.stem for path in sorted(Path.cwd().glob("*.py"))]
             raise SettingError(
-                f"{_SETTING}: {entry!r}: no module is called {error.name}, here or installed. {_hint(name, files)}"
+                f"{setting}: {entry!r}: no module is called {error.name}, here or installed. {_hint(name, files)}"
             ) from error
-        raise SettingError(_failed(name, entry, error)) from error
+        raise SettingError(_failed(name, entry, error, setting)) from error
     except Exception as error:
-        raise SettingError(_failed(name, entry, error)) from error
+        raise SettingError(_failed(name, entry, error, setting)) from error
 
 
-def _failed(name: str, entry: str, error: Exception) -> str:
+def _failed(name: str, entry: str, error: Exception, setting: str) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames and not isinstance(error, SyntaxError) else ""
-    return f"{_SETTING}: {entry!r}: importing {name} failed: {type(error).__name__}: {error}{place}."
+    return f"{setting}: {entry!r}: importing {name} failed: {type(error).__name__}: {error}{place}."
 
 
 def _hint(wanted: str, known: list[str], *, prefix: str = "") -> str:

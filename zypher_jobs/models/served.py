@@ -17,6 +17,8 @@ from zypher_jobs.models.sentences import invalid_input
 
 WARM_UP_TIMEOUT_S = 300
 _ASLEEP = "it has left memory and is loaded at its next call"
+LONGEST_EXAMPLE_CHARS = 300
+"""Of an example inside an error's sentence."""
 
 _encoder = msgspec.json.Encoder()
 
@@ -216,7 +218,7 @@ class ServedModel:
 
     def _refusal(self, body: bytes, error: Exception) -> InvalidInput:
         """Tell no JSON (400) from JSON that does not fit (422): msgspec stops at whichever comes first."""
-        example = msgspec.json.encode(self.definition.input_example).decode()
+        example = _shortened(msgspec.json.encode(self.definition.input_example).decode())
         if not body.strip():
             return MalformedInput(f"The body is empty; send JSON such as {example}.")
         try:
@@ -229,3 +231,8 @@ class ServedModel:
         except UnicodeDecodeError:
             return MalformedInput(f"The body is not valid UTF-8; send JSON such as {example}.")
         return invalid_input(str(error), self.definition.input_schema)
+
+
+def _shortened(example: str) -> str:
+    """As much of an example as a sentence can hold."""
+    return example if len(example) <= LONGEST_EXAMPLE_CHARS else f"{example[:LONGEST_EXAMPLE_CHARS]}…"
