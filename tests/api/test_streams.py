@@ -12,6 +12,7 @@ from tests.api.models import Speaks
 from tests.api.running import RunningApi, running_api, running_worker
 from tests.api.streams import chunks, kinds, opened
 from zypher_api import event_stream
+from zypher_jobs.queue.connection import RedisClient
 from zypher_jobs.queue.embedded import EmbeddedServer
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
@@ -128,7 +129,7 @@ async def test_a_caller_who_goes_away_cancels(api: RunningApi) -> None:
 
 
 async def test_a_queued_prediction_streams_from_its_worker(api: RunningApi) -> None:
-    """From the queue to its end, each word when it is said; progress and the log's end stand in its record meanwhile."""
+    """From the queue to its end, each word when it is said; its record has the progress and the log's last lines."""
     path = await queued(api, "so it goes")
     async with opened(api, "GET", path) as events:
         first = await events.next()
@@ -221,7 +222,8 @@ def unlimited_client(api: RunningApi) -> httpx.AsyncClient:
 
 async def connected(api: RunningApi) -> int:
     """Clients of Redis."""
-    return int((await api.services.queue.info("clients"))["connected_clients"])
+    redis: RedisClient = api.services.queue
+    return int((await redis.info("clients"))["connected_clients"])
 
 
 async def test_a_silent_stream_is_kept_alive(api: RunningApi, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,7 +246,9 @@ async def test_open_streams_end_when_the_process_drains(api: RunningApi) -> None
         assert await events.rest() == []
 
 
-async def test_redis_goes_and_comes_back_under_an_open_stream(valkey_settings: Settings, valkey: EmbeddedServer) -> None:
+async def test_redis_goes_and_comes_back_under_an_open_stream(
+    valkey_settings: Settings, valkey: EmbeddedServer
+) -> None:
     """The stream stays open and goes on; a new one is refused meanwhile with 503."""
     settings = msgspec.structs.replace(valkey_settings, models=("tests.api.models:Speaks",))
     async with running_api(settings) as api, running_worker(api):
