@@ -34,6 +34,18 @@ top *arguments: _running
 doctor *arguments: _running
     @exec .venv/bin/zypher doctor "$@"
 
+# write a model to begin from, and its test: `just new-model word-count`
+[group('run')]
+[no-exit-message]
+new-model *arguments: _running
+    @exec .venv/bin/zypher new-model "$@"
+
+# run a model once, without a server: `just predict mock '{"input": "hello"}'`
+[group('run')]
+[no-exit-message]
+predict *arguments: _running
+    @exec .venv/bin/zypher predict "$@"
+
 # the whole test suite, in parallel and in a new order each time; takes pytest's arguments
 [group('develop')]
 [no-exit-message]

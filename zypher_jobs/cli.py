@@ -8,12 +8,13 @@ import sys
 if sys.version_info < (3, 11):  # noqa: UP036  # an environment made by hand reaches this line
     sys.exit("Zypher needs Python 3.11 or newer; this is {}.{}.".format(*sys.version_info[:2]))
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from zypher_jobs import __version__
-from zypher_jobs.errors import ModelDefinitionError, SettingError, StartError, ZypherError
+from zypher_jobs.errors import InvalidInput, ModelDefinitionError, NotFound, SettingError, StartError, ZypherError
 
 if TYPE_CHECKING:
     from zypher_jobs.settings import Settings
@@ -35,7 +36,7 @@ def main() -> None:
         code = 130
     except ZypherError as error:
         click.echo(error.message, err=True)
-        code = 2 if isinstance(error, (SettingError, ModelDefinitionError)) else 1
+        code = 2 if isinstance(error, (SettingError, ModelDefinitionError, InvalidInput, NotFound)) else 1
     sys.exit(code)
 
 
@@ -97,6 +98,38 @@ def top(*, once: bool, as_json: bool, api_url: str | None) -> int:
     from zypher_tui.top import print_once
 
     return print_once(api_url=found_api_url, redis_url=redis_url, as_json=as_json)
+
+
+@zypher.command()
+@click.argument("name")
+@click.option(
+    "--form", type=click.Choice(["many", "one", "async", "stream"]), default="many", help="Of its predict. [many]"
+)
+@click.option(
+    "--directory", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".", help="Where to write it."
+)
+def new_model(*, name: str, form: str, directory: Path) -> int:
+    """Write a model to begin from, and its test."""
+    from zypher_jobs.scaffold import run_new_model
+
+    return run_new_model(name, form, directory)
+
+
+@zypher.command()
+@click.argument("name")
+@click.argument("input", required=False)
+@click.option(
+    "--timeout-s", type=click.FloatRange(min=0, min_open=True), help="Longest run; default: ZYPHER_RUN_TIMEOUT_S."
+)
+def predict(*, name: str, input: str | None, timeout_s: float | None) -> int:
+    """Run a model once, without a server.
+
+    NAME is that of a model that would be served, also NAME@VERSION, or module:Class, or a file.onnx. INPUT is JSON,
+    @file or - for stdin.
+    """
+    from zypher_jobs.tryout import run_predict
+
+    return run_predict(_settings(), name, input, timeout_s=timeout_s)
 
 
 @zypher.command()

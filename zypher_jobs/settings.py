@@ -22,32 +22,53 @@ from zypher_jobs.errors import SettingError
 
 PREFIX = "ZYPHER_"
 CONFIG_FILE = "zypher.toml"
+MODEL_TABLES = "model"
+"""What ``CONFIG_FILE`` holds beside settings: a table ``[model.NAME]`` for each model that is no class."""
 REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 
 NonNegative = Annotated[float, Meta(ge=0)]
 Positive = Annotated[float, Meta(gt=0)]
 
 
-class LatencyRange(msgspec.Struct, frozen=True):
-    """A range of simulated latencies in ms; written ``50-150``, ``20`` or ``0``."""
+class LatencyRange(msgspec.Struct, frozen=True, tag=True):
+    """Simulated latencies in ms, each as likely as the next; written ``50-150``, ``20`` or ``0``."""
 
     low_ms: float
     high_ms: float
 
-    @classmethod
-    def parse(cls, text: str) -> "LatencyRange":
-        """Read ``"50-150"`` or ``"20"``; raises ``ValueError`` for anything else."""
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:-\s*(\d+(?:\.\d+)?)\s*)?", text)
-        if match is None:
-            raise ValueError("expected milliseconds such as 50-150, 20 or 0")
-        low = float(match[1])
-        high = float(match[2]) if match[2] else low
-        if high < low:
-            raise ValueError(f"the range ends below its start: {text.strip()}")
-        return cls(low, high)
-
     def __str__(self) -> str:
         return f"{self.low_ms:g}" if self.low_ms == self.high_ms else f"{self.low_ms:g}-{self.high_ms:g}"
+
+
+class LatencyTail(msgspec.Struct, frozen=True, tag=True):
+    """Simulated latencies in ms with a long tail, as real ones have it (log-normal); written ``p50=80,p99=400``."""
+
+    p50_ms: float
+    p99_ms: float
+
+    def __str__(self) -> str:
+        return f"p50={self.p50_ms:g},p99={self.p99_ms:g}"
+
+
+Latency = LatencyRange | LatencyTail
+
+
+def parse_latency(text: str) -> Latency:
+    """Read ``50-150``, ``20`` or ``p50=80,p99=400``; raises ``ValueError`` for anything else."""
+    number = r"(\d+(?:\.\d+)?)"
+    if match := re.fullmatch(rf"p50\s*=\s*{number}\s*,\s*p99\s*=\s*{number}", text.strip()):
+        p50, p99 = float(match[1]), float(match[2])
+        if not 0 < p50 <= p99:
+            raise ValueError(f"p50 must be above 0, and p99 no less: {text.strip()}")
+        return LatencyTail(p50, p99)
+    match = re.fullmatch(rf"{number}\s*(?:-\s*{number})?", text.strip())
+    if match is None:
+        raise ValueError("expected milliseconds such as 50-150, 20, 0, or p50=80,p99=400")
+    low = float(match[1])
+    high = float(match[2]) if match[2] else low
+    if high < low:
+        raise ValueError(f"the range ends below its start: {text.strip()}")
+    return LatencyRange(low, high)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,8 +83,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     concurrency: Annotated[int, Meta(ge=1, le=10_000)] = 100
     models: tuple[str, ...] = ()
     default_model: str = "mock"
-    mock_latency_ms: LatencyRange = LatencyRange(50, 150)
+    mock_latency_ms: Latency = LatencyRange(50, 150)
     mock_failure_rate: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    mock_crash_rate: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    mock_memory_mb: Annotated[int, Meta(ge=0)] = 0
     run_timeout_s: Positive = 300
     max_attempts: Annotated[int, Meta(ge=1)] = 5
     queue_limit: Annotated[int, Meta(ge=0)] = 1_000_000
@@ -85,8 +108,10 @@ DESCRIPTIONS: dict[str, str] = {
     "concurrency": "Predictions that one worker runs at once.",
     "models": "Models to serve beside the built-in ones: module:Class, comma separated.",
     "default_model": "The model behind POST /predict.",
-    "mock_latency_ms": "Simulated latency of the mock model in ms: a range (50-150), a number, or 0.",
+    "mock_latency_ms": "Simulated latency of the mock model in ms: 50-150, 20, 0, or with a tail: p50=80,p99=400.",
     "mock_failure_rate": "Share of the mock model's predictions that fail, 0 to 1.",
+    "mock_crash_rate": "Share of its queued predictions that end their worker process, as a segfault would, 0 to 1.",
+    "mock_memory_mb": "Memory that each running prediction of the mock model holds, in MiB.",
     "run_timeout_s": "Longest run of one attempt, in seconds.",
     "max_attempts": "Attempts a queued prediction gets when workers die under it.",
     "queue_limit": "Predictions that may wait in one queue; more are refused (0: no limit).",
@@ -121,7 +146,9 @@ def load_with_sources(environ: Mapping[str, str] | None = None, directory: Path 
     environ = os.environ if environ is None else environ
     raw: dict[str, Any] = {}
     sources = dict.fromkeys(Settings.__struct_fields__, "default")
-    for name, value in _read_file((directory or Path.cwd()) / CONFIG_FILE).items():
+    for name, value in read_config(directory or Path.cwd()).items():
+        if name == MODEL_TABLES:
+            continue  # zypher_jobs.models reads them
         _require_known(name, shown=f"{name!r} in {CONFIG_FILE}", spelling=str)
         raw[name], sources[name] = value, CONFIG_FILE
     for variable, text in environ.items():
@@ -136,7 +163,9 @@ def load_with_sources(environ: Mapping[str, str] | None = None, directory: Path 
     return LoadedSettings(settings=Settings(**values), sources=sources)
 
 
-def _read_file(path: Path) -> dict[str, Any]:
+def read_config(directory: Path) -> dict[str, Any]:
+    """``zypher.toml`` in ``directory`` as it is, empty where there is none; raises ``SettingError``."""
+    path = directory / CONFIG_FILE
     if not path.is_file():
         return {}
     try:
@@ -168,9 +197,11 @@ def _convert(name: str, value: Any, *, source: str) -> Any:
     expected = next(f.type for f in msgspec.structs.fields(Settings) if f.name == name)
     try:
         if name == "mock_latency_ms":
-            return LatencyRange.parse(str(value))
+            return parse_latency(str(value))
         if name == "models" and isinstance(value, str):
             value = [part.strip() for part in value.split(",") if part.strip()]
+        if name == "models" and isinstance(value, dict):
+            raise ValueError("it is a list of classes; describe a model in a table such as [model.iris]")
         if name == "data_dir":
             return _path(value)
         if isinstance(value, str) and isinstance(msgspec.inspect.type_info(expected), msgspec.inspect.LiteralType):

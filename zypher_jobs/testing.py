@@ -5,9 +5,26 @@ import inspect
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from zypher_jobs.models.discovery import python_runtime
+from zypher_jobs.models.model import Model
+from zypher_jobs.models.once import predict_once
+from zypher_jobs.models.served import ServedModel
 
 T = TypeVar("T")
+
+
+def predict(model_class: type[Model[Any, Any]], input: Any, *, timeout_s: float = 60) -> Any:
+    """What a caller of the model would get for an input, both as plain values: dicts, lists, strings, numbers.
+
+    The class is checked, loaded, run and let go of, as it is when it is served, but without server and queue. Raises
+    ``ModelDefinitionError``, ``InvalidInput``, ``ModelNotReady``, ``ModelError``, ``PredictionTimeout``.
+    """
+    served = ServedModel(python_runtime(model_class))
+    return msgspec.json.decode(asyncio.run(predict_once(served, msgspec.json.encode(input), timeout_s=timeout_s)))
 
 
 async def wait_until(condition: Callable[[], T | Awaitable[T]], *, timeout_s: float = 10, every_s: float = 0.01) -> T:

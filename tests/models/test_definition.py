@@ -1,6 +1,6 @@
 """What a model's class says of itself, and how a class that cannot be served is refused."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
@@ -139,6 +139,44 @@ class Opaque:
     pass
 
 
+class NeedsArguments(WordCount):
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+
+class LoadsOnTheLoop(WordCount):
+    async def load(self) -> None:  # pyright: ignore the mistake under test
+        pass
+
+
+class LoadsAFile(WordCount):
+    def load(self, path: str) -> None:  # pyright: ignore the mistake under test
+        pass
+
+
+class Unresolved(Model[Text, Count]):
+    def predict(self, input: "Txt") -> Count:  # noqa: F821  # pyright: ignore the mistake under test
+        return Count(words=0)
+
+
+class OneYieldsMany(Model[Text, Count]):
+    def predict(self, input: Text) -> list[Count]:
+        return []
+
+
+class YieldsOther(Model[Text, Count]):
+    async def predict(self, input: Text) -> AsyncIterator[Text]:
+        yield input
+
+
+class LimitedOne(OneAtATime):
+    max_batch_size = 8
+
+
+class LimitedThread(WordCount):
+    memory_limit_mb = 512
+
+
 class NoSchema(Model[Opaque, Count]):
     def predict(self, inputs: list[Opaque]) -> list[Count]:
         return []
@@ -167,6 +205,17 @@ class Undrawable(Model[Coded, Count]):
         (BadName, "the name 'Word Count/2' cannot be part of a path; set `name` to"),
         (BadVersion, "the version '' must be text such as '1'"),
         (BadExample, "`input_example` does not fit Text: Object contains unknown field `txt`"),
+        (
+            NeedsArguments,
+            "its __init__ must take no argument: Zypher makes the instance; read what it needs in `load`",
+        ),
+        (LoadsOnTheLoop, "load must be a plain `def`: it is called in a thread"),
+        (LoadsAFile, "Zypher calls load without arguments; write `def load(self) -> None`"),
+        (Unresolved, "an annotation of predict cannot be resolved (name 'Txt' is not defined); write `def predict"),
+        (OneYieldsMany, "the annotations of predict do not fit its types; write `def predict"),
+        (YieldsOther, "since it yields, write `async def predict(self, input: Text) -> AsyncIterator[Count]`"),
+        (LimitedOne, "`max_batch_size` is for a predict that takes many; this one takes one at a time"),
+        (LimitedThread, '`memory_limit_mb` needs `isolation = "process"`: a thread cannot be limited'),
         (NoSchema, "its input type Opaque cannot be read from JSON"),
         (Undrawable, "no example can be derived from Coded (Expected `str` matching regex"),
     ],
@@ -180,6 +229,32 @@ def test_a_class_that_cannot_be_served_is_refused(model: type[Model[Any, Any]], 
     path, line, _ = refused.value.message.split(":", 2)
     assert path == __file__
     assert int(line) > 1
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "sentence"),
+    [
+        ("name", 5, "must be text; it is 5"),
+        ("version", 2, "must be text such as '1' or '2024-05'; it is 2"),
+        ("description", None, "must be text; it is None"),
+        ("max_batch_size", 0, "must be a whole number of at least 1, or None; it is 0"),
+        ("max_batch_size", 8.5, "must be a whole number of at least 1, or None; it is 8.5"),
+        ("max_batch_size", "8", "must be a whole number of at least 1, or None; it is '8'"),
+        ("max_batch_size", True, "must be a whole number of at least 1, or None; it is True"),
+        ("max_wait_ms", -1, "must be a number of at least 0, or None; it is -1"),
+        ("max_wait_ms", float("nan"), "must be a number of at least 0, or None; it is nan"),
+        ("concurrency", 0, "must be a whole number of at least 1, or None; it is 0"),
+        ("isolation", "proces", "must be 'thread' or 'process'; it is 'proces'"),
+        ("memory_limit_mb", -5, "must be a whole number of at least 1, or None; it is -5"),
+        ("cache_s", None, "must be a number of seconds, 0 for no cache; it is None"),
+        ("retries", 3, "must be a zypher_jobs.models.retries.RetryPolicy; it is 3"),
+    ],
+)
+def test_an_attribute_that_cannot_be_is_refused(attribute: str, value: Any, sentence: str) -> None:
+    """The sentence says what it is and what it may be."""
+    with pytest.raises(ModelDefinitionError) as refused:
+        define(type("Wrong", (WordCount,), {attribute: value, "__module__": __name__}))
+    assert refused.value.message.endswith(f": model Wrong: `{attribute}` {sentence}.")
 
 
 class Leaf(msgspec.Struct, tag="leaf"):

@@ -2,16 +2,21 @@
 
 import asyncio
 import hashlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from zypher_jobs.errors import InvalidInput, ModelError, PredictionTimeout
 from zypher_jobs.models import ModelRegistry, ServedModel
-from zypher_jobs.settings import LatencyRange, Settings
+from zypher_jobs.settings import Latency, LatencyRange, LatencyTail, Settings
 
 
-async def mock(*, latency_ms: LatencyRange = LatencyRange(0, 0), failure_rate: float = 0.0) -> ServedModel:  # noqa: B008
+async def mock(*, latency_ms: Latency = LatencyRange(0, 0), failure_rate: float = 0.0) -> ServedModel:  # noqa: B008
     settings = msgspec.structs.replace(Settings(), mock_latency_ms=latency_ms, mock_failure_rate=failure_rate)
     served = ModelRegistry.from_settings(settings).get("mock")
     await served.load()
@@ -94,3 +99,62 @@ async def test_it_fails_at_the_set_rate(rate: float, low: int, high: int) -> Non
             failures.append(error.message)
     assert low <= len(failures) <= high
     assert set(failures) <= {f"SimulatedFailure: the mock model fails at a rate of {rate:g}, as set."}
+
+
+async def test_a_latency_with_a_tail_has_its_percentiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half are below p50, one of a hundred above p99."""
+    slept: list[float] = []
+
+    async def sleep(delay_s: float) -> None:
+        slept.append(delay_s)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    served = await mock(latency_ms=LatencyTail(80, 400))
+    for _ in range(4000):
+        await served.run(served.decode(b'{"input": "a"}'), timeout_s=1000)
+    slept.sort()
+    assert 0.075 < slept[2000] < 0.085
+    assert 0.3 < slept[3960] < 0.55
+
+
+async def test_each_running_prediction_holds_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Resident, not only promised, until it ends."""
+    page_bytes = os.sysconf("SC_PAGE_SIZE")
+    held: list[int] = []
+
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * page_bytes
+
+    async def sleep(delay_s: float) -> None:
+        held.append(resident())
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    settings = msgspec.structs.replace(Settings(), mock_memory_mb=100)
+    served = ModelRegistry.from_settings(settings).get("mock")
+    await served.load()
+    before = resident()
+    await served.run(served.decode(b'{"input": "a"}'), timeout_s=1)
+    assert held[0] - before > 90 << 20
+    assert resident() - before < 10 << 20
+
+
+CRASHES = """
+import asyncio, msgspec, sys
+from zypher_jobs.models import ModelRegistry
+from zypher_jobs.settings import LatencyRange, Settings
+
+async def main(in_worker):
+    settings = Settings(mock_crash_rate=1, mock_latency_ms=LatencyRange(0, 0))
+    served = ModelRegistry.from_settings(settings, in_worker=in_worker).get("mock")
+    await served.load()
+    await served.run(served.decode(b'{"input": "a"}'), timeout_s=1)
+
+asyncio.run(main(sys.argv[1] == "worker"))
+"""
+
+
+@pytest.mark.parametrize(("part", "code"), [("worker", -signal.SIGKILL), ("api", 0)])
+def test_a_crash_ends_a_worker_and_never_the_api(part: str, code: int) -> None:
+    """What a worker loses comes back to another; what the API runs has nobody to come back to."""
+    done = subprocess.run([sys.executable, "-c", CRASHES, part], timeout=30, check=False)
+    assert done.returncode == code

@@ -7,7 +7,15 @@ import msgspec
 import pytest
 
 from zypher_jobs.errors import SettingError
-from zypher_jobs.settings import DESCRIPTIONS, LatencyRange, Settings, load_settings, load_with_sources
+from zypher_jobs.settings import (
+    DESCRIPTIONS,
+    LatencyRange,
+    LatencyTail,
+    Settings,
+    load_settings,
+    load_with_sources,
+    parse_latency,
+)
 
 GOOD: dict[str, tuple[str, Any]] = {
     "host": ("0.0.0.0", "0.0.0.0"),
@@ -21,6 +29,8 @@ GOOD: dict[str, tuple[str, Any]] = {
     "default_model": ("digits", "digits"),
     "mock_latency_ms": ("5-20", LatencyRange(5, 20)),
     "mock_failure_rate": ("0.5", 0.5),
+    "mock_crash_rate": ("0.01", 0.01),
+    "mock_memory_mb": ("64", 64),
     "run_timeout_s": ("60", 60.0),
     "max_attempts": ("1", 1),
     "queue_limit": ("0", 0),
@@ -44,7 +54,11 @@ BAD = [
     ("concurrency", "0", "a whole number from 1 to 10000"),
     ("mock_latency_ms", "150-50", "the range ends below its start"),
     ("mock_latency_ms", "soon", "expected milliseconds such as 50-150"),
+    ("mock_latency_ms", "p50=80,p99=20", "p50 must be above 0, and p99 no less"),
+    ("mock_latency_ms", "p50=0,p99=20", "p50 must be above 0, and p99 no less"),
     ("mock_failure_rate", "1.1", "a number from 0 to 1"),
+    ("mock_crash_rate", "-1", "a number from 0 to 1"),
+    ("mock_memory_mb", "0.5", "a whole number, 0 or more"),
     ("run_timeout_s", "nan", "a number above 0"),
     ("max_attempts", "0", "a whole number, 1 or more"),
     ("queue_limit", "-1", "a whole number, 0 or more"),
@@ -246,16 +260,24 @@ def test_the_home_directory_is_understood(here: Path, monkeypatch: pytest.Monkey
 )
 def test_a_latency_is_a_range_or_a_number(text: str, low: float, high: float) -> None:
     """And it is written back as it is read."""
-    latency = LatencyRange.parse(text)
-    assert (latency.low_ms, latency.high_ms) == (low, high)
-    assert LatencyRange.parse(str(latency)) == latency
+    latency = parse_latency(text)
+    assert latency == LatencyRange(low, high)
+    assert parse_latency(str(latency)) == latency
 
 
-@pytest.mark.parametrize("text", ["", "-5", "5-", "1e3", "5 ms", "5--6", "a-b", "1-2-3"])
+@pytest.mark.parametrize("text", ["p50=80,p99=400", " p50 = 80 , p99 = 400.0 "])
+def test_a_latency_may_have_a_tail(text: str) -> None:
+    """Half of them are no longer than the one, 99 of 100 no longer than the other."""
+    latency = parse_latency(text)
+    assert latency == LatencyTail(80, 400)
+    assert parse_latency(str(latency)) == latency
+
+
+@pytest.mark.parametrize("text", ["", "-5", "5-", "1e3", "5 ms", "5--6", "a-b", "1-2-3", "p50=80", "p99=400,p50=80"])
 def test_anything_else_is_not_a_latency(text: str) -> None:
     """Units and signs are not guessed at."""
     with pytest.raises(ValueError, match="expected milliseconds"):
-        LatencyRange.parse(text)
+        parse_latency(text)
 
 
 def test_settings_can_be_written_to_the_file_and_read_again(here: Path) -> None:

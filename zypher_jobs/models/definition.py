@@ -4,9 +4,10 @@ import inspect
 import re
 import typing
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
-from typing import Any, Literal, NamedTuple, NoReturn, TypeVar, cast
+from typing import Annotated, Any, Literal, NamedTuple, NoReturn, TypeVar, cast
 
 import msgspec
+from msgspec import Meta
 
 from zypher_jobs.contracts.model import Tensors
 from zypher_jobs.errors import ModelDefinitionError
@@ -62,12 +63,14 @@ class ModelDefinition(msgspec.Struct, frozen=True, kw_only=True):
 
 def define(model_class: type[Model[Any, Any]]) -> ModelDefinition:
     """Read and check a model's class; raises ``ModelDefinitionError`` with file, line, class and the way out."""
+    _check_attributes(model_class)
+    _check_methods(model_class)
     input_type, output_type = types_of(model_class)
     form = _form(model_class, input_type, output_type)
     chunk_type = output_type
     if form.streams:
         output_type = str if output_type is str else list[output_type]
-    name = model_class.name or _kebab(model_class.__name__)
+    name = model_class.name or kebab(model_class.__name__)
     if not NAME_PATTERN.fullmatch(name):
         _refuse(
             model_class,
@@ -75,7 +78,10 @@ def define(model_class: type[Model[Any, Any]]) -> ModelDefinition:
             "set `name` to at most 64 of a-z, 0-9, '.', '_' and '-', the first a letter or digit",
         )
     if not VERSION_PATTERN.fullmatch(model_class.version):
-        _refuse(model_class, f"the version {model_class.version!r} must be text such as '1' or '2024-05'")
+        _refuse(
+            model_class,
+            f"the version {model_class.version!r} must be text such as '1' or '2024-05' (a-z, 0-9, '.', '_', '-')",
+        )
     input_schema = schema_of(model_class, input_type, "input")
     output_schema = schema_of(model_class, output_type, "output")
     return ModelDefinition(
@@ -112,16 +118,9 @@ DEFAULT_BATCH_CONCURRENCY = 2
 
 def _limits(model_class: type[Model[Any, Any]], form: _Form) -> dict[str, Any]:
     """How many of its calls run at once, and where."""
-    for attribute, least in (("max_batch_size", 1), ("concurrency", 1), ("memory_limit_mb", 1), ("max_wait_ms", 0)):
-        value = getattr(model_class, attribute)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < least):
-            _refuse(model_class, f"`{attribute}` must be a number of at least {least}, or None; it is {value!r}")
-    cache_s: Any = model_class.cache_s
-    if not isinstance(cache_s, int | float) or cache_s < 0:
-        _refuse(model_class, f"`cache_s` must be a number of seconds, 0 for no cache; it is {cache_s!r}")
-    isolation: Any = model_class.isolation
-    if isolation not in ("thread", "process"):
-        _refuse(model_class, f"`isolation` must be 'thread' or 'process'; it is {isolation!r}")
+    isolation = model_class.isolation
+    if model_class.max_batch_size is not None and not form.takes_many:
+        _refuse(model_class, "`max_batch_size` is for a predict that takes many; this one takes one at a time")
     if model_class.memory_limit_mb is not None and isolation != "process":
         _refuse(model_class, '`memory_limit_mb` needs `isolation = "process"`: a thread cannot be limited')
     if isolation == "process" and model_class.concurrency is None:
@@ -136,8 +135,59 @@ def _limits(model_class: type[Model[Any, Any]], form: _Form) -> dict[str, Any]:
         "concurrency": concurrency,
         "isolation": isolation,
         "memory_limit_mb": model_class.memory_limit_mb,
-        "cache_s": float(cache_s),
+        "cache_s": float(model_class.cache_s),
     }
+
+
+_COUNT: Any = Annotated[int, Meta(ge=1)]
+_AMOUNT: Any = Annotated[float, Meta(ge=0)]
+_ATTRIBUTES: list[tuple[str, Any, str]] = [
+    ("name", str, "must be text"),
+    ("version", str, "must be text such as '1' or '2024-05'"),
+    ("description", str, "must be text"),
+    ("max_batch_size", _COUNT | None, "must be a whole number of at least 1, or None"),
+    ("max_wait_ms", _AMOUNT | None, "must be a number of at least 0, or None"),
+    ("concurrency", _COUNT | None, "must be a whole number of at least 1, or None"),
+    ("isolation", Literal["thread", "process"], "must be 'thread' or 'process'"),
+    ("memory_limit_mb", _COUNT | None, "must be a whole number of at least 1, or None"),
+    ("cache_s", _AMOUNT, "must be a number of seconds, 0 for no cache"),
+    ("retries", RetryPolicy, "must be a zypher_jobs.models.retries.RetryPolicy"),
+]
+
+
+def _check_attributes(model_class: type[Model[Any, Any]]) -> None:
+    for attribute, wanted, sentence in _ATTRIBUTES:
+        value = getattr(model_class, attribute)
+        try:
+            fits = msgspec.convert(value, wanted) == value  # never for NaN
+        except msgspec.ValidationError:
+            fits = False
+        if not fits:
+            _refuse(model_class, f"`{attribute}` {sentence}; it is {value!r}")
+
+
+def _check_methods(model_class: type[Model[Any, Any]]) -> None:
+    """That Zypher can make an instance and get it ready."""
+    if not _can_be_called(model_class):
+        _refuse(
+            model_class,
+            "its __init__ must take no argument: Zypher makes the instance; read what it needs in `load`",
+            at=model_class.__init__,
+        )
+    for name in ("load", "unload"):
+        method: Callable[..., Any] = getattr(model_class, name)
+        if inspect.iscoroutinefunction(method):
+            _refuse(model_class, f"{name} must be a plain `def`: it is called in a thread", at=method)
+        if not inspect.isfunction(method) or not _can_be_called(method, model_class):
+            _refuse(model_class, f"Zypher calls {name} without arguments; write `def {name}(self) -> None`", at=method)
+
+
+def _can_be_called(function: Callable[..., Any], *arguments: Any) -> bool:
+    try:
+        inspect.signature(function).bind(*arguments)
+    except TypeError:
+        return False
+    return True
 
 
 def _refuse(model_class: type[Any], reason: str, *, at: Callable[..., Any] | None = None) -> NoReturn:
@@ -171,7 +221,6 @@ def _form(model_class: type[Model[Any, Any]], input_type: Any, output_type: Any)
     predict: Callable[..., Any] = model_class.predict
     one = f"def predict(self, input: {_show(input_type)}) -> {_show(output_type)}"
     many = f"def predict(self, inputs: list[{_show(input_type)}]) -> list[{_show(output_type)}]"
-    stream = f"def predict(self, input: {_show(input_type)}) -> Iterator[{_show(output_type)}]"
     way_out = f"write `{many}` or `{one}`"
     if predict is _unwritten:
         _refuse(model_class, f"it has no predict; {way_out}")
@@ -179,14 +228,16 @@ def _form(model_class: type[Model[Any, Any]], input_type: Any, output_type: Any)
         _refuse(model_class, f"predict must be a plain method; {way_out}")
     yields = inspect.isasyncgenfunction(predict) or inspect.isgeneratorfunction(predict)
     if yields:
-        way_out = f"since it yields, write `{stream}`"
+        kind = "async def {}AsyncIterator" if inspect.isasyncgenfunction(predict) else "def {}Iterator"
+        head = kind.format(f"predict(self, input: {_show(input_type)}) -> ")
+        way_out = f"since it yields, write `{head}[{_show(output_type)}]`"
     parameters = list(inspect.signature(predict).parameters.values())
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     if len(parameters) != 2 or any(p.kind not in positional for p in parameters):
         _refuse(model_class, f"predict must take exactly one argument beside self; {way_out}", at=predict)
     try:
         hints = typing.get_type_hints(predict, include_extras=True)
-    except NameError as error:
+    except (NameError, AttributeError, TypeError, SyntaxError) as error:
         _refuse(model_class, f"an annotation of predict cannot be resolved ({error}); {way_out}", at=predict)
     found = (hints.get(parameters[1].name), hints.get("return"))
     is_async = inspect.iscoroutinefunction(predict) or inspect.isasyncgenfunction(predict)
@@ -232,7 +283,7 @@ def _first_line(model_class: type[Any]) -> str:
     return lines[0] if lines else ""
 
 
-def _kebab(class_name: str) -> str:
+def kebab(class_name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", class_name).lower()
 
 

@@ -1,9 +1,12 @@
-"""``module:Class`` of the settings, or of a manifest, → the class."""
+"""``module:Class`` of the settings or of a manifest, and what installed packages offer, → the class."""
 
 import difflib
 import importlib
 import sys
 import traceback
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -11,14 +14,26 @@ from typing import Any, TypeVar
 from zypher_jobs.errors import SettingError
 from zypher_jobs.models.model import Model
 
-_SETTING = "ZYPHER_MODELS"
+SETTING = "ZYPHER_MODELS"
+GROUP = "zypher.models"
+"""Of the entry points by which a package that is installed offers models."""
 
 Base = TypeVar("Base")
 
 
-def import_model(entry: str) -> type[Model[Any, Any]]:
-    """Import ``module:Class``, also from the current directory; raises ``SettingError`` that says what is near."""
-    return import_class(entry, Model, setting=_SETTING)
+def import_model(entry: str, *, setting: str = SETTING) -> type[Model[Any, Any]]:
+    """Import ``module:Class``, also from the current directory; raises ``SettingError`` that says what is near.
+
+    ``setting`` is what that begins with: where the entry was written.
+    """
+    return import_class(entry, Model, setting=setting)
+
+
+def installed_models() -> Iterator[tuple[str, Callable[[], type[Model[Any, Any]]]]]:
+    """The name of each entry point of the group, and what imports it; that raises ``SettingError``."""
+    for point in sorted(entry_points(group=GROUP)):
+        package = f" of {point.dist.name} {point.dist.version}" if point.dist else ""
+        yield point.name, partial(import_model, point.value, setting=f"Entry point {point.name}{package}")
 
 
 def import_class(entry: str, base: type[Base], *, setting: str) -> type[Base]:
@@ -56,11 +71,11 @@ def _import(name: str, entry: str, setting: str) -> ModuleType:
                 f"{setting}: {entry!r}: no module is called {error.name}, here or installed. {_hint(name, files)}"
             ) from error
         raise SettingError(_failed(name, entry, error, setting)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SettingError(_failed(name, entry, error, setting)) from error
 
 
-def _failed(name: str, entry: str, error: Exception, setting: str) -> str:
+def _failed(name: str, entry: str, error: BaseException, setting: str) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames and not isinstance(error, SyntaxError) else ""
     return f"{setting}: {entry!r}: importing {name} failed: {type(error).__name__}: {error}{place}."

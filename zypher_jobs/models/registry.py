@@ -1,4 +1,4 @@
-"""``ModelRegistry``: name and version → served model. The built-in ones, then those of ``settings.models``."""
+"""``ModelRegistry``: name and version → served model."""
 
 import asyncio
 import difflib
@@ -7,14 +7,10 @@ from typing import Any
 
 from zypher_jobs.contracts.model import ModelInfo
 from zypher_jobs.errors import SettingError, UnknownModel
-from zypher_jobs.models.definition import define
-from zypher_jobs.models.importing import import_model
+from zypher_jobs.models.discovery import discover, python_runtime
 from zypher_jobs.models.model import Model
 from zypher_jobs.models.runtimes import Runtime
-from zypher_jobs.models.runtimes.mock import MockRuntime
-from zypher_jobs.models.runtimes.python import PythonRuntime
 from zypher_jobs.models.served import ServedModel
-from zypher_jobs.models.shipped.digits import Digits
 from zypher_jobs.models.versions import Versions
 from zypher_jobs.settings import Settings
 
@@ -28,16 +24,11 @@ class ModelRegistry:
         self._models: dict[str, Versions] = {}
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> "ModelRegistry":
-        """``mock``, ``digits``, then ``settings.models``; nothing is loaded yet.
-
-        Raises ``SettingError`` or ``ModelDefinitionError``.
-        """
+    def from_settings(cls, settings: Settings, *, in_worker: bool = False) -> "ModelRegistry":
+        """All that ``discover`` finds; nothing is loaded yet. Raises as that does."""
         registry = cls()
-        registry.add_runtime(MockRuntime(latency_ms=settings.mock_latency_ms, failure_rate=settings.mock_failure_rate))
-        registry.add(Digits)
-        for entry in settings.models:
-            registry.add(import_model(entry))
+        for runtime in discover(settings, in_worker=in_worker):
+            registry.add_runtime(runtime)
         if settings.default_model not in registry._models:
             near = difflib.get_close_matches(settings.default_model, registry.names(), n=1)
             hint = f"Did you mean {near[0]!r}?" if near else f"Known models: {', '.join(registry.names())}."
@@ -46,7 +37,7 @@ class ModelRegistry:
 
     def add(self, model_class: type[Model[Any, Any]]) -> ServedModel:
         """Register a model's class."""
-        return self.add_runtime(PythonRuntime(model_class, define(model_class)))
+        return self.add_runtime(python_runtime(model_class))
 
     def add_runtime(self, runtime: Runtime) -> ServedModel:
         """Register what runs a version of a model; it is live then. Raises ``SettingError`` if it is there already."""

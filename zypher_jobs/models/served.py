@@ -42,6 +42,7 @@ class ServedModel:
         "batcher",
         "definition",
         "error",
+        "failure",
         "header",
         "input_type",
         "name",
@@ -72,6 +73,8 @@ class ServedModel:
         self.shadow: Shadow | None = None
         """Gets a copy of what it answered."""
         self._lock = asyncio.Lock()
+        self.failure: BaseException | None = None
+        """What the last ``load`` raised."""
         self._runtime = runtime
         self.batcher: Batcher | None = None
         """Where its predictions meet; ``None`` where each runs at once."""
@@ -140,9 +143,10 @@ class ServedModel:
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 a model may raise anything, SystemExit too
+            self.failure = error
             self.error = error.message if isinstance(error, ZypherError) else f"{type(error).__name__}: {error}"
         else:
-            self.error = None
+            self.error = self.failure = None
 
     async def unload(self) -> None:
         """Let it leave memory; what runs should have ended."""

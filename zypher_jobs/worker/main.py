@@ -37,7 +37,7 @@ def run_worker(settings: Settings) -> int:
 
 
 async def _serve(settings: Settings) -> None:
-    registry = ModelRegistry.from_settings(settings)
+    registry = ModelRegistry.from_settings(settings, in_worker=True)
     queue = PredictionQueue.from_settings(settings)
     try:
         await queue.inspect.ping()

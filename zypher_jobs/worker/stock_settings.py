@@ -61,7 +61,7 @@ def worker_settings_of(settings: Settings) -> type:
 
     async def start(ctx: dict[Any, Any]) -> None:
         ctx["settings"] = settings
-        ctx["registry"] = ModelRegistry.from_settings(settings)
+        ctx["registry"] = ModelRegistry.from_settings(settings, in_worker=True)
         ctx["worker_id"] = f"{platform.node()}-{os.getpid()}-arq"
         ctx["wire"] = Wire(ctx["redis"].connection_pool)
         ctx["scripts"] = Scripts(ctx["wire"])

@@ -1,0 +1,83 @@
+"""Tables ``[model.NAME]`` of ``zypher.toml``: what is said of one that cannot be served."""
+
+from pathlib import Path
+
+import pytest
+
+from zypher_jobs.errors import SettingError
+from zypher_jobs.models import ModelRegistry
+from zypher_jobs.settings import Settings, load_settings
+
+
+def refusal(project: Path, text: str) -> str:
+    """What the start says of that ``zypher.toml``."""
+    (project / "zypher.toml").write_text(text)
+    with pytest.raises(SettingError) as refused:
+        ModelRegistry.from_settings(load_settings({}))
+    return refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ("", "Field 'file' is missing: the .onnx file."),
+        ('runtime = "remote"', "Field 'url' is missing: the server, such as http://triton:8000."),
+        ('runtime = "onix"', "Field 'runtime' cannot be 'onix'; known: onnx, remote."),
+        ('fil = "iris.onnx"', "Field 'fil' is not known. Did you mean 'file'?"),
+        ("qqq = 1", "Field 'qqq' is not known. Known: name, version, description, runtime, file, "),
+        ("file = 5", "Field 'file' must be a string, got int."),
+        ('file = "iris.onnx"\nversion = 2', "Field 'version' must be a string, got int."),
+        ('file = "iris.onnx"\nlabels = "a"', "Field 'labels' must be a list, got str."),
+        ('file = "iris.onnx"\nmax_batch_size = 0', "Field 'max_batch_size' must be at least 1."),
+        ('file = "iris.onnx"\nsha256 = "abc"', "Field 'sha256' must match the pattern '^[0-9a-f]{64}$'."),
+        ('file = "iris.onnx"\nname = "Iris 1"', "Field 'name' must match the pattern ^[a-z0-9][a-z0-9._-]{0,63}$: In"),
+    ],
+)
+def test_a_wrong_field_is_named(project: Path, table: str, sentence: str) -> None:
+    """The file, the table, the field, and what it may be."""
+    said = refusal(project, f"[model.iris]\n{table}\n")
+    assert said.startswith(f"zypher.toml: [model.iris]: {sentence}")
+
+
+def test_a_name_that_cannot_be_a_path_is_refused(project: Path) -> None:
+    """The table's name is the model's, unless the table says another."""
+    said = refusal(project, '[model."Iris 1"]\nfile = "iris.onnx"\n')
+    assert said.startswith("zypher.toml: [model.Iris 1]: Field 'name' must match the pattern ")
+
+
+def test_a_file_that_is_not_there_is_named_with_the_nearest(project: Path) -> None:
+    """Relative to zypher.toml."""
+    (project / "models").mkdir()
+    (project / "models" / "iris.onnx").write_bytes(b"")
+    said = refusal(project, '[model.iris]\nfile = "models/irsi.onnx"\n')
+    assert said == (
+        f"zypher.toml: [model.iris]: there is no file 'models/irsi.onnx' in {project}. Did you mean 'models/iris.onnx'?"
+    )
+
+
+def test_a_file_of_the_setting_that_is_not_there(project: Path) -> None:
+    """``ZYPHER_MODELS`` may hold a file, too."""
+    with pytest.raises(SettingError) as refused:
+        ModelRegistry.from_settings(Settings(models=("iris.onnx",)))
+    assert refused.value.message == f"ZYPHER_MODELS: 'iris.onnx': there is no file 'iris.onnx' in {project}."
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            'model = "word_count:WordCount"\n',
+            'zypher.toml: a model is a table such as [model.iris]; for classes: models = ["word_count:WordCount"].',
+        ),
+        (
+            '[models.iris]\nfile = "iris.onnx"\n',
+            (
+                "models in zypher.toml={'iris': {'file': 'iris.onnx'}} cannot be used: it is a list of classes; "
+                "describe a model in a table such as [model.iris]."
+            ),
+        ),
+    ],
+)
+def test_model_and_models_are_told_apart(project: Path, text: str, sentence: str) -> None:
+    """One letter must not cost anybody an hour."""
+    assert refusal(project, text) == sentence
