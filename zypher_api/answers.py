@@ -1,9 +1,11 @@
 """Bodies of answers that only the API gives; those that the packages share are in ``zypher_jobs.contracts``."""
 
+from typing import Any
+
 import msgspec
 
 from zypher_jobs.contracts.model import ModelInfo
-from zypher_jobs.contracts.prediction import Status
+from zypher_jobs.contracts.prediction import PredictionFailure, Status
 
 RECEIVED = "Request received. Processing asynchronously."
 
@@ -18,6 +20,39 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """Predictions ahead of this one; ``null`` once it runs."""
     location: str
     """Where to read it."""
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True):
+    """Data of the event ``start``: the first of a synchronous prediction."""
+
+    prediction_id: str
+    model: str
+    version: str
+
+
+class StatusChange(msgspec.Struct, frozen=True, kw_only=True):
+    """Data of the event ``status``: where a prediction of the queue stands from here on."""
+
+    status: Status
+    attempt: int
+    """With a new one all of the output begins anew. The first is 1."""
+
+
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """Data of the event ``gap``: what stood here is kept no more."""
+
+    missing: int
+    """Events."""
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """Data of the event ``end``: the last one."""
+
+    prediction_id: str
+    status: Status
+    output: Any = msgspec.UNSET
+    """All of it, if it succeeded."""
+    error: PredictionFailure | msgspec.UnsetType = msgspec.UNSET
 
 
 class ModelList(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from litestar import Litestar
 from litestar.plugins import PluginProtocol
 
 from zypher_api.problems import EXCEPTION_HANDLERS
-from zypher_api.routes import docs, models, predict, predictions, system
+from zypher_api.routes import docs, models, predict, prediction_events, predictions, system
 from zypher_api.services import Services
 from zypher_api.watch import Watch
 from zypher_jobs.settings import Settings
@@ -29,6 +29,7 @@ def create_app(settings: Settings) -> Litestar:
         route_handlers=[
             *predict.handlers(services),
             *predictions.handlers(services),
+            *prediction_events.handlers(services),
             *models.handlers(services),
             *system.handlers(services),
             *docs.handlers(),

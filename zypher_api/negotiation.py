@@ -33,19 +33,25 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """With ``later``: hold the request this long, in case the prediction ends in time."""
     applied: bytes = b""
     """Value of ``Preference-Applied``; empty when no preference decided."""
+    as_events: bool = False
+    """As server-sent events, from its start to its end; never with ``later``."""
 
 
 NOW = Reply()
+NOW_AS_EVENTS = Reply(as_events=True)
 
 
 def wanted_reply(scope: Scope) -> Reply:
     """``NOW`` unless a header says otherwise. ``Async-Mode`` decides; where it is absent, ``Prefer`` does.
+
+    ``Accept`` says whether an answer now comes as events; an answer later is a document in any case.
 
     Raises ``MalformedRequest`` for an ``Async-Mode`` that is neither true nor false. A preference that cannot be
     understood is ignored, as RFC 7240 wants it.
     """
     prefer: list[str] = []
     async_mode: str | None = None
+    now = NOW
     for name, value in scope["headers"]:
         if name == b"prefer":
             prefer.append(value.decode("latin-1"))
@@ -57,17 +63,50 @@ def wanted_reply(scope: Scope) -> Reply:
                     field="Async-Mode",
                 )
             async_mode = text
+        elif name == b"accept" and b"text/" in value.lower() and prefers_events(scope):
+            now = NOW_AS_EVENTS
     if not prefer:
-        return NOW if async_mode != "true" else Reply(later=True)
+        return now if async_mode != "true" else Reply(later=True)
     preferences = parse_prefer(prefer)
     preferred = preferences.get("respond-async") == ""
     if async_mode == "false" or (async_mode is None and not preferred):
-        return NOW
+        return now
     wait_s = _wait_s(preferences.get("wait", ""))
     applied = [b"respond-async"] if preferred else []
     if wait_s is not None:
         applied.append(b"wait=%d" % wait_s)
     return Reply(later=True, wait_s=wait_s, applied=b", ".join(applied))
+
+
+def prefers_events(scope: Scope) -> bool:
+    """Whether ``Accept`` (RFC 9110 §12.5.1) wants events more than JSON.
+
+    By its quality; where that is the same, by which of the two it names more exactly.
+    """
+    ranges = [
+        member
+        for name, value in scope["headers"]
+        if name == b"accept"
+        for member in _members(value.decode("latin-1").lower())
+    ]
+    events, json = _wanted("text", "event-stream", ranges), _wanted("application", "json", ranges)
+    return events > json and events[0] > 0
+
+
+def _wanted(kind: str, subtype: str, ranges: list[str]) -> tuple[float, int]:
+    """Quality, 0 to 1, and how exactly it was named, 0 to 2: of the most exact range counts the quality."""
+    exactness = {f"{kind}/{subtype}": 2, f"{kind}/*": 1, "*/*": 0}
+    best = (-1, 0.0)
+    for each in ranges:
+        name, *parameters = (part.strip(" \t") for part in each.split(";"))
+        if name in exactness:
+            best = max(best, (exactness[name], _quality(parameters)))
+    return best[1], best[0]
+
+
+def _quality(parameters: list[str]) -> float:
+    given = next((text[2:] for text in parameters if text.startswith("q=")), "1")
+    return min(1.0, float(given)) if re.fullmatch(r"[0-9](\.[0-9]{0,3})?", given) else 0.0
 
 
 def parse_prefer(values: list[str]) -> dict[str, str]:

@@ -42,6 +42,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     description: str
     content: Content | None = None
+    events: Content | None = None
+    """The same as server-sent events, for those whose ``Accept`` prefers them."""
     headers: dict[str, str] = {}
     """Name → description."""
 
@@ -70,6 +72,8 @@ Predictions now, or later through a queue.
 - **Now:** `POST /predict` answers with the model's output.
 - **Later:** the same with `Async-Mode: true` or `Prefer: respond-async` answers 202 with an id;
   `GET /predict/{prediction_id}` reads the result, and waits for it with `?wait=30`.
+- **While it runs:** either way as server-sent events, with progress, log lines and the output piece by piece:
+  now with `Accept: text/event-stream`, later from `GET /predict/{prediction_id}/events`.
 
 Every error is a problem document (RFC 9457); its `code` is for programs, its `detail` for people.
 What answers `GET` answers `HEAD` too, with the same headers.
@@ -136,8 +140,7 @@ def _contents(operation: Operation) -> Iterator[Content]:
     if operation.body is not None:
         yield operation.body
     for answer in operation.answers.values():
-        if answer.content is not None:
-            yield answer.content
+        yield from (content for content in (answer.content, answer.events) if content is not None)
 
 
 def _operation(operation: Operation, schema_of: dict[int, Any], problem_schema: dict[str, Any]) -> dict[str, Any]:
@@ -161,6 +164,8 @@ def _operation(operation: Operation, schema_of: dict[int, Any], problem_schema: 
             }
         if answer.content is not None:
             responses[str(status)]["content"] = _media(answer.content, schema_of)
+        if answer.events is not None:
+            responses[str(status)]["content"] |= _media(answer.events, schema_of)
     for status, problem in _problems(operation, problem_schema).items():
         # a status may be both: /health answers 503 with its own body
         responses.setdefault(status, problem)["content"].update(problem["content"])

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from zypher_jobs.contracts.prediction import PREVIEW_CHARS, PredictionFailure, Status, SyncOutcome
-from zypher_jobs.errors import RedisUnavailable
+from zypher_jobs.errors import PredictionCanceled, RedisUnavailable
 
 log = logging.getLogger("zypher.api")
 
@@ -131,7 +131,7 @@ class Recorder:
             prediction_id=answered.prediction_id,
             model=answered.model,
             version=answered.version,
-            status=Status.FAILED if failed else Status.SUCCEEDED,
+            status=_status(answered.error),
             input=answered.input,
             output=answered.output,
             input_preview=preview(answered.body) if keep else "",
@@ -145,6 +145,12 @@ class Recorder:
             worker=self._process_id,
             keep_record=keep,
         )
+
+
+def _status(error: PredictionFailure | None) -> Status:
+    if error is None:
+        return Status.SUCCEEDED
+    return Status.CANCELED if error.code == PredictionCanceled.code else Status.FAILED
 
 
 def preview(json: bytes) -> str:

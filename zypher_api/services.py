@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -40,6 +40,7 @@ class Services:
         self.request_log = RequestLog()
         self.started = time.monotonic()
         self._draining = asyncio.Event()
+        self._open: set[Callable[[], None]] = set()
         self._loading: asyncio.Task[None] | None = None
 
     @property
@@ -78,6 +79,16 @@ class Services:
     def drain(self) -> None:
         """End what is held open for its caller's sake: each waiting request is answered with what is known now."""
         self._draining.set()
+        for wake in self._open:
+            wake()
+
+    def when_draining(self, wake: Callable[[], None]) -> None:
+        """Have a stream woken that is open for its caller's sake; it ends then."""
+        self._open.add(wake)
+
+    def forget_draining(self, wake: Callable[[], None]) -> None:
+        """The stream has ended."""
+        self._open.discard(wake)
 
     async def hold(self, waiting: Awaitable[T], receive: Receive) -> T | None:
         """The result of ``waiting``, or ``None`` as soon as the process drains.

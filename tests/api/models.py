@@ -2,10 +2,12 @@
 
 import asyncio
 import threading
+from collections.abc import Iterator
 
 import msgspec
 
-from zypher_jobs.models import Model
+from zypher_jobs.errors import PredictionCanceled
+from zypher_jobs.models import Model, context
 
 
 class Anything(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,3 +61,32 @@ class LoadsLater(Model[Anything, Anything]):
     def predict(self, input: Anything) -> Anything:
         """Repeat it."""
         return input
+
+
+class Words(msgspec.Struct, frozen=True, kw_only=True):
+    """A text to be said word by word."""
+
+    text: str = ""
+
+
+class Speaks(Model[Words, str]):
+    """Says a text word by word, each when the test lets it."""
+
+    may_go_on: threading.Semaphore
+    was_told_to_stop = threading.Event()
+
+    def predict(self, input: Words) -> Iterator[str]:
+        """The words; ``!`` fails."""
+        words = input.text.split()
+        context.log(f"{len(words)} words")
+        try:
+            for number, word in enumerate(words):
+                context.progress(number / len(words), f"word {number + 1}")
+                if word == "!":
+                    raise ValueError("cannot say that")
+                yield f"{word} "
+                while not Speaks.may_go_on.acquire(timeout=0.02):
+                    context.check()
+        except PredictionCanceled:
+            Speaks.was_told_to_stop.set()
+            raise

@@ -21,6 +21,7 @@ from zypher_api.openapi import OPT, Operation
 from zypher_api.recorder import Answered, preview
 from zypher_api.responses import Header, RawResponse
 from zypher_api.routes import predict_docs
+from zypher_api.routes.predict_stream import stream_now
 from zypher_api.services import Services
 from zypher_jobs.contracts.prediction import Prediction, PredictionFailure, Status
 from zypher_jobs.errors import PredictionFailed, RedisUnavailable
@@ -74,6 +75,11 @@ async def _predict(services: Services, served: ServedModel, scope: Scope, receiv
     require_json(headers.get(b"content-type"))
     body = await read_body(headers, receive, max_bytes=services.settings.max_body_bytes)
     input = served.decode(body)
+    if reply.as_events:
+        if not served.ready:
+            await services.loaded()
+        await stream_now(services, served, scope, receive, send, input=input, body=body)
+        return
     answer = await (
         _later(services, served, scope, receive, input, body, reply)
         if reply.later

@@ -45,6 +45,27 @@ PROBLEMS = (
     "canceled",
     "expired",
 )
+EVENTS = Content(
+    type=str,
+    media_type="text/event-stream",
+    example="""\
+event: start
+data: {"prediction_id":"0f8fad5bd9cb469fa16570867728950e","model":"story","version":"1"}
+
+event: progress
+id: 1
+data: {"progress":0.5,"message":"writing"}
+
+event: output
+id: 2
+data: "Once"
+
+event: end
+id: end
+data: {"prediction_id":"0f8fad5bd9cb469fa16570867728950e","status":"succeeded","output":"Once"}
+
+""",
+)
 _MODEL_VERSION = "Which version answers, as `name@version`."
 _ACCEPTED = Accepted(
     prediction_id=EXAMPLE_ID, status=Status.QUEUED, queue_position=0, location=f"/predict/{EXAMPLE_ID}"
@@ -120,8 +141,10 @@ def _operation(served: ServedModel, *, path: str, operation_id: str, summary: st
 def _answers(output: Content) -> dict[int, Answer]:
     return {
         200: Answer(
-            description="The model's output.",
+            description="The model's output; or, if `Accept` prefers them, the events `start`, `progress`, `log`, "
+            "`output` and `end`: a model that streams says each piece of its output as it comes.",
             content=output,
+            events=EVENTS,
             headers={
                 "Prediction-Id": "By which `GET /predict/{prediction_id}` shows it a moment later.",
                 "Model-Version": _MODEL_VERSION,

@@ -43,6 +43,14 @@ _EXAMPLE = Prediction(
     worker="worker-1",
 )
 
+PREDICTION_ID = Parameter(
+    name="prediction_id",
+    place="path",
+    description="From the 202, or from the header Prediction-Id.",
+    schema={"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+    example=EXAMPLE_ID,
+)
+
 _READ = Operation(
     method="get",
     path="/predict/{prediction_id}",
@@ -51,13 +59,7 @@ _READ = Operation(
     summary="Read a prediction, or wait for it",
     description="Synchronous predictions are recorded a moment after their answer.",
     parameters=(
-        Parameter(
-            name="prediction_id",
-            place="path",
-            description="From the 202, or from the header Prediction-Id.",
-            schema={"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
-            example=EXAMPLE_ID,
-        ),
+        PREDICTION_ID,
         Parameter(
             name="wait",
             place="query",
@@ -86,11 +88,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
 
     @read("/predict/{prediction_id:str}", _READ)
     async def read_prediction(prediction_id: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
-        if not is_prediction_id(prediction_id):
-            raise MalformedRequest(
-                "A prediction's id has 1 to 64 letters, digits, '-' and '_'; use the prediction_id of the 202 answer.",
-                field="prediction_id",
-            )
+        require_prediction_id(prediction_id)
         request.scope["state"]["prediction_id"] = prediction_id
         wait_s = _wait_s(request)
         prediction = None
@@ -104,6 +102,15 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
         return RawResponse(_encode(prediction), headers=headers)
 
     return [read_prediction]
+
+
+def require_prediction_id(text: str) -> None:
+    """Raises ``MalformedRequest`` for what cannot be one."""
+    if not is_prediction_id(text):
+        raise MalformedRequest(
+            "A prediction's id has 1 to 64 letters, digits, '-' and '_'; use the prediction_id of the 202 answer.",
+            field="prediction_id",
+        )
 
 
 def _wait_s(request: Request[Any, Any, Any]) -> float:

@@ -73,6 +73,10 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """Attempts begun so far; the first is 1."""
     progress: float | None = None
     """0 to 1 as the model reports it; 1 once succeeded; ``None`` when unknown."""
+    progress_message: str | None = None
+    """What the model says it is doing while ``running``."""
+    log: list[str] = []
+    """The last lines that the model logged."""
     queue_position: int | None = None
     """Predictions ahead of this one while ``queued`` (0 is next); otherwise ``None``."""
     created_at: datetime
@@ -114,6 +118,8 @@ class PredictionSummary(msgspec.Struct, frozen=True, kw_only=True):
     output_preview: str = ""
     error: PredictionFailure | None = None
     attempts: int = 0
+    progress: float | None = None
+    progress_message: str | None = None
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None

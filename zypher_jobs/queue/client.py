@@ -6,7 +6,7 @@ one script instead of three round trips: ``Job.result()``, ``Job.status()`` and 
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -23,9 +23,11 @@ from zypher_jobs.queue.inspect import Inspector
 from zypher_jobs.queue.payloads import PREDICT, deserialize, serialize
 from zypher_jobs.queue.records import PRIORITIES, instant
 from zypher_jobs.queue.scripts import New, Scripts, Submission, Submitted
+from zypher_jobs.queue.stories import BEGINNING
 from zypher_jobs.queue.submitter import Submitter
 from zypher_jobs.queue.synchronous import record_of
 from zypher_jobs.queue.waiters import Waiters
+from zypher_jobs.queue.watchers import Watch, Watchers
 from zypher_jobs.queue.wire import Wire
 from zypher_jobs.settings import Settings
 
@@ -75,6 +77,10 @@ class PredictionQueue(ArqRedis):
     @cached_property
     def _waiters(self) -> Waiters:
         return Waiters(self.connection_pool, self.inspect)
+
+    @cached_property
+    def _watchers(self) -> Watchers:
+        return Watchers(self.connection_pool)
 
     async def submit(
         self,
@@ -178,6 +184,10 @@ class PredictionQueue(ArqRedis):
         """
         return await self._waiters.wait(prediction, timeout_s)
 
+    def watch_prediction(self, prediction_id: str, *, wake: Callable[[], None], after: str = BEGINNING) -> Watch:
+        """Read what it says from an entry of its story on, and be woken whenever there is more; ``close`` it."""
+        return self._watchers.watch(prediction_id, after=after, wake=wake)
+
     async def cancel(self, prediction_id: str) -> Prediction:
         """Cancel it: at once if it waits; if it runs, its worker learns of it within a second.
 
@@ -250,7 +260,7 @@ class PredictionQueue(ArqRedis):
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         """Close the connections, those of waiters too."""
-        for name in ("_waiters", "_wire"):
+        for name in ("_waiters", "_watchers", "_wire"):
             if name in self.__dict__:
                 await getattr(self, name).aclose()
         await super().aclose(close_connection_pool)

@@ -20,6 +20,8 @@ Ours:
 ==============================  ======  ===================================  =====================================
 ``zypher:prediction:{id}``      hash    ``JOB_TTL_MS`` + retention, then     submit, claim, finish, record
                                         retention from the finish
+``zypher:story:{id}``           stream  retention since its last entry,      narrate; what it said
+                                        ``STORY_BYTES`` newest
 ``zypher:list:{status}``        zset    what has a record; those whose       submit, claim, finish; id → created ms
                                         record ended go as others come
 ``zypher:list:sync``            zset    ``SYNC_RECORDS_KEPT`` newest         record; id → created ms
@@ -39,6 +41,8 @@ Ours:
 ``zypher:refused``              string  one number                           finish; those that came too late
 ``zypher:work:{worker id}``     channel no data kept                         submit (what it is handed); empty: look
 ``zypher:replies:{client id}``  channel no data kept                         finish, cancel, record; how it ended
+``zypher:watched``              string  ``WATCHED_TTL_MS``                   watch; whether anybody watches anything
+``zypher:watch:{client id}``    channel no data kept                         narrate, claim, finish, cancel, record
 ==============================  ======  ===================================  =====================================
 """
 
@@ -78,6 +82,9 @@ NOTHING = "zypher:nothing"
 """Never written; a first write that does nothing."""
 WORK = "zypher:work:"
 REPLIES = "zypher:replies:"
+STORY = "zypher:story:"
+WATCHED = "zypher:watched"
+WATCH = "zypher:watch:"
 
 JOB_TTL_MS = 7 * 86_400_000
 """How long a queued prediction waits for a worker before Redis forgets it."""
@@ -101,6 +108,11 @@ MESSAGE_BYTES = 1_048_576
 """Jobs in one message to a worker at most: Redis cuts off a listener with more than 32 MB before it."""
 TOLD_BYTES = 16_384
 """A larger result is read by those who waited for it: 500 may end at once."""
+STORY_BYTES = 1_048_576
+"""What a prediction said: the oldest of it gives way. All of its output stands in its result."""
+ENTRY_BYTES = 64
+"""What an entry of a story takes beside its text, about."""
+WATCHED_TTL_MS = 3_600_000
 SUSPECT_AFTER = 2
 """Attempts lost with their worker after which a prediction counts as what kills it, or is suspected to."""
 TURNS_END = 1_000_000_000_000
@@ -142,3 +154,13 @@ def work(worker_id: str) -> str:
 def replies(client_id: str) -> str:
     """The channel on which a client is told how what it waits for ended."""
     return REPLIES + client_id
+
+
+def watch(client_id: str) -> str:
+    """The channel on which a client is told that a prediction it watches has something to read."""
+    return WATCH + client_id
+
+
+def story(prediction_id: str) -> str:
+    """What a prediction said while it ran."""
+    return STORY + prediction_id

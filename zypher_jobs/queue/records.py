@@ -61,6 +61,11 @@ class Stored(msgspec.Struct, kw_only=True):
     input_bytes: int = 0
     output_bytes: int = 0
     replay_of: str = ""
+    progress: float | None = None
+    progress_message: str = ""
+    progress_of: int | None = None
+    """When the attempt began that said so, in ms: another one's is none any more."""
+    log: str = ""
 
     @property
     def priority(self) -> Priority:
@@ -71,6 +76,19 @@ class Stored(msgspec.Struct, kw_only=True):
     def error(self) -> PredictionFailure | None:
         """The failure, if it has one."""
         return PredictionFailure(code=self.error_code, message=self.error_message) if self.error_code else None
+
+    @property
+    def progress_now(self) -> float | None:
+        """As its present attempt reports it."""
+        if self.status is Status.SUCCEEDED:
+            return 1.0
+        return self.progress if self.status is Status.RUNNING and self.progress_of == self.started_at_ms else None
+
+    @property
+    def progress_message_now(self) -> str | None:
+        """What its present attempt is doing."""
+        known = self.status is Status.RUNNING and self.progress_of == self.started_at_ms
+        return self.progress_message or None if known else None
 
     @property
     def wait_ms(self) -> float | None:
@@ -129,7 +147,9 @@ def prediction_of(
         output=output,
         error=error,
         attempts=record.attempts,
-        progress=1.0 if status is Status.SUCCEEDED else None,
+        progress=1.0 if status is Status.SUCCEEDED else record.progress_now,
+        progress_message=record.progress_message_now,
+        log=record.log.split("\n") if record.log else [],
         queue_position=ahead if status is Status.QUEUED else None,
         estimated_wait_ms=ahead / ended_per_s * 1000 if ahead is not None and ended_per_s > 0 else None,
         version=record.version,
@@ -179,6 +199,8 @@ def summary_of(prediction_id: str, fields: Mapping[bytes, bytes]) -> PredictionS
         output_preview=record.output_preview,
         error=record.error,
         attempts=record.attempts,
+        progress=record.progress_now,
+        progress_message=record.progress_message_now,
         created_at=instant(record.created_at_ms),
         started_at=instant(record.started_at_ms),
         finished_at=instant(record.finished_at_ms),

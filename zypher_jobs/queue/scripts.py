@@ -14,12 +14,13 @@ from zypher_jobs.queue.wire import Script, Wire
 _PREPENDED = {
     "submit": ("frame", "idle"),
     "hand": ("frame",),
-    "finish_one": ("frame", "register", "tell"),
-    "claim": ("frame", "idle", "register", "take"),
-    "expire": ("frame", "take"),
-    "finish": ("frame", "idle", "register", "tell", "tally"),
-    "record": ("frame", "tell", "tally"),
-    "cancel": ("frame", "tell", "tally"),
+    "finish_one": ("frame", "register", "notify", "tell"),
+    "claim": ("frame", "idle", "register", "notify", "take"),
+    "expire": ("frame", "notify", "take"),
+    "finish": ("frame", "idle", "register", "notify", "tell", "tally"),
+    "record": ("frame", "notify", "tell", "tally"),
+    "cancel": ("frame", "notify", "tell", "tally"),
+    "narrate": ("notify",),
     "wake": ("frame", "idle"),
 }
 _NAMES = {
@@ -46,6 +47,9 @@ _NAMES = {
     "WORKERS": keys.WORKERS,
     "WORK": keys.WORK,
     "REPLIES": keys.REPLIES,
+    "STORY": keys.STORY,
+    "WATCHED": keys.WATCHED,
+    "WATCH": keys.WATCH,
 }
 _NUMBERS = {
     "TURNS_END": keys.TURNS_END,
@@ -61,6 +65,9 @@ _NUMBERS = {
     "MESSAGE_BYTES": keys.MESSAGE_BYTES,
     "TOLD_BYTES": keys.TOLD_BYTES,
     "TRIM_EVERY": 8,
+    "STORY_BYTES": keys.STORY_BYTES,
+    "ENTRY_BYTES": keys.ENTRY_BYTES,
+    "WATCHED_TTL_MS": keys.WATCHED_TTL_MS,
     "SUSPECT_AFTER": keys.SUSPECT_AFTER,
     "SUSPECT_AGAIN_MS": 250,
 }

@@ -167,6 +167,7 @@ def _ended(known: Prediction, told: Told, status: Status, result: bytes) -> Pred
         error=PredictionFailure(code=told.error_code, message=told.error_message) if told.error_code else None,
         attempts=told.attempt,
         progress=1.0 if status is Status.SUCCEEDED else None,
+        progress_message=None,
         queue_position=None,
         estimated_wait_ms=None,
         output_bytes=told.output_bytes,

@@ -48,7 +48,7 @@ class Attempt:
         self.result_ttl_ms = 0
         self.ctx: dict[Any, Any] = {}
         """What the arq function was given; ``predict`` leaves in it which version it was that ran."""
-        self._claimed_at_ms = now_ms
+        self.claimed_at_ms = now_ms
         self._started_s = time.perf_counter()
 
     def succeeded(self, output: Any) -> Finish:
@@ -118,8 +118,8 @@ class Attempt:
         return time.perf_counter() - self._started_s
 
     def _ended(self, status: Status, *, error_code: str = "", **what: Any) -> Ended:
-        created_at_ms = self.claim.created_at_ms or self.call.enqueued_at_ms or self._claimed_at_ms
-        wait_ms = max(0, self._claimed_at_ms - created_at_ms)
+        created_at_ms = self.claim.created_at_ms or self.call.enqueued_at_ms or self.claimed_at_ms
+        wait_ms = max(0, self.claimed_at_ms - created_at_ms)
         run_us = round(self.run_s * 1_000_000)
         return Ended(
             *(self.claim.prediction_id, self.claim.queue, self.claim.token, self.claim.attempt, status),
@@ -131,7 +131,7 @@ class Attempt:
             run_bucket=bucket_of(run_us / 1000),
             run_us=run_us,
             total_bucket=bucket_of(wait_ms + run_us / 1000),
-            started_at_ms=self._claimed_at_ms,
+            started_at_ms=self.claimed_at_ms,
             version=self._other_version,
             **what,
         )
@@ -139,7 +139,7 @@ class Attempt:
     def _result(self, *, success: bool, result: Any) -> bytes:
         """arq's result, as ``Job.result()`` reads it."""
         call = self.call
-        finished_at_ms = self._claimed_at_ms + round(self.run_s * 1000)
+        finished_at_ms = self.claimed_at_ms + round(self.run_s * 1000)
         return serialize(
             {
                 "t": self.number,
@@ -149,7 +149,7 @@ class Attempt:
                 "et": call.enqueued_at_ms,
                 "s": success,
                 "r": result,
-                "st": self._claimed_at_ms,
+                "st": self.claimed_at_ms,
                 "ft": finished_at_ms,
                 "q": self.claim.queue,
                 "id": self.claim.prediction_id,

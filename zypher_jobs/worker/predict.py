@@ -7,9 +7,11 @@ from arq.worker import Retry
 
 from zypher_jobs.errors import ModelNotReady, PredictionFailed, UnknownVersion
 from zypher_jobs.models import ModelRegistry, ServedModel
+from zypher_jobs.models.call import NOBODY
 from zypher_jobs.models.versions import Versions
 from zypher_jobs.queue.payloads import PREDICT
 from zypher_jobs.settings import Settings
+from zypher_jobs.worker.narrator import Narrator
 
 
 def attempts_of(ctx: dict[Any, Any], function: str, args: Sequence[Any]) -> int:
@@ -38,12 +40,19 @@ async def predict(
     served = _version_of(registry.versions(model), version)
     ctx["version"] = served.version
     longest_s = settings.run_timeout_s if timeout_s is None else min(timeout_s, settings.run_timeout_s)
+    input = served.convert(value)
+    prediction_id, attempt = ctx["job_id"], ctx["job_try"]
+    narrator: Narrator | None = ctx.get("narrator")
+    listener = NOBODY
+    if narrator is not None:
+        listener = narrator.listen(prediction_id, attempt=attempt, began_at_ms=ctx["began_at_ms"])
+        ctx["narration"] = listener  # the worker sees to it that all of it is written before the end is
     try:
         return await served.run(
-            served.convert(value), timeout_s=longest_s, prediction_id=ctx["job_id"], attempt=ctx["job_try"]
+            input, timeout_s=longest_s, prediction_id=prediction_id, attempt=attempt, listener=listener
         )
     except PredictionFailed as error:
-        policy, attempt = served.retries, ctx["job_try"]
+        policy = served.retries
         if attempt < policy.max_attempts and policy.covers(error):
             raise Retry(defer=policy.delay_s(attempt)) from error
         raise

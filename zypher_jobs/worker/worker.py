@@ -42,12 +42,14 @@ from zypher_jobs.queue import keys
 from zypher_jobs.queue.connection import redis_errors
 from zypher_jobs.queue.payloads import deserialize, serialize
 from zypher_jobs.queue.scripts import Claim, Claimed, Ended, Finish, Scripts
+from zypher_jobs.queue.stories import Stories
 from zypher_jobs.queue.wire import Wire
 from zypher_jobs.worker.attempt import KEEP_FOR_EVER, Attempt, JobCall
 from zypher_jobs.worker.attempt_log import AttemptLog
 from zypher_jobs.worker.delays import Delays
 from zypher_jobs.worker.intake import SLOW_POLL_S, Intake
 from zypher_jobs.worker.lease import LeaseKeeper
+from zypher_jobs.worker.narrator import Narration, Narrator
 from zypher_jobs.worker.predict import attempts_of
 from zypher_jobs.worker.reaper import Reaper
 from zypher_jobs.worker.reporter import Reporter
@@ -116,7 +118,8 @@ class PredictionWorker(Worker):
         pool: Any = self.pool.connection_pool
         self._wire = Wire(pool)
         self._scripts = Scripts(self._wire)
-        self._ctx |= {"redis": self.pool, "worker_id": self.worker_id, "leased": True}
+        self._narrator = Narrator(Stories(self._wire), lifetime_ms=self._retention_ms)
+        self._ctx |= {"redis": self.pool, "worker_id": self.worker_id, "leased": True, "narrator": self._narrator}
         if self.on_startup:
             await self.on_startup(self._ctx)
         self._reporter = Reporter(self._scripts, retention_ms=self._retention_ms)
@@ -145,7 +148,8 @@ class PredictionWorker(Worker):
             models=self._models,
             abort=partial(asyncio.get_running_loop().call_soon_threadsafe, self._abort),
         )
-        self._background = [asyncio.create_task(each) for each in (self._reporter.run(), Reaper(self._expire).run())]
+        background = (self._reporter.run(), self._narrator.run(), Reaper(self._expire).run())
+        self._background = [asyncio.create_task(each) for each in background]
         starting = asyncio.create_task(asyncio.to_thread(self._keeper.start))
         try:
             await asyncio.shield(starting)
@@ -332,6 +336,12 @@ class PredictionWorker(Worker):
             else:
                 # drained: not the prediction's fault, so the attempt does not count
                 finish = attempt.handed_back()
+        narration: Narration | None = ctx.get("narration")
+        if narration is not None:
+            narration.close()
+            if narration.has_more:
+                with suppress(asyncio.CancelledError):  # it is over anyway
+                    await self._narrator.ended(narration)
         if self.tasks.get(claim.prediction_id) is attempt.task:
             del self.tasks[claim.prediction_id]
         self._place_freed()
@@ -356,7 +366,7 @@ class PredictionWorker(Worker):
             return attempt.failed(error, Status.EXPIRED if isinstance(error, DeadlinePassed) else Status.FAILED)
         claim, call = attempt.claim, attempt.call
         ctx |= {"job_id": claim.prediction_id, "job_try": attempt.number, "score": claim.score}
-        ctx |= {"enqueue_time": ms_to_datetime(call.enqueued_at_ms)}
+        ctx |= {"enqueue_time": ms_to_datetime(call.enqueued_at_ms), "began_at_ms": attempt.claimed_at_ms}
         attempt.ctx = ctx
         if self.on_job_start:
             await self._call_hook(self.on_job_start, ctx)

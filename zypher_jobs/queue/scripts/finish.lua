@@ -55,8 +55,10 @@ for i, e in ipairs(all) do
         local started = redis.call('HGET', record, 'started_at_ms')
         past_attempt(id, attempt, started, now, string.match(token, '^(.*)/'), e[10], e[11])
         redis.call('HSET', record, 'status', 'queued')
-        local deadline = tonumber(redis.call('HGET', record, 'deadline_ms') or 0)
+        local stands = redis.call('HMGET', record, 'deadline_ms', 'watchers')
+        local deadline = tonumber(stands[1] or 0)
         if deadline > 0 then redis.call('ZADD', DEADLINES, deadline, id) end
+        notify(id, stands[2])
       end
     else
       ended_now[queue] = (ended_now[queue] or 0) + 1

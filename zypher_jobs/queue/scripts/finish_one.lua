@@ -21,14 +21,15 @@ redis.call('ZREM', ARGV[6], id)
 redis.call('ZREM', LIST .. 'running', id)
 redis.call('ZADD', LIST .. 'succeeded', created, id)
 if now % TRIM_EVERY == 0 then trim('succeeded', TRIM_EVERY) end
-local clients = redis.call('HGET', record, 'reply_to')
-if clients and clients ~= '' then
+local known = redis.call('HMGET', record, 'reply_to', 'watchers', 'story')
+if known[1] and known[1] ~= '' then
   local head = {id}
-  if #ARGV[9] <= TOLD_BYTES then
+  if #ARGV[9] <= TOLD_BYTES and not known[3] then
     head = {id, 'succeeded', now, tonumber(ARGV[16]), tonumber(ARGV[13]), 1, worker, tonumber(ARGV[12]), '', '', ARGV[17]}
   end
-  tell_clients(clients, frame(head, {head[2] and ARGV[9] or ''}))
+  tell_clients(known[1], frame(head, {head[2] and ARGV[9] or ''}))
 end
+notify(id, known[2])
 local rate = string.format('%s%s:%.0f', RATE, ARGV[6], math.floor(now / RATE_BUCKET_MS))
 if redis.call('INCRBY', rate, 1) == 1 then redis.call('PEXPIRE', rate, RATE_TTL_MS) end
 redis.call('HINCRBY', COUNTS, model .. '|async|succeeded', 1)

@@ -9,7 +9,7 @@ for i = 2, #ARGV do
   count = count + removed
   if removed == 1 and ARGV[1] == 'drop' then
     redis.call('ZREM', LIST .. 'failed', id)
-    redis.call('UNLINK', RECORD .. id, RESULT .. id)
+    redis.call('UNLINK', RECORD .. id, RESULT .. id, STORY .. id)
   end
 end
 return count

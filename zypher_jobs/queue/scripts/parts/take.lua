@@ -59,6 +59,7 @@ local function take_all(chosen, worker, lease_ms, retry_ttl_ms, now)
   local bodies = redis.call('MGET', unpack(jobs))
   local waiting = redis.call('ZMSCORE', LIST .. 'queued', unpack(ids))
   local deadlines = redis.call('EXISTS', DEADLINES) == 1 and redis.call('ZMSCORE', DEADLINES, unpack(ids))
+  local watched = redis.call('EXISTS', WATCHED) == 1
   local aborts = redis.call('EXISTS', ABORT) == 1 and redis.call('ZMSCORE', ABORT, unpack(ids))
   local rows, found, started = {}, {}, {}
   for i, id in ipairs(ids) do
@@ -92,6 +93,7 @@ local function take_all(chosen, worker, lease_ms, retry_ttl_ms, now)
     if known then
       if waiting[i] then started[#started + 1] = {id, waiting[i]} end
       event(id, 'running', '', attempt, worker)
+      if watched then notify(id, redis.call('HGET', record, 'watchers')) end
     end
     local expired = false
     if deadlines and deadlines[i] then

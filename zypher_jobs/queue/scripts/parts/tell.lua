@@ -9,6 +9,10 @@ local function tell_clients(clients, message)
 end
 
 local function tell(id, head, result)
-  local clients = redis.call('HGET', RECORD .. id, 'reply_to')
-  if clients and clients ~= '' then tell_clients(clients, frame(head, {result})) end
+  local known = redis.call('HMGET', RECORD .. id, 'reply_to', 'watchers', 'story')
+  if known[1] and known[1] ~= '' then
+    -- what it said is read, too
+    tell_clients(known[1], known[3] and frame({id}, {''}) or frame(head, {result}))
+  end
+  notify(id, known[2])
 end

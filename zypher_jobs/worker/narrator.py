@@ -1,0 +1,154 @@
+"""Writes what running predictions say: all that was said in an interval with one script, in whatever order they say it.
+
+What a model says never waits for Redis. While that is away, notes wait here, up to a bound; what is said beyond it is
+lost, and the numbers of the entries show that.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from redis.exceptions import RedisError
+
+from zypher_jobs.errors import RedisUnavailable
+from zypher_jobs.models.notes import Note, Notes
+from zypher_jobs.queue.backoff import Backoff
+from zypher_jobs.queue.stories import Said, Stories
+
+log = logging.getLogger("zypher.worker")
+
+INTERVAL_S = 0.05
+"""How often the notes of one prediction are written; its first are at once."""
+AT_ONCE = 100
+"""Predictions in one script at most: Redis serves nobody else meanwhile."""
+
+
+class Narration(Notes):
+    """The notes of one attempt on their way to its story."""
+
+    __slots__ = ("attempt", "began_at_ms", "dropped", "next_number", "next_s", "prediction_id", "unwritten")
+
+    def __init__(self, narrator: "Narrator", prediction_id: str, attempt: int, began_at_ms: int) -> None:
+        super().__init__(narrator.loop, narrator.told)
+        self.prediction_id = prediction_id
+        self.attempt = attempt
+        self.began_at_ms = began_at_ms
+        self.next_number = 1
+        self.next_s = 0.0
+        """When it may be written again, on the loop's clock."""
+        self.unwritten: list[Note] = []
+        """Taken, numbered from ``next_number`` on, and not known to be in Redis."""
+        self.dropped = 0
+        """Behind those: they have numbers too."""
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is something that is not known to be in Redis."""
+        return bool(self.unwritten) or self.has_untaken
+
+    def words(self) -> Said:
+        """What stands unwritten; if nothing does, what was said since."""
+        if not self.unwritten:
+            self.unwritten, self.dropped = self.take()
+        return Said(
+            self.prediction_id,
+            self.attempt,
+            self.began_at_ms,
+            self.next_number,
+            [(note.kind, note.data.decode()) for note in self.unwritten],
+            progress="" if self.newest is None else f"{self.newest.progress:g}",
+            progress_message="" if self.newest is None else self.newest.message,
+            log="" if self.lines is None else "\n".join(self.lines),
+        )
+
+    def are_written(self) -> None:
+        """Its words are in Redis."""
+        self.next_number += len(self.unwritten) + self.dropped
+        self.unwritten, self.dropped = [], 0
+
+
+class Narrator:
+    """The stories of one worker's predictions; made on its event loop."""
+
+    def __init__(self, stories: Stories, *, lifetime_ms: int) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._stories = stories
+        self._lifetime_ms = lifetime_ms
+        self._to_write: dict[Narration, None] = {}
+        self._due = asyncio.Event()
+        self._due_at: asyncio.TimerHandle | None = None
+        self._writing = asyncio.Lock()
+
+    def listen(self, prediction_id: str, *, attempt: int, began_at_ms: int) -> Narration:
+        """A listener of one attempt; ``began_at_ms`` is the server's clock at its claim, as it stands in the record."""
+        return Narration(self, prediction_id, attempt, began_at_ms)
+
+    def told(self, narration: Narration) -> None:
+        """It has something to be written."""
+        if narration.has_more:
+            self._to_write[narration] = None
+            self._write_in(narration.next_s - self.loop.time())
+
+    async def ended(self, narration: Narration) -> None:
+        """Write what is left of an attempt that is over, before its end is reported; what cannot be written is lost."""
+        narration.close()
+        self._to_write.pop(narration, None)
+        try:
+            while narration.has_more:
+                await self._write([narration])
+        except RedisUnavailable as error:
+            log.warning("what a prediction said is lost", extra={"error": error.message})
+        except RedisError:
+            log.exception("what a prediction said is lost")
+
+    async def run(self) -> None:
+        """Write what is told, until canceled."""
+        backoff = Backoff()
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            if self._due_at is not None:
+                self._due_at.cancel()
+                self._due_at = None
+            some = list(self._to_write)[:AT_ONCE]
+            for narration in some:
+                del self._to_write[narration]
+            try:
+                await self._write(some)
+            except RedisUnavailable as error:
+                log.debug("cannot narrate", extra={"error": error.message})
+                await backoff.sleep()
+                for narration in some:
+                    if not narration.is_closed:
+                        self.told(narration)
+            except RedisError:
+                log.exception("what predictions said is lost")
+                await backoff.sleep()
+            else:
+                backoff.reset()
+            if self._to_write:
+                self._write_in(min(narration.next_s for narration in self._to_write) - self.loop.time())
+
+    def _write_in(self, seconds: float) -> None:
+        if seconds <= 0:
+            self._due.set()
+            return
+        if self._due_at is not None:
+            if self._due_at.when() <= self.loop.time() + seconds:
+                return
+            self._due_at.cancel()
+        self._due_at = self.loop.call_later(seconds, self._due.set)
+
+    async def _write(self, narrations: Sequence[Narration]) -> None:
+        """One round trip; when it raises, the words stay unwritten."""
+        async with self._writing:
+            said = [narration.words() for narration in narrations]
+            if not said:
+                return
+            accepted = await self._stories.tell(said, lifetime_ms=self._lifetime_ms)
+            next_s = self.loop.time() + INTERVAL_S
+            for narration, was_accepted in zip(narrations, accepted, strict=True):
+                narration.are_written()
+                narration.next_s = next_s
+                if not was_accepted:
+                    narration.close()  # another attempt has taken over
