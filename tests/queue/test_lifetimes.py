@@ -9,7 +9,7 @@ from arq.connections import RedisSettings, create_pool
 
 from tests.queue.conftest import StartWorker, running_worker
 from zypher_jobs.contracts.prediction import Mode, Priority, Status, SyncOutcome
-from zypher_jobs.models import Model, ModelRegistry
+from zypher_jobs.models import Model, ModelRegistry, context
 from zypher_jobs.models.retries import RetryPolicy
 from zypher_jobs.queue import PredictionQueue, deserialize, keys, serialize
 from zypher_jobs.queue.connection import RedisClient
@@ -66,6 +66,8 @@ class Ways(Model[Way, Way]):
 
     async def predict(self, input: Way) -> Way:
         """Well, badly, at the second attempt, or never."""
+        context.progress(0.5, "under way")
+        context.log(input.way)
         if input.way == "badly":
             raise ValueError("as it was told")
         if input.way == "hang":
@@ -86,12 +88,15 @@ async def test_every_key_has_a_lifetime_or_a_bound(
     await queue.pause(Priority.LOW)
     async with running_worker(settings, registry, max_jobs=20, health_check_interval=1):
         await end_in_every_way(queue, settings)
-    await queue.submit("mock", {"input": "waits"}, expires_in_s=3600)
+    waits = await queue.submit("mock", {"input": "waits"}, expires_in_s=3600)
+    await queue.watch_prediction(waits.prediction_id, wake=lambda: None).read()
     await queue.submit("mock", {"input": "waits"}, priority=Priority.LOW, caller="me")
     await queue.enqueue_job("predict", "mock", {"input": "later"}, _defer_by=3600)
     redis: RedisClient = queue
     names = [name.decode() for name in await redis.keys("*")]
     assert len(names) > 60
+    assert len([name for name in names if name.startswith(keys.STORY)]) > 15
+    assert keys.WATCHED in names
     lifetimes_ms = {name: await queue.pttl(name) for name in names}
     assert [name for name in names if lifetimes_ms[name] < 0 and name not in MOST] == []
     assert [name for name, ms in lifetimes_ms.items() if ms > keys.DEAD_TTL_MS] == []
