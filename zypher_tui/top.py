@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from zypher_jobs.contracts.prediction import PredictionSummary
+from zypher_jobs.contracts.prediction import PredictionSummary, Status
 from zypher_jobs.contracts.stats import Health, Overview, WorkerStats
 from zypher_tui.core import cells, formats
 from zypher_tui.core.latencies import Percentile
@@ -192,6 +192,8 @@ def _worker_cells(worker: WorkerStats, now: datetime | None) -> list[str]:
 
 def _prediction_cells(row: PredictionSummary) -> list[str]:
     result = row.error.message if row.error else compact(row.output_preview, given=row.input_preview)
+    if row.status is Status.RUNNING and row.progress is not None:
+        result = formats.progress(row.progress, row.progress_message)
     return [
         formats.clock(row.created_at),
         row.prediction_id,

@@ -151,6 +151,37 @@ async def test_an_open_prediction_follows_until_it_ends() -> None:
         assert len(reads) == 3
 
 
+async def test_a_running_prediction_shows_what_it_says() -> None:
+    """Progress and message in the list; in the detail the log's last lines too, nothing of them obeyed."""
+    running = summary("c" * 32, status=Status.RUNNING, worker="w", progress=0.4, progress_message="tokenizing")
+
+    class Api:
+        name = SourceName.API
+
+        async def read(self, *, overview: bool) -> Reading:
+            return reading(SourceName.API, 1, overview=facts, health=health())
+
+        async def prediction(self, prediction_id: str) -> Prediction:
+            whole = Prediction(
+                prediction_id=prediction_id, status=Status.RUNNING, model="mock", mode=running.mode,
+                created_at=running.created_at, progress=0.5, progress_message="writing", log=["first line", HOSTILE],
+            )  # fmt: skip
+            return cleaned(whole)
+
+        async def aclose(self) -> None: ...
+
+    facts = overview(latest=[running])
+    dashboard = Dashboard({SourceName.API: Api}, api_url="http://x", interval_s=0.02, clock_s=lambda: 1.0)
+    async with dashboard.run_test(size=(120, 36)) as pilot:
+        await wait_until(lambda: "40 % · tokenizing" in screen_text(dashboard))
+        await pilot.press("enter")
+        await wait_until(lambda: "50 % · writing" in screen_text(dashboard))
+        text = screen_text(dashboard)
+        assert "first line" in text
+        assert "[bold]x" in text
+        assert "\x1b" not in text
+
+
 async def test_a_forgotten_prediction_says_so() -> None:
     """Its retention has ended between two refreshes."""
 

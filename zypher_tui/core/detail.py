@@ -39,7 +39,10 @@ def describe(summary: PredictionSummary, whole: Prediction | None, note: str | N
     if whole is not None and whole.queue_position is not None:
         fields.append(Field(name="ahead of it", lines=[formats.count(whole.queue_position)]))
     if whole is not None and whole.progress is not None and not whole.status.is_terminal:
-        fields.append(Field(name="progress", lines=[formats.share(whole.progress)]))
+        shown = formats.progress(whole.progress, whole.progress_message)
+        fields.append(Field(name="progress", lines=[shown]))
+    if whole is not None and whole.log:
+        fields.append(Field(name="log", lines=whole.log))
     if known.error is not None:
         fields.append(Field(name="error", lines=[f"{known.error.message} ({known.error.code})"], tone="error"))
     fields.append(Field(name="input", lines=[summary.input_preview or formats.UNKNOWN]))

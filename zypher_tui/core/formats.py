@@ -31,6 +31,11 @@ def share(fraction: float | None) -> str:
     return f"{percent:.1f} %" if percent >= 0.1 else "<0.1 %"
 
 
+def progress(fraction: float, message: str | None) -> str:
+    """``40 %``, ``40 % · tokenizing``."""
+    return f"{share(fraction)} · {message}" if message else share(fraction)
+
+
 def duration_ms(ms: float | None) -> str:
     """``0.3 ms``, ``84 ms``, ``1.2 s``, ``4m05s``, ``3h02m``, ``2d03h``: at most six cells below 100 days."""
     if ms is None:

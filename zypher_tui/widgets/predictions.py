@@ -54,6 +54,8 @@ def _status(row: PredictionSummary, width: int) -> list[Part]:
 def _result(row: PredictionSummary, width: int) -> list[Part]:
     if row.error is not None:
         return [(cells.cut(row.error.message, width), palette.ERROR)]
+    if row.status is Status.RUNNING and row.progress is not None:
+        return [(cells.cut(formats.progress(row.progress, row.progress_message), width), palette.PLAIN)]
     if row.status is Status.RUNNING and row.worker:
         return [(cells.cut(f"on {row.worker}", width), palette.DIM)]
     return [(cells.cut(compact(row.output_preview, given=row.input_preview), width), palette.PLAIN)]
