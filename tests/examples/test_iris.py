@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.examples.example import EXAMPLES, Example, later, near, now
 from zypher_jobs.contracts.model import ModelManifest
@@ -31,7 +33,7 @@ def right(iris: dict[str, Any]) -> Any:
 
 
 async def test_it_answers_as_scikit_learn_does(tmp_path: Path) -> None:
-    """By the README's commands: its answers, all flowers that training never saw, and what is refused."""
+    """By the README's commands: all flowers that training never saw, what is refused, and what the API says of it."""
     example = Example("iris")
     path = "/models/iris/predict"
     async with example.served(tmp_path) as client:
@@ -44,8 +46,12 @@ async def test_it_answers_as_scikit_learn_does(tmp_path: Path) -> None:
         refused = await client.post(path, json=measured(IRISES[0]) | {"petal_width": [0.2]})
         assert refused.status_code == 422
         assert refused.json()["detail"] == "Field 'petal_width' must be a number, got array."
-        model = (await client.get("/models/iris")).json()
-        assert model["output_schema"]["properties"]["label"] == {"enum": LABELS}
+        openapi = (await client.get("/docs/openapi.json")).json()
+        OpenAPIV31SpecValidator(openapi).validate()
+        body = openapi["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+        validator: Any = Draft202012Validator({**body["schema"], "components": openapi["components"]})
+        validator.validate(measured(IRISES[0]))
+        assert not validator.is_valid(measured(IRISES[0]) | {"petal_width": "wide"})
 
 
 async def test_a_batch_answers_as_single_predictions_do() -> None:

@@ -47,6 +47,16 @@ async def test_it_gets_a_batch_and_its_failure_is_that_of_one(adds: ServedModel)
     assert max(each.together for each in outputs if isinstance(each, hooks.Total)) > 1
 
 
+async def test_a_hook_that_cannot_load_makes_its_model_unready(tmp_path: Path) -> None:
+    """With the file and the line, and the rest is served."""
+    served = serve(tmp_path, PAIRS, hook="tests.models.hooks:Adds")
+    await served.load()
+    assert served.error is not None
+    assert served.error.startswith("FileNotFoundError: ")
+    line = inspect.getsourcelines(hooks.Adds.load)[1] + 1
+    assert served.error.endswith(f"(hooks.py:{line}, in load)")
+
+
 @pytest.mark.parametrize(
     ("hook", "message"),
     [

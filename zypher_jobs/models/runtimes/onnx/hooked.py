@@ -60,9 +60,7 @@ class Hooked:
 
     def load(self) -> None:
         """Make the instance and let it load."""
-        hook = self._class()
-        hook.load(self._directory)
-        self._hook = hook
+        self._hook = self._called(self._loaded)
 
     def feeds(self, inputs: Sequence[Any]) -> list[Feed]:
         """What the hook makes of the inputs, in one run."""
@@ -74,6 +72,11 @@ class Hooked:
         after = cast("_Hook", self._hook).after
         named = dict(zip(self._output_names, outputs, strict=True))
         return self._outputs.many(self._called(after, named, list(inputs)), len(inputs))
+
+    def _loaded(self) -> _Hook:
+        hook = self._class()
+        hook.load(self._directory)
+        return hook
 
     def _called(self, method: Callable[..., Any], *arguments: Any) -> Any:
         try:

@@ -70,6 +70,8 @@ class OnnxRuntime:
             outputs: list[Any] = [None] * len(calls)
             for feed in self._conversion.feeds([call.input for call in calls]):
                 members = [calls[member] for member in feed.members]
+                if all(call.canceled for call in members):
+                    continue
                 given = _run(session, self._outputs, feed.tensors, members)
                 parts = self._conversion.split(given, [call.input for call in members])
                 for number, part in zip(feed.members, parts, strict=True):
