@@ -106,7 +106,7 @@ DESCRIPTIONS: dict[str, str] = {
     "data_dir": "Where the embedded server keeps queued predictions, and logs go.",
     "workers": "Worker processes that `zypher up` starts.",
     "concurrency": "Predictions that one worker runs at once.",
-    "models": "Models to serve beside the built-in ones: module:Class, comma separated.",
+    "models": "Models to serve beside the built-in ones: module:Class or an .onnx file, comma separated.",
     "default_model": "The model behind POST /predict.",
     "mock_latency_ms": "Simulated latency of the mock model in ms: 50-150, 20, 0, or with a tail: p50=80,p99=400.",
     "mock_failure_rate": "Share of the mock model's predictions that fail, 0 to 1.",

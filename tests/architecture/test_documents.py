@@ -71,14 +71,14 @@ def test_the_recipes_that_the_documents_name_exist() -> None:
     lines = (ROOT / "justfile").read_text(encoding="utf-8").splitlines()
     recipes: set[str] = set()
     for number, line in enumerate(lines):
-        head = re.match(r"([a-z]+)(?: [^:=]*)?:(?!=)", line)
+        head = re.match(r"([a-z-]+)(?: [^:=]*)?:(?!=)", line)
         if head and head[1] != "list":
             recipes.add(head[1])
             above = next(each for each in reversed(lines[:number]) if not each.startswith("["))
             assert above.startswith("# "), head[1]
     assert {"up", "test", "check", "fix", "bench", "tui", "docs"} <= recipes
     for document in DOCUMENTS:
-        named = re.findall(r"(?:^|[`\n])(?:ZYPHER_\S+ )?just ([a-z]+)", document.read_text(encoding="utf-8"))
+        named = re.findall(r"(?:^|[`\n])(?:ZYPHER_\S+ )?just ([a-z-]+)", document.read_text(encoding="utf-8"))
         assert set(named) <= recipes, document.name
 
 

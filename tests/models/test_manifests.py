@@ -1,11 +1,13 @@
 """Tables ``[model.NAME]`` of ``zypher.toml``: what is said of one that cannot be served."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from zypher_jobs.errors import SettingError
 from zypher_jobs.models import ModelRegistry
+from zypher_jobs.models.shipped import digits
 from zypher_jobs.settings import Settings, load_settings
 
 
@@ -81,3 +83,19 @@ def test_a_file_of_the_setting_that_is_not_there(project: Path) -> None:
 def test_model_and_models_are_told_apart(project: Path, text: str, sentence: str) -> None:
     """One letter must not cost anybody an hour."""
     assert refusal(project, text) == sentence
+
+
+def test_a_table_serves_a_file(project: Path) -> None:
+    """Two tables may be versions of one model."""
+    shutil.copy(digits.WEIGHTS, project / "net.onnx")
+    (project / "zypher.toml").write_text(
+        '[model.net]\nfile = "net.onnx"\n[model.net-2]\nname = "net"\nversion = "2"\nfile = "net.onnx"\n'
+    )
+    served = ModelRegistry.from_settings(load_settings({}))
+    assert [info.version for info in served.infos() if info.name == "net"] == ["1", "2"]
+
+
+def test_a_setting_serves_a_file(project: Path) -> None:
+    """Its name is the file's."""
+    shutil.copy(digits.WEIGHTS, project / "Net_v1.onnx")
+    assert "net-v1" in ModelRegistry.from_settings(Settings(models=("Net_v1.onnx",))).names()

@@ -72,5 +72,5 @@ def _runtime(manifest: ModelManifest, directory: Path, place: str) -> Runtime:
         raise SettingError(f"{place}: there is no file {manifest.file!r} in {directory}.{hint}")
     try:
         return runtime_of(manifest, directory)
-    except ModelDefinitionError as error:
-        raise ModelDefinitionError(f"{place}: {error.message}") from error
+    except (ModelDefinitionError, SettingError) as error:
+        raise type(error)(f"{place}: {error.message}") from error
