@@ -80,6 +80,7 @@ async def test_arrays_may_stand_in_for_lists(tmp_path: Path) -> None:
         ("g (float[1] x) => (float[1] y) { y = Neg(x) }", {"x": 1}, {"y": -1}),
         ("g (float[2] x) => (float[2] y) { y = Neg(x) }", {"x": [1, 2]}, {"y": [-1, -2]}),
         ("g (float[A, 1] x, float[B] z) => (float[A, B] y) { y = Add(x, z) }", {"x": [[1], [2]], "z": [3]}, None),
+        ("g (float[N, N] x) => (float[N, N] y) { y = Neg(x) }", {"x": [[1, 2], [3, 4]]}, {"y": [[-1, -2], [-3, -4]]}),
         ("g (float x) => (float[1] y) { s = Constant<value_ints = [1]>() y = Reshape(x, s) }", {"x": 4}, {"y": 4}),
     ],
 )
@@ -203,6 +204,22 @@ async def test_labels_name_the_classes(tmp_path: Path, name: str, field: str) ->
     served = serve(tmp_path, SCORES.format(name, name), labels=["ant", "bee", "cat"])
     assert served.info.output_schema["properties"]["label"] == {"enum": ["ant", "bee", "cat"]}
     assert await ask(served, x=[0, 1, 0.5]) == {"label": "bee", field: {"ant": 0, "bee": 1, "cat": 0.5}}
+    await served.unload()
+
+
+@pytest.mark.parametrize("labels", [None, ["a", "b"]])
+async def test_outputs_without_a_row_for_each_prediction_are_no_answers(
+    tmp_path: Path, labels: list[str] | None
+) -> None:
+    """A graph that keeps one row of a batch answers single predictions; those of a batch run again, each by itself."""
+    graph = "g (float[N, 2] x) => (float[M, 2] y) <bool[1] first = {1}> { y = Compress<axis = 0>(x, first) }"
+    served = serve(tmp_path, graph, labels=labels)
+    await served.load()
+    outputs = await asyncio.gather(*(ask(served, x=[number, 9]) for number in range(4)))
+    scores = [{"a": each, "b": 9} for each in range(4)]
+    assert outputs == (
+        [{"label": "b", "scores": row} for row in scores] if labels else [{"y": [row["a"], 9]} for row in scores]
+    )
     await served.unload()
 
 

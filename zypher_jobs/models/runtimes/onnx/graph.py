@@ -145,5 +145,6 @@ def _batch(inputs: Sequence[Port], outputs: Sequence[Port]) -> Batch:
     if all(dim == 1 for dim in firsts + given):
         return Batch.ONE
     names = {dim for dim in firsts if dim != ""}
+    others = {dim for port in inputs for dim in port.dims[1:]}
     all_vary = all(isinstance(dim, str) for dim in firsts + given)
-    return Batch.ANY if all_vary and len(names) <= 1 else Batch.NONE
+    return Batch.ANY if all_vary and len(names) <= 1 and not names & others else Batch.NONE

@@ -86,7 +86,7 @@ class _Classifier:
         self._name = manifest.name
         self._labels = manifest.labels
         self._classes = classes
-        self._batch = graph.batch
+        self._graph = graph
         port = graph.outputs[classes.scores]
         is_sure = port.is_maps or any(word in port.name.lower() for word in ("prob", "softmax"))
         self.scores = _PROBABILITIES if is_sure else _SCORES
@@ -108,11 +108,12 @@ class _Classifier:
 
     def split(self, outputs: Sequence[Any], count: int) -> list[Any]:
         """See ``Answers``."""
-        scores = self._scores(outputs[self._classes.scores], count)
+        scores = self._scores(outputs, count)
         if self._classes.winner is None:
             labels = [max(row, key=row.__getitem__) for row in scores]
         else:
-            labels = [self._label(each) for each in np.reshape(outputs[self._classes.winner], count).tolist()]
+            winners = self._rows(self._classes.winner, outputs, count)
+            labels = [self._label(each) for each in winners.reshape(count).tolist()]
         for label, row in zip(labels, scores, strict=True):
             if label not in row:
                 raise ModelError(f"Model {self._name!r} answered with class {label!r}, which is none of its labels.")
@@ -120,15 +121,19 @@ class _Classifier:
                 raise not_finite(self._name, self.scores)
         return [self.type(label, row) for label, row in zip(labels, scores, strict=True)]
 
-    def _scores(self, output: Any, count: int) -> list[dict[str, float]]:
+    def _scores(self, outputs: Sequence[Any], count: int) -> list[dict[str, float]]:
+        output = outputs[self._classes.scores]
         if isinstance(output, list):
             maps = cast("list[dict[Any, float]]", output)
             return [{self._label(key): score for key, score in each.items()} for each in maps]
-        rows = np.reshape(output, (count, -1)).tolist()
+        rows = self._rows(self._classes.scores, outputs, count).tolist()
         labels = cast("list[str]", self._labels)
         if len(rows[0]) != len(labels):
             raise ModelError(f"Model {self._name!r} answered with {len(rows[0])} scores for {len(labels)} labels.")
         return [dict(zip(labels, row, strict=True)) for row in rows]
+
+    def _rows(self, number: int, outputs: Sequence[Any], count: int) -> Any:
+        return rows_of(outputs[number], self._graph.outputs[number].name, self._graph, count, model=self._name)
 
     def _label(self, given: Any) -> str:
         """Of a class as the graph says it: its number among the labels, or what it is called."""
@@ -173,15 +178,21 @@ class _Raw:
             if not all(math.isfinite(score) for row in maps for score in row.values()):
                 raise not_finite(self._name, item.name)
             return [{str(key): score for key, score in row.items()} for row in maps]
-        array = output if self._graph.batch is not Batch.NONE else output[np.newaxis]
+        array = rows_of(output, item.name, self._graph, count, model=self._name)
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise not_finite(self._name, item.name)
-        if not array.ndim or len(array) != count:
-            raise ModelError(
-                f"Model {self._name!r} has no row for each prediction in its output {item.name!r}: of {count} "
-                f"predictions it has the shape {list(array.shape)}; a hook can tell what it is."
-            )
         return (array.reshape(count) if item.dims == (1,) else array).tolist()
+
+
+def rows_of(output: Any, name: str, graph: Graph, count: int, *, model: str) -> Any:
+    """An output tensor with one row for each prediction; raises ``ModelError`` where it has not."""
+    array = output if graph.batch is not Batch.NONE else output[np.newaxis]
+    if not array.ndim or len(array) != count:
+        raise ModelError(
+            f"Model {model!r} has no row for each prediction in its output {name!r}: of {count} "
+            f"predictions it has the shape {list(array.shape)}; a hook can tell what it is."
+        )
+    return array
 
 
 def not_finite(model: str, output: str) -> ModelError:
