@@ -191,7 +191,8 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 
 def _media(content: Content, schema_of: dict[int, Any]) -> dict[str, Any]:
     example = msgspec.to_builtins(content.example)
-    return {content.media_type: {"schema": schema_of[id(content)], "example": example}}
+    shown = {} if example is None else {"example": example}
+    return {content.media_type: {"schema": schema_of[id(content)], **shown}}
 
 
 def _problems(operation: Operation, schema: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -30,8 +30,9 @@ def run_predict(settings: Settings, name: str, given: str | None, *, timeout_s: 
     with contextlib.redirect_stdout(sys.stderr):  # what a model prints is no output
         served = _find(settings, name)
         if given is None:
-            example = msgspec.json.encode(served.definition.input_example).decode()
-            raise click.UsageError(f"Give it an input: zypher predict {name} {shlex.quote(example)}")
+            example = served.definition.input_example
+            given = "@FILE" if example is None else shlex.quote(msgspec.json.encode(example).decode())
+            raise click.UsageError(f"Give it an input: zypher predict {name} {given}")
         watcher = _Watcher(sys.__stdout__ or sys.stdout)
         try:
             output = asyncio.run(

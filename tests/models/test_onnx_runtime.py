@@ -15,8 +15,10 @@ import onnx.parser
 import pytest
 
 from tests.models.graphs import BATCHES, HEADER, PAIRS, serve, serve_file, write_graph
+from zypher_api.openapi import document
+from zypher_api.routes.predict_docs import named
 from zypher_jobs.contracts.model import TensorSpec
-from zypher_jobs.errors import InvalidInput, ModelDefinitionError, ModelError, PredictionTimeout
+from zypher_jobs.errors import InvalidInput, MalformedInput, ModelDefinitionError, ModelError, PredictionTimeout
 from zypher_jobs.models import ServedModel
 
 Ask = Callable[..., Awaitable[Any]]
@@ -135,6 +137,16 @@ async def test_names_that_python_does_not_allow_are_the_callers_all_the_same(tmp
     served = serve_file(tmp_path)
     assert await ask(served, **{"input.1": [1, 2], "class": [3, 4]}) == {"out:0": [4, 6]}
     await served.unload()
+
+
+def test_an_image_has_no_example_that_nobody_could_read(tmp_path: Path) -> None:
+    """12,288 zeros would make the list of models, and each refusal, longer than all the rest."""
+    served = serve(tmp_path, "image (float[N, 3, 64, 64] x) => (float[N, 3, 64, 64] y) { y = Neg(x) }")
+    assert (served.info.input_example, served.info.output_example) == (None, None)
+    with pytest.raises(MalformedInput, match=r"The body is empty; send JSON that fits the model's schema\."):
+        served.decode(b"")
+    body = document([named(served)], version="1")["paths"]["/models/test/predict"]["post"]["requestBody"]
+    assert list(body["content"]["application/json"]) == ["schema"]
 
 
 SEQUENCES = "g (int64[N, L] ids, int64[N, L] mask, float[N, H, W] image) => (int64[N, L] y) { y = Mul(ids, mask) }"

@@ -33,7 +33,7 @@ class ModelDefinition(msgspec.Struct, frozen=True, kw_only=True):
     input_schema: dict[str, Any]
     output_schema: dict[str, Any]
     input_example: Any
-    """Plain values (dicts, lists, strings, numbers) that fit ``input_type``."""
+    """Plain values (dicts, lists, strings, numbers) that fit ``input_type``; ``None``: they would be too many."""
     output_example: Any
     takes_many: bool = False
     """Whether ``predict`` takes a list of inputs."""

@@ -222,21 +222,24 @@ class ServedModel:
 
     def _refusal(self, body: bytes, error: Exception) -> InvalidInput:
         """Tell no JSON (400) from JSON that does not fit (422): msgspec stops at whichever comes first."""
-        example = _shortened(msgspec.json.encode(self.definition.input_example).decode())
+        send = _advice(self.definition.input_example)
         if not body.strip():
-            return MalformedInput(f"The body is empty; send JSON such as {example}.")
+            return MalformedInput(f"The body is empty; {send}.")
         try:
             msgspec.json.decode(body)
         except RecursionError:
             return MalformedInput("The body is nested too deeply.")
         except msgspec.DecodeError as malformed:
             reason = str(malformed).removeprefix("JSON is malformed: ")
-            return MalformedInput(f"The body is not valid JSON ({reason}); send JSON such as {example}.")
+            return MalformedInput(f"The body is not valid JSON ({reason}); {send}.")
         except UnicodeDecodeError:
-            return MalformedInput(f"The body is not valid UTF-8; send JSON such as {example}.")
+            return MalformedInput(f"The body is not valid UTF-8; {send}.")
         return invalid_input(str(error), self.definition.input_schema)
 
 
-def _shortened(example: str) -> str:
-    """As much of an example as a sentence can hold."""
-    return example if len(example) <= LONGEST_EXAMPLE_CHARS else f"{example[:LONGEST_EXAMPLE_CHARS]}…"
+def _advice(example: Any) -> str:
+    """What to send instead of what was no JSON."""
+    if example is None:
+        return "send JSON that fits the model's schema"
+    shown = msgspec.json.encode(example).decode()
+    return f"send JSON such as {shown if len(shown) <= LONGEST_EXAMPLE_CHARS else f'{shown[:LONGEST_EXAMPLE_CHARS]}…'}"

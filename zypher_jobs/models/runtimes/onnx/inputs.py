@@ -1,6 +1,7 @@
 """The input type of a graph: one field per tensor, as nested lists of the sizes that the graph fixes."""
 
 import keyword
+import math
 import re
 from collections.abc import Sequence
 from typing import Annotated, Any, cast
@@ -28,6 +29,7 @@ DTYPES: dict[Datatype, Any] = {
     "FP64": np.float64,
     "BYTES": np.object_,
 }
+MOST_EXAMPLE_ELEMENTS = 1_000
 _INT64_MAX = 2**63 - 1
 """The highest that msgspec compares with, below the highest UINT64."""
 
@@ -62,11 +64,17 @@ def spec_of(port: Port) -> TensorSpec:
     return TensorSpec(name=port.name, datatype=cast("Datatype", port.datatype), shape=sizes)
 
 
-def example_of(port: Port) -> Any:
-    """The least input that fits: zeros."""
-    value: Any = {"BOOL": False, "BYTES": "hello"}.get(cast("str", port.datatype), 0)
-    if isinstance(value, int) and not isinstance(value, bool) and cast("str", port.datatype).startswith("FP"):
-        value = 0.0
+def examples_of(ports: Sequence[Port]) -> dict[str, Any] | None:
+    """The least values that fit, zeros; ``None`` where they would be more than anybody reads."""
+    elements = sum(math.prod(dim if isinstance(dim, int) else 1 for dim in port.dims) for port in ports)
+    return None if elements > MOST_EXAMPLE_ELEMENTS else {port.name: _example(port) for port in ports}
+
+
+def _example(port: Port) -> Any:
+    if port.is_maps:
+        return {}
+    datatype = cast("Datatype", port.datatype)
+    value: Any = {"BOOL": False, "BYTES": "hello"}.get(datatype, 0.0 if datatype.startswith("FP") else 0)
     if spec_of(port).is_plain:
         return value
     for dim in reversed(port.dims):

@@ -14,7 +14,7 @@ from msgspec import Meta
 from zypher_jobs.contracts.model import ModelManifest, TensorSpec
 from zypher_jobs.errors import ModelError
 from zypher_jobs.models.runtimes.onnx.graph import Batch, Graph, Port, refusal
-from zypher_jobs.models.runtimes.onnx.inputs import camel, example_of, spec_of, tensors_struct
+from zypher_jobs.models.runtimes.onnx.inputs import camel, examples_of, spec_of, tensors_struct
 
 _PROBABILITIES = "probabilities"
 _SCORES = "scores"
@@ -28,7 +28,7 @@ class Answers(Protocol):
 
     type: Any
     example: Any
-    """Plain values that fit ``type``."""
+    """Plain values that fit ``type``; ``None``: they would be too many."""
     tensors: tuple[TensorSpec, ...]
     """Of the fields of ``type``."""
 
@@ -157,7 +157,7 @@ class _Raw:
             [(item.name, _output_type(item)) for item in self._items],
             doc=f"One output of {manifest.name}, as its graph gives it.",
         )
-        self.example: dict[str, Any] = {item.name: {} if item.is_maps else example_of(item) for item in self._items}
+        self.example = examples_of(self._items)
         self.tensors = tuple(
             TensorSpec(name=item.name, datatype="FP32", shape=(-1,)) if item.is_maps else spec_of(item)
             for item in self._items

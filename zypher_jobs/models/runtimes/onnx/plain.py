@@ -10,7 +10,7 @@ from zypher_jobs.contracts.model import Datatype, ModelManifest, Tensors
 from zypher_jobs.models.definition import ModelDefinition
 from zypher_jobs.models.runtimes.onnx.conversion import Feed, limits
 from zypher_jobs.models.runtimes.onnx.graph import Batch, Graph, Port, refusal
-from zypher_jobs.models.runtimes.onnx.inputs import DTYPES, example_of, input_type, spec_of
+from zypher_jobs.models.runtimes.onnx.inputs import DTYPES, examples_of, input_type, spec_of
 from zypher_jobs.models.runtimes.onnx.outputs import answers_of
 from zypher_jobs.models.schema import json_schema
 
@@ -32,9 +32,7 @@ class Plain:
             output_type=self._answers.type,
             input_schema=json_schema(of),
             output_schema=json_schema(self._answers.type),
-            input_example=_example(
-                manifest, "input_example", {port.name: example_of(port) for port in graph.items}, of
-            ),
+            input_example=_example(manifest, "input_example", examples_of(graph.items), of),
             output_example=_example(manifest, "output_example", self._answers.example, self._answers.type),
             tensors=Tensors(
                 inputs=tuple(spec_of(port) for port in graph.items),
