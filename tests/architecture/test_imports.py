@@ -12,6 +12,8 @@ CASES = [
     ("zypher_jobs.queue", {"arq", "litestar", "textual"}),
     ("zypher_jobs.queue.inspect", {"arq", "litestar", "textual"}),
     ("zypher_jobs.models", {"onnxruntime", "numpy", "litestar", "textual", "arq"}),
+    ("zypher_jobs.tryout", {"onnxruntime", "numpy", "litestar", "textual", "arq", "redis", "uvicorn"}),
+    ("zypher_jobs.scaffold", {"onnxruntime", "numpy", "litestar", "textual", "arq", "redis", "uvicorn"}),
     ("zypher_jobs.worker.main", {"litestar", "textual", "onnxruntime", "zypher_api", "zypher_tui"}),
     ("zypher_api.app", {"onnxruntime", "numpy", "textual", "zypher_tui", "zypher_jobs.worker"}),
     (

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from zypher_jobs.errors import SettingError
+from tests.models.packages import MODEL
+from zypher_jobs.errors import ModelDefinitionError, SettingError
 from zypher_jobs.models import ModelRegistry
 from zypher_jobs.models.shipped import digits
 from zypher_jobs.settings import Settings, load_settings
@@ -83,6 +84,22 @@ def test_a_file_of_the_setting_that_is_not_there(project: Path) -> None:
 def test_model_and_models_are_told_apart(project: Path, text: str, sentence: str) -> None:
     """One letter must not cost anybody an hour."""
     assert refusal(project, text) == sentence
+
+
+def test_a_class_of_the_file_that_is_not_there_names_the_file(project: Path) -> None:
+    """Not the variable, which is not set."""
+    assert refusal(project, 'models = ["word_count:WordCount"]').startswith(
+        "models in zypher.toml: 'word_count:WordCount': no module is called word_count, here or installed."
+    )
+
+
+def test_a_class_of_the_file_that_does_not_fit_names_its_line(project: Path) -> None:
+    """As one of the variable."""
+    (project / "shop.py").write_text(MODEL)
+    (project / "zypher.toml").write_text('models = ["shop:Untyped"]')
+    with pytest.raises(ModelDefinitionError) as refused:
+        ModelRegistry.from_settings(load_settings({}))
+    assert refused.value.message.startswith(f"{project / 'shop.py'}:16: model Untyped: the annotations of predict do ")
 
 
 def test_a_table_serves_a_file(project: Path) -> None:

@@ -4,6 +4,8 @@ import os
 import signal
 from collections.abc import Callable
 
+import httpx
+
 from tests.process.stack import Up
 from zypher_jobs.testing import wait_until
 
@@ -81,3 +83,15 @@ async def test_200_accepted_predictions_survive_sigkill_to_everything(make_up: C
     assert "No Zypher runs" in up.run("top", "--once").stderr  # run.json is still there, and stale
     await up.start_and_wait()
     await up.all_succeed(ids)
+
+
+async def test_a_mock_that_crashes_ends_its_worker_and_not_the_api(make_up: Callable[..., Up]) -> None:
+    """ZYPHER_MOCK_CRASH_RATE, for seeing a recovery: the worker is started again, what the API runs is answered."""
+    up = make_up(mock_crash_rate=1)
+    await up.start_and_wait()
+    async with httpx.AsyncClient(base_url=up.url) as client:
+        assert (await client.post("/predict", json={"input": "hello"})).status_code == 200
+        ids = await up.submit(1)
+        await wait_until(lambda: up.said("worker 1 of 1 was ended by SIGKILL; starting it again"))
+        buried = (await client.get(f"/predict/{ids[0]}?wait=30", timeout=40)).json()
+    assert (buried["status"], buried["error"]["code"]) == ("failed", "poison")

@@ -16,7 +16,7 @@ from zypher_jobs.models.runtimes.broken import BrokenRuntime
 from zypher_jobs.models.runtimes.mock import MockRuntime
 from zypher_jobs.models.runtimes.python import PythonRuntime
 from zypher_jobs.models.shipped.digits import Digits
-from zypher_jobs.settings import Settings
+from zypher_jobs.settings import CONFIG_FILE, Settings, read_config
 
 log = logging.getLogger("zypher.models")
 
@@ -32,7 +32,9 @@ def discover(settings: Settings, *, in_worker: bool = False) -> list[Runtime]:
         MockRuntime(settings, may_crash=in_worker),
         python_runtime(Digits),
     ]
-    configured = [*map(runtime_named, settings.models), *configured_models(Path.cwd())]
+    here = Path.cwd()
+    written = f"models in {CONFIG_FILE}" if read_config(here).get("models") == list(settings.models) else SETTING
+    configured = [*(runtime_named(each, setting=written) for each in settings.models), *configured_models(here)]
     taken = {_key(each) for each in (*built_in, *configured)}
     installed: list[Runtime] = []
     for runtime in _installed():
@@ -44,7 +46,7 @@ def discover(settings: Settings, *, in_worker: bool = False) -> list[Runtime]:
     return [*built_in, *installed, *configured]
 
 
-def runtime_named(entry: str, *, setting: str = SETTING) -> Runtime:
+def runtime_named(entry: str, *, setting: str) -> Runtime:
     """``module:Class`` or the path of an ``.onnx`` file → what runs it; ``setting`` is where that was written."""
     if entry.endswith(".onnx"):
         return model_of_file(entry, setting=setting)

@@ -21,7 +21,7 @@ GROUP = "zypher.models"
 Base = TypeVar("Base")
 
 
-def import_model(entry: str, *, setting: str = SETTING) -> type[Model[Any, Any]]:
+def import_model(entry: str, *, setting: str) -> type[Model[Any, Any]]:
     """Import ``module:Class``, also from the current directory; raises ``SettingError`` that says what is near.
 
     ``setting`` is what that begins with: where the entry was written.
