@@ -8,7 +8,6 @@ bare. Exit code 1 when Zypher does not reach ``BAR`` times FastAPI's rate.
 import argparse
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,10 +15,10 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import httpx
 import msgspec
 
 from bench.load import Measured, generator, post
+from bench.servers import process, wait_for
 from zypher_jobs.queue.embedded import EmbeddedServer
 from zypher_jobs.testing import free_port
 
@@ -114,8 +113,8 @@ def _zypher(redis_url: str, directory: Path) -> Generator[Server]:
         "ZYPHER_MOCK_LATENCY_MS": "0",
         "ZYPHER_DATA_DIR": str(directory),
     }
-    with _process([sys.executable, "-m", "zypher_jobs.cli", "api"], environment, directory / "zypher.log") as pid:
-        _wait_for(f"http://127.0.0.1:{port}/health/ready")
+    with process([sys.executable, "-m", "zypher_jobs.cli", "api"], environment, directory / "zypher.log") as pid:
+        wait_for(f"http://127.0.0.1:{port}/health/ready")
         yield Server("Zypher", port, pid)
 
 
@@ -126,31 +125,9 @@ def _fastapi(directory: Path) -> Generator[Server]:
         *(sys.executable, "-m", "uvicorn", "bench.fastapi_peer:app", "--port", str(port)),
         *("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"),
     ]
-    with _process(command, {}, directory / "fastapi.log") as pid:
-        _wait_for(f"http://127.0.0.1:{port}/openapi.json")
+    with process(command, {}, directory / "fastapi.log") as pid:
+        wait_for(f"http://127.0.0.1:{port}/openapi.json")
         yield Server("FastAPI + uvicorn", port, pid)
-
-
-@contextmanager
-def _process(command: list[str], environment: dict[str, str], log: Path) -> Generator[int]:
-    with log.open("wb") as errors, subprocess.Popen(command, env=os.environ | environment, stderr=errors) as process:
-        try:
-            yield process.pid
-        finally:
-            process.terminate()
-
-
-def _wait_for(url: str) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            if httpx.get(url).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{url} did not answer within 60 s")
-        time.sleep(0.1)
 
 
 if __name__ == "__main__":

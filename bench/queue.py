@@ -17,8 +17,9 @@ from pathlib import Path
 
 import msgspec
 
+from bench.peer_environment import peer_python
 from bench.queue_bars import BARS, Round
-from bench.queue_field import Field, peer_python
+from bench.queue_field import Field
 from bench.queue_rows import QUICK, ROWS, Figures, Row, Size
 
 

@@ -13,13 +13,12 @@ from typing import Any
 import msgspec
 import redis
 
+from bench.peer_environment import TOP
 from bench.peers.meter import SIZE, Meter
 from zypher_jobs.contracts.prediction import Priority
 from zypher_jobs.queue.embedded import EmbeddedServer
 from zypher_jobs.queue.keys import QUEUES
 
-TOP = Path(__file__).resolve().parent.parent
-PEERS = TOP / "bench" / "peers"
 START_TIMEOUT_S = 60
 CALL_TIMEOUT_S = 300
 _CHUNK = 1_000
@@ -218,18 +217,3 @@ def cpu_us_of(pid: int) -> float:
             if pid in (int(stat.parent.name), int(fields[1])):
                 total += int(fields[11]) + int(fields[12])
     return total * 1e6 / os.sysconf("SC_CLK_TCK")
-
-
-def peer_python() -> Path:
-    """The peers' interpreter: ``ZYPHER_BENCH_PYTHON``, else ``.venv-bench``, made or brought up to date first."""
-    if given := os.environ.get("ZYPHER_BENCH_PYTHON"):
-        return Path(given)
-    lock, environment = PEERS / "requirements.txt", TOP / ".venv-bench"
-    python, stamp = environment / "bin" / "python", environment / "requirements.txt"
-    if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
-        print("Making the environment of the peers in .venv-bench.", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(environment)], check=True)
-        uv = [str(Path(sys.executable).parent / "uv"), "pip", "install", "--quiet", "--python", str(python)]
-        subprocess.run([*uv, "--require-hashes", "-r", str(lock)], check=True)
-        stamp.write_bytes(lock.read_bytes())
-    return python

@@ -1,0 +1,53 @@
+"""Server processes, from their start to their end."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+
+START_TIMEOUT_S = 60
+
+
+@contextmanager
+def process(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Generator[int]:
+    """One that runs meanwhile, with all that it starts; its process id."""
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            command,
+            env={**os.environ, **environment},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        ) as server,
+    ):
+        try:
+            yield server.pid
+        finally:
+            server.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                server.wait(timeout=10)
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
+
+
+def wait_for(url: str, body: bytes | None = None) -> httpx.Response:
+    """Its first 200; raises ``TimeoutError``."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        with suppress(httpx.TransportError):
+            answer = (
+                httpx.get(url)
+                if body is None
+                else httpx.post(url, content=body, headers={"content-type": "application/json"})
+            )
+            if answer.status_code == 200:
+                return answer
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{url} did not answer within {START_TIMEOUT_S} s")
+        time.sleep(0.1)
