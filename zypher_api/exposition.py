@@ -42,6 +42,7 @@ class Snapshot(Collector):
         yield _gauge(metrics.BUILD, [((self._version,), 1)])
         yield _gauge(metrics.MODEL_READY, [((model.name,), model.ready) for model in self._models])
         yield from _batches(self._models)
+        yield from _caches(self._models)
         yield _counter(metrics.UNRECORDED, [((), self._unrecorded)])
         yield _gauge(metrics.HTTP_RUNNING, [((), self._meter.running)])
         statuses = self._meter.statuses()
@@ -76,6 +77,15 @@ def _batches(models: Sequence[ServedModel]) -> Iterator[Family]:
     )
     yield _gauge(metrics.BATCH_LIMIT, [(labels, batcher.limit) for labels, batcher in batchers])
     yield _gauge(metrics.BATCHER_WAITING, [(labels, batcher.waiting) for labels, batcher in batchers])
+
+
+def _caches(models: Sequence[ServedModel]) -> Iterator[Family]:
+    """Of the models that have one."""
+    caches = [((model.name, model.version), model.cache) for model in models if model.cache is not None]
+    yield _counter(
+        metrics.CACHE_USES, [((*labels, use), count) for labels, cache in caches for use, count in cache.uses.items()]
+    )
+    yield _gauge(metrics.CACHE_BYTES, [(labels, cache.size) for labels, cache in caches])
 
 
 def _shared(overview: Overview) -> Iterator[Family]:

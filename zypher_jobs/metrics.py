@@ -63,6 +63,18 @@ BATCHER_WAITING = Metric(
     help="Predictions that wait for the model in this process.",
     labels=("model", "version"),
 )
+CACHE_USES = Metric(
+    name="zypher_model_cache_uses_total",
+    kind="counter",
+    help="Predictions of models with a result cache, in this process: hit, shared (somebody else's run), or miss.",
+    labels=("model", "version", "use"),
+)
+CACHE_BYTES = Metric(
+    name="zypher_model_cache_bytes",
+    kind="gauge",
+    help="Memory of the outputs that are kept in this process, about.",
+    labels=("model", "version"),
+)
 BUILD = Metric(name="zypher_build_info", kind="gauge", help="Always 1; the label says which.", labels=("version",))
 REDIS_UP = Metric(name="zypher_redis_up", kind="gauge", help="1 if Redis answered just now, else 0.")
 REDIS_ROUND_TRIP = Metric(name="zypher_redis_round_trip_seconds", kind="gauge", help="One PING.")

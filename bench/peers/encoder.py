@@ -1,3 +1,4 @@
+# pyright: basic, reportMissingImports=false
 """Makes the larger model of ``just bench models``: a sentence encoder with the dimensions of MiniLM-L6, in float32.
 
 6 layers, 384 wide, 12 heads, 1536 in between, 30,522 tokens: 22.7 million weights, 90 MB. The output is the mean over

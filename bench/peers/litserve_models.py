@@ -1,3 +1,4 @@
+# pyright: basic, reportMissingImports=false
 """LitServe, as its documentation writes it: one API server, one worker process; ``/predict``."""
 
 import os

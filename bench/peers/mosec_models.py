@@ -1,3 +1,4 @@
+# pyright: basic, reportMissingImports=false
 """Mosec, as its documentation writes it: a worker that takes JSON, one process of it; ``/inference``."""
 
 import os

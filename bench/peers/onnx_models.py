@@ -1,3 +1,4 @@
+# pyright: basic, reportMissingImports=false
 """The two models of ``just bench models``, as each of the servers runs them: plain values in, plain values out."""
 
 import os
@@ -21,7 +22,7 @@ class OnnxModel:
     def __init__(self) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(os.environ[self.file], options, providers=["CPUExecutionProvider"])
+        self.session: Any = onnxruntime.InferenceSession(os.environ[self.file], options, providers=["CPUExecutionProvider"])
 
     def run(self, inputs: Sequence[Any]) -> list[dict[str, Any]]:
         """What the field held → outputs."""

@@ -14,7 +14,13 @@ from zypher_jobs.worker import PredictionWorker
 def api_settings(settings: Settings) -> Settings:
     """The test's settings, with the models of ``tests.api.models`` beside the built-in ones."""
     return msgspec.structs.replace(
-        settings, models=("tests.api.models:Gate", "tests.api.models:Raises", "tests.api.models:NotLoaded")
+        settings,
+        models=(
+            "tests.api.models:Gate",
+            "tests.api.models:Raises",
+            "tests.api.models:NotLoaded",
+            "tests.api.models:Keeps",
+        ),
     )
 
 

@@ -159,6 +159,7 @@ async def test_every_metric_of_the_list_is_shown_with_its_labels(api: RunningApi
     """Names, kinds, help and labels are those of ``zypher_jobs.metrics``, and none is missing."""
     await count_total(api)
     await api.post("/predict", json={"input": "hello"}, headers={"Prefer": "respond-async, wait=10"})
+    await api.post("/models/keeps/predict", json={"text": "a"})
 
     families = {family.name: family for family in text_string_to_metric_families((await api.get("/metrics")).text)}
 

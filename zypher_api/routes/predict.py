@@ -26,6 +26,7 @@ from zypher_api.services import Services
 from zypher_jobs.contracts.prediction import Prediction, PredictionFailure, Status
 from zypher_jobs.errors import PredictionFailed, RedisUnavailable
 from zypher_jobs.models import ServedModel
+from zypher_jobs.models.call import Call
 from zypher_jobs.queue.ids import new_prediction_id
 
 log = logging.getLogger("zypher.api")
@@ -97,8 +98,9 @@ async def _now(services: Services, served: ServedModel, scope: Scope, input: Any
     created_at_ms = int(time.time() * 1000)
     started_s = time.perf_counter()
     output, answer, failure = None, b"", None
+    call = Call(input, timeout_s=services.settings.run_timeout_s, prediction_id=prediction_id)
     try:
-        output = await served.run(input, timeout_s=services.settings.run_timeout_s, prediction_id=prediction_id)
+        output = await served.run_call(call)
         answer = served.encode(output)
     except PredictionFailed as error:
         failure = error
@@ -120,7 +122,10 @@ async def _now(services: Services, served: ServedModel, scope: Scope, input: Any
         context = {"prediction_id": prediction_id, "model": served.definition.reference, "traceback": failure.traceback}
         log.warning("prediction failed: %s", failure.message, extra=context)
         raise failure
-    return RawResponse(answer, headers=[(b"prediction-id", prediction_id.encode()), served.header])
+    headers = [(b"prediction-id", prediction_id.encode()), served.header]
+    if call.cache_use is not None:
+        headers.append((b"model-cache", call.cache_use.encode()))
+    return RawResponse(answer, headers=headers)
 
 
 async def _later(

@@ -67,6 +67,10 @@ data: {"prediction_id":"0f8fad5bd9cb469fa16570867728950e","status":"succeeded","
 """,
 )
 _MODEL_VERSION = "Which version answers, as `name@version`."
+_MODEL_CACHE = (
+    "Of a model with a result cache, if it ran in the request: `hit` (the output was there), `shared` (the same input "
+    "was running) or `miss`."
+)
 _ACCEPTED = Accepted(
     prediction_id=EXAMPLE_ID, status=Status.QUEUED, queue_position=0, location=f"/predict/{EXAMPLE_ID}"
 )
@@ -148,6 +152,7 @@ def _answers(output: Content) -> dict[int, Answer]:
             headers={
                 "Prediction-Id": "By which `GET /predict/{prediction_id}` shows it a moment later.",
                 "Model-Version": _MODEL_VERSION,
+                "Model-Cache": _MODEL_CACHE,
             },
         ),
         202: Answer(

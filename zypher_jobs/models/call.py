@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from zypher_jobs.errors import PredictionTimeout
 
@@ -36,12 +36,24 @@ class _Nobody:
 
 
 NOBODY: Listener = _Nobody()
+CacheUse = Literal["hit", "shared", "miss"]
+"""The output was there; somebody else's run gave it; it was run for this call."""
 
 
 class Call:
     """An input with what its model may know of the prediction. ``cancel`` may come from any thread, at any time."""
 
-    __slots__ = ("_hooks", "attempt", "canceled", "deadline_s", "input", "listener", "prediction_id", "timeout_s")
+    __slots__ = (
+        "_hooks",
+        "attempt",
+        "cache_use",
+        "canceled",
+        "deadline_s",
+        "input",
+        "listener",
+        "prediction_id",
+        "timeout_s",
+    )
 
     def __init__(
         self, input: Any, *, timeout_s: float, prediction_id: str = "", attempt: int = 1, listener: Listener = NOBODY
@@ -55,6 +67,8 @@ class Call:
         self.listener = listener
         self.canceled = False
         """Whether nobody wants its output any more: canceled, or past its deadline."""
+        self.cache_use: CacheUse | None = None
+        """What its model's cache did for it; ``None`` where there is none."""
         self._hooks: list[Callable[[], None]] = []
 
     @property

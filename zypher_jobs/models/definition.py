@@ -51,6 +51,7 @@ class ModelDefinition(msgspec.Struct, frozen=True, kw_only=True):
     isolation: Literal["thread", "process"] = "thread"
     memory_limit_mb: int | None = None
     cache_s: float = 0
+    cache_mb: int = 64
     retries: RetryPolicy = RetryPolicy()
     tensors: Tensors | None = None
     """Input and output as tensors, where the types were made from them."""
@@ -121,6 +122,8 @@ def _limits(model_class: type[Model[Any, Any]], form: _Form) -> dict[str, Any]:
     isolation = model_class.isolation
     if model_class.max_batch_size is not None and not form.takes_many:
         _refuse(model_class, "`max_batch_size` is for a predict that takes many; this one takes one at a time")
+    if model_class.cache_s and form.streams:
+        _refuse(model_class, "`cache_s` cannot be set on a model that streams: its pieces are not kept")
     if model_class.memory_limit_mb is not None and isolation != "process":
         _refuse(model_class, '`memory_limit_mb` needs `isolation = "process"`: a thread cannot be limited')
     if isolation == "process" and model_class.concurrency is None:
@@ -136,6 +139,7 @@ def _limits(model_class: type[Model[Any, Any]], form: _Form) -> dict[str, Any]:
         "isolation": isolation,
         "memory_limit_mb": model_class.memory_limit_mb,
         "cache_s": float(model_class.cache_s),
+        "cache_mb": model_class.cache_mb,
     }
 
 
@@ -151,6 +155,7 @@ _ATTRIBUTES: list[tuple[str, Any, str]] = [
     ("isolation", Literal["thread", "process"], "must be 'thread' or 'process'"),
     ("memory_limit_mb", _COUNT | None, "must be a whole number of at least 1, or None"),
     ("cache_s", _AMOUNT, "must be a number of seconds, 0 for no cache"),
+    ("cache_mb", _COUNT, "must be a whole number of at least 1"),
     ("retries", RetryPolicy, "must be a zypher_jobs.models.retries.RetryPolicy"),
 ]
 

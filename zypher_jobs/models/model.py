@@ -61,7 +61,9 @@ class Model(Generic[In, Out]):
     memory_limit_mb: ClassVar[int | None] = None
     """Resident memory of a child in MiB, beyond which it is killed; only with ``isolation = "process"``."""
     cache_s: ClassVar[float] = 0
-    """How long an output may answer the same input again, in seconds; 0: each input is run."""
+    """How long an output may answer the same input again, in seconds; 0: each input is run. Not for streams."""
+    cache_mb: ClassVar[int] = 64
+    """Memory for such outputs in MiB, about, in each process; the least recently used ones give way."""
 
     retries: ClassVar[RetryPolicy] = RetryPolicy()
     """Which failures of a queued prediction are worth another attempt."""

@@ -10,6 +10,7 @@ import msgspec
 from zypher_jobs.contracts.model import BatchingInfo, ModelInfo
 from zypher_jobs.errors import InvalidInput, MalformedInput, ModelError, ModelNotReady, ZypherError
 from zypher_jobs.models.batcher import Batcher
+from zypher_jobs.models.cache import ResultCache
 from zypher_jobs.models.call import NOBODY, Call, Listener
 from zypher_jobs.models.runtimes import Runtime
 from zypher_jobs.models.runtimes.threads import in_thread
@@ -35,11 +36,13 @@ class ServedModel:
     """One version of a model, loaded or not."""
 
     __slots__ = (
+        "_answer",
         "_decode",
         "_lock",
         "_run",
         "_runtime",
         "batcher",
+        "cache",
         "definition",
         "error",
         "failure",
@@ -89,6 +92,18 @@ class ServedModel:
                 concurrency=definition.concurrency,
             )
             self._run = self.batcher.run
+        self._answer = self._run
+        self.cache: ResultCache | None = None
+        """Of its outputs; ``None`` where each input is run."""
+        if definition.cache_s and not definition.streams:
+            self.cache = ResultCache(
+                self._run,
+                name=definition.name,
+                input_type=definition.input_type,
+                lifetime_s=definition.cache_s,
+                most_bytes=definition.cache_mb * 1024 * 1024,
+            )
+            self._answer = self.cache.run
         self._decode = msgspec.json.Decoder[Any](definition.input_type).decode
 
     @property
@@ -164,6 +179,8 @@ class ServedModel:
                 await self._unload()
 
     async def _unload(self) -> None:
+        if self.cache is not None:
+            self.cache.clear()
         await in_thread(self._runtime.unload, name=f"unload-{self.definition.reference}")
 
     def decode(self, body: bytes) -> Any:
@@ -196,6 +213,12 @@ class ServedModel:
         attempt: int = 1,
         listener: Listener = NOBODY,
     ) -> Any:
+        """The output of one prediction; see ``run_call``."""
+        return await self.run_call(
+            Call(input, timeout_s=timeout_s, prediction_id=prediction_id, attempt=attempt, listener=listener)
+        )
+
+    async def run_call(self, call: Call) -> Any:
         """One prediction; raises ``ModelNotReady``, ``PredictionTimeout``, ``ModelError``, ``PredictionCanceled``."""
         if self.asleep:
             await self.load()
@@ -204,13 +227,11 @@ class ServedModel:
         self.running += 1
         self.used_s = started_s = time.monotonic()
         try:
-            output = await self._run(
-                Call(input, timeout_s=timeout_s, prediction_id=prediction_id, attempt=attempt, listener=listener)
-            )
+            output = await self._answer(call)
         finally:
             self.running -= 1
-        if self.shadow is not None:
-            self.shadow.compare(input, output, took_s=time.monotonic() - started_s)
+        if self.shadow is not None and call.cache_use != "hit":
+            self.shadow.compare(call.input, output, took_s=time.monotonic() - started_s)
         return output
 
     async def _run_directly(self, call: Call) -> Any:
