@@ -22,7 +22,9 @@ class OnnxModel:
     def __init__(self) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self.session: Any = onnxruntime.InferenceSession(os.environ[self.file], options, providers=["CPUExecutionProvider"])
+        self.session: Any = onnxruntime.InferenceSession(
+            os.environ[self.file], options, providers=["CPUExecutionProvider"]
+        )
 
     def run(self, inputs: Sequence[Any]) -> list[dict[str, Any]]:
         """What the field held → outputs."""

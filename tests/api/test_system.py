@@ -256,15 +256,15 @@ async def test_one_line_is_logged_for_each_request(api: RunningApi) -> None:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter("api"))
-    root, logger = logging.getLogger(), logging.getLogger("zypher.api.request")
-    root.addHandler(handler)
+    logger = logging.getLogger("zypher.api.request")
+    logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
         answered = await api.post("/predict?key=secret", json={"input": "hello"})
         await api.get("/predict/%1b%5b2Jabc")
         await wait_until(lambda: stream.getvalue().count("\n") >= 2)
     finally:
-        root.removeHandler(handler)
+        logger.removeHandler(handler)
         logger.setLevel(logging.NOTSET)
 
     first, second = (json.loads(line) for line in stream.getvalue().splitlines())
