@@ -42,19 +42,18 @@ class Note(NamedTuple):
 
 
 class Notes:
-    """A ``Listener``. Nothing is made for a prediction that says nothing."""
+    """A ``Listener``. For a prediction that says nothing, as most do, nothing is made but the object itself."""
 
-    __slots__ = ("_bytes", "_dropped", "_is_closed", "_is_told", "_loop", "_notes", "_told", "lines", "newest")
+    newest: Progress | None = None
+    lines: deque[str] | None = None
+    _notes: list[Note] | None = None
+    _bytes = 0
+    _dropped = 0
+    _is_told = False
+    _is_closed = False
 
     def __init__(self, loop: asyncio.AbstractEventLoop, told: Callable[[Any], None]) -> None:
         """``told`` is called on the loop, with these notes, when something new is there since they were taken."""
-        self.newest: Progress | None = None
-        self.lines: deque[str] | None = None
-        self._notes: list[Note] | None = None
-        self._bytes = 0
-        self._dropped = 0
-        self._is_told = False
-        self._is_closed = False
         self._loop = loop
         self._told = told
 

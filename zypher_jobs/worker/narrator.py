@@ -26,20 +26,19 @@ AT_ONCE = 100
 class Narration(Notes):
     """The notes of one attempt on their way to its story."""
 
-    __slots__ = ("attempt", "began_at_ms", "dropped", "next_number", "next_s", "prediction_id", "unwritten")
+    next_number = 1
+    next_s = 0.0
+    """When it may be written again, on the loop's clock."""
+    unwritten: Sequence[Note] = ()
+    """Taken, numbered from ``next_number`` on, and not known to be in Redis."""
+    dropped = 0
+    """Behind those: they have numbers too."""
 
     def __init__(self, narrator: "Narrator", prediction_id: str, attempt: int, began_at_ms: int) -> None:
         super().__init__(narrator.loop, narrator.told)
         self.prediction_id = prediction_id
         self.attempt = attempt
         self.began_at_ms = began_at_ms
-        self.next_number = 1
-        self.next_s = 0.0
-        """When it may be written again, on the loop's clock."""
-        self.unwritten: list[Note] = []
-        """Taken, numbered from ``next_number`` on, and not known to be in Redis."""
-        self.dropped = 0
-        """Behind those: they have numbers too."""
 
     @property
     def has_more(self) -> bool:
@@ -64,7 +63,7 @@ class Narration(Notes):
     def are_written(self) -> None:
         """Its words are in Redis."""
         self.next_number += len(self.unwritten) + self.dropped
-        self.unwritten, self.dropped = [], 0
+        self.unwritten, self.dropped = (), 0
 
 
 class Narrator:
