@@ -35,7 +35,7 @@ class StatusChange(msgspec.Struct, frozen=True, kw_only=True):
 
     status: Status
     attempt: int
-    """With a new one all of the output begins anew. The first is 1."""
+    """The first is 1; 0 while there was none."""
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):

@@ -185,6 +185,25 @@ async def test_a_queued_error_ends_the_stream(api: RunningApi) -> None:
     assert (said[-1].data["status"], said[-1].data["error"]["code"]) == ("failed", "model_error")
 
 
+async def test_another_attempt_begins_anew(api: RunningApi) -> None:
+    """Its worker is told to stop, another one takes over: the same stream goes on, and says where it begins again."""
+    path = await queued(api, "so it goes")
+    async with opened(api, "GET", path) as events:
+        async with running_worker(api):
+            first = await events.until("output")
+        Speaks.may_go_on.release(9)
+        async with running_worker(api):
+            second = await events.rest()
+    assert chunks(first) == ["so "]
+    assert chunks(second) == ["so ", "it ", "goes "]
+    assert second[0].kind == "status"
+    begins = {event.event_id.partition("-")[0] for event in first + second if event.kind == "output"}
+    assert len(begins) == 2
+    async with opened(api, "GET", path) as events:
+        everything = await events.rest()
+    assert kinds(everything).count("status") == 2
+
+
 async def test_wrong_ids_are_problems(api: RunningApi) -> None:
     """An unknown prediction, and what is no event's id."""
     unknown = await api.get("/predict/" + "0" * 32 + "/events")

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from zypher_jobs.errors import ModelError
-from zypher_jobs.models.notes import LINE_CHARS, MESSAGE_CHARS, NOTE_BYTES, UNTAKEN_BYTES, Note, Notes
+from zypher_jobs.models.notes import LINE_CHARS, MESSAGE_CHARS, UNTAKEN_BYTES, Note, Notes
 
 
 def plain(notes: list[Note]) -> list[tuple[str, Any]]:
@@ -28,12 +28,12 @@ async def test_of_progress_the_newest_is_taken_in_its_place() -> None:
     notes.chunk(1)
     notes.progress(0.3, "c")
     notes.chunk([2])
-    taken, dropped = notes.take()
+    dropped, taken = notes.take()
     assert plain(taken) == [("output", 1), ("progress", {"progress": 0.3, "message": "c"}), ("output", [2])]
     assert dropped == 0
-    assert notes.take() == ([], 0)
+    assert notes.take() == (0, [])
     notes.log("behind")
-    assert [note.kind for note in notes.take()[0]] == ["log"]
+    assert [note.kind for note in notes.take()[1]] == ["log"]
 
 
 async def test_whoever_takes_is_told_once_for_all_that_is_said_meanwhile() -> None:
@@ -47,25 +47,25 @@ async def test_whoever_takes_is_told_once_for_all_that_is_said_meanwhile() -> No
         thread.join()
     await asyncio.sleep(0)
     assert told == [notes]
-    assert len(notes.take()[0]) == 4000
+    assert len(notes.take()[1]) == 4000
     notes.chunk(1)
     await asyncio.sleep(0)
     assert told == [notes, notes]
 
 
-async def test_what_nobody_takes_is_dropped_and_counted() -> None:
-    """From the bound on, all of it until it is taken: what is missing is missing in one place."""
+async def test_of_what_nobody_takes_the_oldest_is_dropped() -> None:
+    """And counted: the newest stay, and what is missing is missing before them."""
     notes = Notes(asyncio.get_running_loop(), unheard)
-    for number in range(3 * UNTAKEN_BYTES // 1000):
-        notes.chunk("x" * 1000)
-        if number == 2 * UNTAKEN_BYTES // 1000:
-            notes.chunk("")
-    taken, dropped = notes.take()
-    assert sum(note.size for note in taken) <= UNTAKEN_BYTES
-    assert len(taken) > UNTAKEN_BYTES // (1002 + NOTE_BYTES) - 2
-    assert len(taken) + dropped == 3 * UNTAKEN_BYTES // 1000 + 1
+    many = 3 * UNTAKEN_BYTES // 1000
+    for number in range(many):
+        notes.chunk(str(number).rjust(1000))
+    dropped, taken = notes.take()
+    assert UNTAKEN_BYTES - 2000 < sum(note.size for note in taken) <= UNTAKEN_BYTES
+    assert [int(data) for _, data in plain(taken)] == list(range(dropped, many))
+    notes.chunk("x" * UNTAKEN_BYTES)
+    assert notes.take() == (1, [])
     notes.chunk("again")
-    assert plain(notes.take()[0]) == [("output", "again")]
+    assert plain(notes.take()[1]) == [("output", "again")]
 
 
 async def test_no_text_breaks_it() -> None:
@@ -74,7 +74,7 @@ async def test_no_text_breaks_it() -> None:
     notes.log("a" * 10_000)
     notes.log("\ud800 half")
     notes.progress(float("nan"), "m" * 1000)
-    (long, half, progress), _ = notes.take()
+    _, (long, half, progress) = notes.take()
     assert len(msgspec.json.decode(long.data)["line"]) == LINE_CHARS
     assert msgspec.json.decode(half.data)["line"] == "? half"
     assert len(msgspec.json.decode(progress.data)["message"]) == MESSAGE_CHARS
@@ -93,7 +93,7 @@ async def test_a_closed_one_hears_nothing() -> None:
     notes = Notes(asyncio.get_running_loop(), unheard)
     notes.close()
     notes.chunk(1)
-    assert notes.take() == ([], 0)
+    assert notes.take() == (0, [])
 
 
 def test_a_loop_that_is_gone_does_not_matter() -> None:

@@ -80,13 +80,13 @@ async def _tell(events: EventStream, notes: Notes, running: asyncio.Task[Any]) -
     number = 0
     while not events.is_gone:
         has_ended = running.done()  # looked at first: what it said before is taken below
-        said, dropped = notes.take()
-        for note in said:
-            number += 1
-            events.write(note.kind, note.data, event_id=str(number))
+        dropped, said = notes.take()
         if dropped:
             number += dropped
             events.write("gap", _encode(Gap(missing=dropped)))
+        for note in said:
+            number += 1
+            events.write(note.kind, note.data, event_id=str(number))
         if has_ended:
             return
         await events.flush()

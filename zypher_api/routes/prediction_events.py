@@ -153,6 +153,8 @@ class _Follower:
 
     def _write(self, events: EventStream, seen: Seen) -> None:
         for entry in seen.entries:
+            if self._before is not None and self._before.began_at_ms != entry.began_at_ms:
+                self._stands = None  # it was begun again, and said so between two reads
             self._stand(events, Status.RUNNING, entry.attempt)
             if missing := self._missing_before(entry):
                 events.write("gap", _encode(Gap(missing=missing)))

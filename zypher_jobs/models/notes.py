@@ -14,7 +14,7 @@ from zypher_jobs.contracts.telling import LogLine, Progress
 from zypher_jobs.errors import ModelError
 
 UNTAKEN_BYTES = 1_048_576
-"""What nobody takes is dropped beyond this."""
+"""Of what nobody takes the oldest is dropped beyond this."""
 NOTE_BYTES = 64
 """What a note takes beside its text, about."""
 MESSAGE_CHARS = 200
@@ -46,7 +46,7 @@ class Notes:
 
     newest: Progress | None = None
     lines: deque[str] | None = None
-    _notes: list[Note] | None = None
+    _notes: deque[Note] | None = None
     _bytes = 0
     _dropped = 0
     _is_told = False
@@ -72,6 +72,11 @@ class Notes:
         """Whether there is something to be taken."""
         return bool(self._notes) or self._dropped > 0
 
+    @property
+    def untaken_bytes(self) -> int:
+        """How much there is to be taken."""
+        return self._bytes
+
     def progress(self, fraction: float, message: str) -> None:
         """See ``Listener``; what is not taken yet gives way to it."""
         self.newest = Progress(progress=fraction, message=_text(message, MESSAGE_CHARS))
@@ -93,16 +98,16 @@ class Notes:
             raise ModelError(f"The model yielded what JSON cannot hold: {error}.") from error
         self._add(Note("output", data))
 
-    def take(self) -> tuple[list[Note], int]:
-        """What was said since the last time, of progress only the newest; and how much was dropped behind it."""
+    def take(self) -> tuple[int, list[Note]]:
+        """How many were dropped, and what was said since, of progress only the newest."""
         with _lock:
-            notes, dropped = self._notes or [], self._dropped
+            notes, dropped = self._notes or (), self._dropped
             if notes:
-                self._notes = []
+                self._notes = deque()
             self._bytes = self._dropped = 0
             self._is_told = False
         last = max((at for at, note in enumerate(notes) if note.kind == "progress"), default=0)
-        return [note for at, note in enumerate(notes) if note.kind != "progress" or at == last], dropped
+        return dropped, [note for at, note in enumerate(notes) if note.kind != "progress" or at == last]
 
     def close(self) -> None:
         """Hear nothing more: a thread may go on when its prediction has ended."""
@@ -113,14 +118,14 @@ class Notes:
             if self._is_closed:
                 return
             if self._notes is None:
-                self._notes = []
+                self._notes = deque()
             if note.kind == "progress" and self._notes and self._notes[-1].kind == "progress":
                 self._bytes -= self._notes.pop().size
-            if self._dropped or self._bytes + note.size > UNTAKEN_BYTES:
+            self._notes.append(note)
+            self._bytes += note.size
+            while self._bytes > UNTAKEN_BYTES:
+                self._bytes -= self._notes.popleft().size
                 self._dropped += 1
-            else:
-                self._notes.append(note)
-                self._bytes += note.size
             was_told, self._is_told = self._is_told, True
         if not was_told:
             with suppress(RuntimeError):  # the loop is closed: nobody listens any more

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from redis.exceptions import RedisError
 
 from zypher_jobs.errors import RedisUnavailable
-from zypher_jobs.models.notes import Note, Notes
+from zypher_jobs.models.notes import NOTE_BYTES, Note, Notes
 from zypher_jobs.queue.backoff import Backoff
 from zypher_jobs.queue.stories import Said, Stories
 
@@ -19,8 +19,8 @@ log = logging.getLogger("zypher.worker")
 
 INTERVAL_S = 0.05
 """How often the notes of one prediction are written; its first are at once."""
-AT_ONCE = 100
-"""Predictions in one script at most: Redis serves nobody else meanwhile."""
+BYTES_AT_ONCE = 262_144
+"""In one script, about, but for one prediction that has said more: Redis serves nobody else meanwhile."""
 
 
 class Narration(Notes):
@@ -31,8 +31,6 @@ class Narration(Notes):
     """When it may be written again, on the loop's clock."""
     unwritten: Sequence[Note] = ()
     """Taken, numbered from ``next_number`` on, and not known to be in Redis."""
-    dropped = 0
-    """Behind those: they have numbers too."""
 
     def __init__(self, narrator: "Narrator", prediction_id: str, attempt: int, began_at_ms: int) -> None:
         super().__init__(narrator.loop, narrator.told)
@@ -48,7 +46,8 @@ class Narration(Notes):
     def words(self) -> Said:
         """What stands unwritten; if nothing does, what was said since."""
         if not self.unwritten:
-            self.unwritten, self.dropped = self.take()
+            dropped, self.unwritten = self.take()
+            self.next_number += dropped  # they have numbers, by which readers see that they are missing
         return Said(
             self.prediction_id,
             self.attempt,
@@ -62,8 +61,8 @@ class Narration(Notes):
 
     def are_written(self) -> None:
         """Its words are in Redis."""
-        self.next_number += len(self.unwritten) + self.dropped
-        self.unwritten, self.dropped = (), 0
+        self.next_number += len(self.unwritten)
+        self.unwritten = ()
 
 
 class Narrator:
@@ -109,9 +108,7 @@ class Narrator:
             if self._due_at is not None:
                 self._due_at.cancel()
                 self._due_at = None
-            some = list(self._to_write)[:AT_ONCE]
-            for narration in some:
-                del self._to_write[narration]
+            some = self._some()
             try:
                 await self._write(some)
             except RedisUnavailable as error:
@@ -127,6 +124,16 @@ class Narrator:
                 backoff.reset()
             if self._to_write:
                 self._write_in(min(narration.next_s for narration in self._to_write) - self.loop.time())
+
+    def _some(self) -> list[Narration]:
+        """Those that are written next."""
+        some: list[Narration] = []
+        left = BYTES_AT_ONCE
+        while self._to_write and left > 0:
+            some.append(next(iter(self._to_write)))
+            del self._to_write[some[-1]]
+            left -= some[-1].untaken_bytes + NOTE_BYTES
+        return some
 
     def _write_in(self, seconds: float) -> None:
         if seconds <= 0:
