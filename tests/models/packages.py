@@ -36,3 +36,5 @@ def install(directory: Path, monkeypatch: pytest.MonkeyPatch, entry_points: str)
     (site / "shop_models.py").write_text(MODEL)
     (site / "shop_broken.py").write_text("import sys\nsys.exit('no licence')\n")
     monkeypatch.setattr(sys, "path", [str(site), *sys.path])
+    for name in ("shop_models", "shop_broken"):  # of an earlier test
+        sys.modules.pop(name, None)

@@ -1,7 +1,6 @@
 """Models of installed packages, by entry points: served beside the rest, and no reason not to start."""
 
 import logging
-import sys
 from pathlib import Path
 
 import pytest
@@ -83,6 +82,5 @@ def test_what_is_configured_takes_the_place_of_what_is_installed(
 def test_a_configured_version_is_live_beside_an_installed_one(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both are served; who names no version gets the configured one."""
     install(project, monkeypatch, "echo = shop_models:Later")
-    sys.modules.pop("shop_models", None)
     served = registry("shop_models:Echo")
     assert (served.get("echo").version, served.get("echo", "2").version) == ("1", "2")
