@@ -103,3 +103,19 @@ class Keeps(Model[Anything, Anything]):
         """Count them."""
         Keeps.runs += [each.text for each in inputs]
         return inputs
+
+
+class Meets(Model[Anything, Anything]):
+    """Takes many; one batch at a time, each when the test lets it."""
+
+    concurrency = 1
+    may_go_on: ClassVar[threading.Semaphore]
+    batches: ClassVar[list[list[str]]] = []
+
+    def predict(self, inputs: list[Anything]) -> list[Anything]:
+        """Repeat them; ``bad`` fails."""
+        Meets.batches.append([each.text for each in inputs])
+        Meets.may_go_on.acquire(timeout=30)
+        if any(each.text == "bad" for each in inputs):
+            raise ValueError("a bad one")
+        return inputs
