@@ -12,7 +12,7 @@ from typing import Any, TextIO
 import click
 import msgspec
 
-from zypher_jobs.errors import ModelNotReady, PredictionFailed, SettingError, UnknownModel
+from zypher_jobs.errors import ModelNotReady, PredictionFailed, SettingError, UnknownModel, ZypherError
 from zypher_jobs.models.discovery import runtime_named
 from zypher_jobs.models.once import predict_once
 from zypher_jobs.models.registry import ModelRegistry
@@ -39,11 +39,9 @@ def run_predict(settings: Settings, name: str, given: str | None, *, timeout_s: 
                 predict_once(served, _read(given), timeout_s=timeout_s or settings.run_timeout_s, listener=watcher)
             )
         except (ModelNotReady, PredictionFailed) as error:
-            if error.__cause__ is None:
-                raise
-            click.echo("".join(traceback.format_exception(error.__cause__)), err=True, nl=False)
-            click.echo(error.message, err=True)
-            return 1
+            if error.__cause__ is not None and not isinstance(error.__cause__, ZypherError):
+                click.echo("".join(traceback.format_exception(error.__cause__)), err=True)
+            raise
     if not served.definition.streams:
         click.echo(output)
     return 0

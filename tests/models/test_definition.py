@@ -1,8 +1,9 @@
 """What a model's class says of itself, and how a class that cannot be served is refused."""
 
+import typing
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, List, Literal, TypeVar  # noqa: UP035
 from uuid import UUID
 
 import msgspec
@@ -67,6 +68,28 @@ def test_the_annotations_choose_the_form(model: type[Model[Text, Count]], takes_
     """A list in the annotation means many at once; ``async def`` means on the event loop."""
     definition = define(model)
     assert (definition.takes_many, definition.is_async) == (takes_many, is_async)
+
+
+class OlderSpelling(Model[Text, Count]):
+    def predict(self, inputs: List[Text]) -> List[Count]:  # noqa: UP006
+        return []
+
+
+class OlderStream(Model[Text, str]):
+    def predict(self, input: Text) -> typing.Iterator[str]:
+        yield input.text
+
+
+class OlderAsyncStream(Model[Text, str]):
+    async def predict(self, input: Text) -> typing.AsyncGenerator[str, None]:
+        yield input.text
+
+
+def test_the_older_spelling_of_annotations_is_understood() -> None:
+    """``typing.List`` and its like are what the standard library has under better names."""
+    assert define(OlderSpelling).takes_many
+    assert define(OlderStream).streams
+    assert define(OlderAsyncStream).streams
 
 
 def test_a_subclass_of_a_model_is_a_model() -> None:

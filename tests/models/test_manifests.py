@@ -88,8 +88,8 @@ def test_model_and_models_are_told_apart(project: Path, text: str, sentence: str
 
 def test_a_class_of_the_file_that_is_not_there_names_the_file(project: Path) -> None:
     """Not the variable, which is not set."""
-    assert refusal(project, 'models = ["word_count:WordCount"]').startswith(
-        "models in zypher.toml: 'word_count:WordCount': no module is called word_count, here or installed."
+    assert refusal(project, 'models = ["no_such_module:Price"]').startswith(
+        "models in zypher.toml: 'no_such_module:Price': no module is called no_such_module, here or installed."
     )
 
 

@@ -118,6 +118,25 @@ def test_a_module_that_fails_says_where(project: Path) -> None:
         registry("failing:Echo")
 
 
+def test_a_mistake_in_the_bases_names_the_line_in_the_users_file(project: Path) -> None:
+    """Not that of the standard library, which finds it."""
+    (project / "short.py").write_text(MODEL.replace("Echo(Model[Text, Text])", "Echo(Model[Text])"))
+    with pytest.raises(SettingError) as refused:
+        registry("short:Echo")
+    assert "TypeError: Too few arguments for " in refused.value.message
+    assert refused.value.message.endswith(f" ({project / 'short.py'}:7).")
+
+
+def test_a_class_that_is_no_model_says_what_to_write(project: Path) -> None:
+    """The base class with its types."""
+    (project / "bare.py").write_text("class Echo:\n    pass\n")
+    with pytest.raises(SettingError) as refused:
+        registry("bare:Echo")
+    assert refused.value.message == (
+        "ZYPHER_MODELS: 'bare:Echo': Echo is no model; write `class Echo(Model[YourInput, YourOutput])`."
+    )
+
+
 def test_a_class_that_does_not_fit_names_its_line(project: Path) -> None:
     """File and line of its predict."""
     (project / "wrong.py").write_text(MODEL)

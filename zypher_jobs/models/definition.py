@@ -244,7 +244,7 @@ def _form(model_class: type[Model[Any, Any]], input_type: Any, output_type: Any)
         hints = typing.get_type_hints(predict, include_extras=True)
     except (NameError, AttributeError, TypeError, SyntaxError) as error:
         _refuse(model_class, f"an annotation of predict cannot be resolved ({error}); {way_out}", at=predict)
-    found = (hints.get(parameters[1].name), hints.get("return"))
+    found = (_plain(hints.get(parameters[1].name)), _plain(hints.get("return")))
     is_async = inspect.iscoroutinefunction(predict) or inspect.isasyncgenfunction(predict)
     if yields and found[0] == input_type and found[1] in _streams_of(output_type, is_async=is_async):
         return _Form(streams=True, is_async=is_async)
@@ -253,6 +253,17 @@ def _form(model_class: type[Model[Any, Any]], input_type: Any, output_type: Any)
     if not yields and found == (input_type, output_type):
         return _Form(is_async=is_async)
     _refuse(model_class, f"the annotations of predict do not fit its types; {way_out}", at=predict)
+
+
+def _plain(hint: Any) -> Any:
+    """``typing.List[T]`` as ``list[T]``, and so on."""
+    origin: Any = typing.get_origin(hint)
+    if origin not in _KINDS or type(hint).__module__ != "typing":
+        return hint
+    return origin[tuple(None if part is type(None) else part for part in typing.get_args(hint))]
+
+
+_KINDS: tuple[Any, ...] = (list, Iterator, Iterable, Generator, AsyncIterator, AsyncIterable, AsyncGenerator)
 
 
 def _streams_of(of: Any, *, is_async: bool) -> tuple[Any, ...]:
@@ -267,7 +278,8 @@ def schema_of(model_class: type[Any], of: Any, role: str) -> dict[str, Any]:
         msgspec.json.Decoder(of)
         return json_schema(of)
     except TypeError as error:
-        _refuse(model_class, f"its {role} type {_show(of)} cannot be read from JSON ({error}); use a msgspec.Struct")
+        reason = " ".join(str(error).split())
+        _refuse(model_class, f"its {role} type {_show(of)} cannot be read from JSON ({reason}); use a msgspec.Struct")
 
 
 def example_of(model_class: type[Any], attribute: str, of: Any, schema: dict[str, Any], other: Any = None) -> Any:

@@ -3,6 +3,7 @@
 import difflib
 import importlib
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -19,6 +20,9 @@ GROUP = "zypher.models"
 """Of the entry points by which a package that is installed offers models."""
 
 Base = TypeVar("Base")
+
+_OTHERS = ("<", __file__, sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
+"""Where the frames of a traceback are that its reader did not write."""
 
 
 def import_model(entry: str, *, setting: str) -> type[Model[Any, Any]]:
@@ -50,6 +54,11 @@ def import_class(entry: str, base: type[Base], *, setting: str) -> type[Base]:
         for name, value in vars(module).items()
         if isinstance(value, type) and issubclass(value, base) and value is not base
     ]
+    if isinstance(found, type) and not classes:
+        raise SettingError(
+            f"{setting}: {entry!r}: {class_name} is no model; "
+            f"write `class {class_name}({base.__name__}[YourInput, YourOutput])`."
+        )
     if found is not None:
         problem = f"{class_name} in {module_name} is not a subclass of zypher_jobs.models.{base.__name__}"
     else:
@@ -77,7 +86,8 @@ def _import(name: str, entry: str, setting: str) -> ModuleType:
 
 def _failed(name: str, entry: str, error: BaseException, setting: str) -> str:
     frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames and not isinstance(error, SyntaxError) else ""
+    own = [frame for frame in frames if not frame.filename.startswith(_OTHERS)] or frames
+    place = f" ({own[-1].filename}:{own[-1].lineno})" if own and not isinstance(error, SyntaxError) else ""
     return f"{setting}: {entry!r}: importing {name} failed: {type(error).__name__}: {error}{place}."
 
 
