@@ -79,6 +79,46 @@ def test_async_mode_takes_a_wait_too() -> None:
     assert (reply.later, reply.wait_s, reply.applied) == (True, 5, b"wait=5")
 
 
+@pytest.mark.parametrize(
+    ("values", "events"),
+    [
+        (["text/event-stream"], True),
+        (["Text/Event-Stream; q=0.5"], True),
+        (["text/event-stream, */*"], True),
+        (["text/*, */*"], True),
+        (["text/event-stream", "application/json;q=0.9"], True),
+        (["text/event-stream;charset=utf-8, application/*;q=0.5"], True),
+        (["text/event-stream;q=0.001"], True),
+        ([], False),
+        (["*/*"], False),
+        (["text/html, */*;q=0.8"], False),
+        (["application/json, text/event-stream"], False),
+        (["text/event-stream;q=0.9, */*"], False),
+        (["text/event-stream;q=0, text/*"], False),
+        (["text/event-stream;q=0"], False),
+        (["text/event-stream;q=much"], False),
+        (['text/html;a="text/event-stream"'], False),
+    ],
+)
+def test_events_are_sent_to_who_prefers_them(values: list[str], *, events: bool) -> None:
+    """By quality, and where that is the same by which is named more exactly."""
+    assert wanted_reply(scope(*(("accept", value) for value in values))).as_events is events
+
+
+def test_an_answer_later_is_a_document() -> None:
+    """Whatever ``Accept`` says; without ``respond-async`` it is not later."""
+    accept = ("accept", "text/event-stream")
+    assert wanted_reply(scope(accept, ("async-mode", "true"))) == wanted_reply(scope(("async-mode", "true")))
+    assert wanted_reply(scope(accept, ("prefer", "respond-async"))).later
+    assert wanted_reply(scope(accept, ("prefer", "wait=5"))).as_events
+
+
+@given(st.lists(st.text(alphabet=st.characters(codec="latin-1"), max_size=60), max_size=4))
+def test_no_accept_header_is_an_error(values: list[str]) -> None:
+    """What cannot be understood asks for nothing."""
+    wanted_reply(scope(*(("accept", f"text/*;{value}") for value in values)))
+
+
 @given(st.lists(st.text(alphabet=st.characters(codec="latin-1"), max_size=60), max_size=4))
 def test_no_header_breaks_the_parser(values: list[str]) -> None:
     """Whatever the bytes, preferences come out, with names in lower case."""
