@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from zypher_jobs.contracts.model import ModelInfo
-from zypher_jobs.contracts.prediction import PredictionFailure, Status
+from zypher_jobs.contracts.prediction import Prediction, PredictionFailure, Status
 
 RECEIVED = "Request received. Processing asynchronously."
 
@@ -20,6 +20,24 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """Predictions ahead of this one; ``null`` once it runs."""
     location: str
     """Where to read it."""
+
+
+class AcceptedMany(msgspec.Struct, frozen=True, kw_only=True):
+    """Several predictions that will be answered later."""
+
+    message: str = RECEIVED
+    predictions: list[Accepted]
+    """In the order of the request."""
+
+
+def accepted_of(prediction: Prediction) -> Accepted:
+    """What is answered for a prediction that is queued."""
+    return Accepted(
+        prediction_id=prediction.prediction_id,
+        status=prediction.status,
+        queue_position=prediction.queue_position,
+        location=f"/predict/{prediction.prediction_id}",
+    )
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,17 @@ from litestar import Litestar
 from litestar.plugins import PluginProtocol
 
 from zypher_api.problems import EXCEPTION_HANDLERS
-from zypher_api.routes import docs, models, predict, prediction_events, predictions, system
+from zypher_api.routes import (
+    docs,
+    inference_v2,
+    inference_v2_generate,
+    inference_v2_repository,
+    models,
+    predict,
+    prediction_events,
+    predictions,
+    system,
+)
 from zypher_api.services import Services
 from zypher_api.watch import Watch
 from zypher_jobs.settings import Settings
@@ -31,6 +41,9 @@ def create_app(settings: Settings) -> Litestar:
             *predictions.handlers(services),
             *prediction_events.handlers(services),
             *models.handlers(services),
+            *inference_v2.handlers(services),
+            *inference_v2_generate.handlers(services),
+            *inference_v2_repository.handlers(services),
             *system.handlers(services),
             *docs.handlers(),
         ],

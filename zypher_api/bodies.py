@@ -1,8 +1,10 @@
 """Reads a request's body, up to a limit."""
 
+import zlib
+
 from litestar.types import Receive
 
-from zypher_api.problems import BodyTooLarge, MalformedRequest
+from zypher_api.problems import BodyTooLarge, MalformedRequest, UnsupportedMediaType
 
 
 async def read_body(headers: dict[bytes, bytes], receive: Receive, *, max_bytes: int) -> bytes:
@@ -24,6 +26,30 @@ async def read_body(headers: dict[bytes, bytes], receive: Receive, *, max_bytes:
             return b"".join(chunks)
         message = await receive()
     raise MalformedRequest("The connection was closed before the body was complete.")
+
+
+def unpacked(body: bytes, encoding: bytes | None, *, max_bytes: int) -> bytes:
+    """A body without its ``Content-Encoding``; raises ``BodyTooLarge`` before it grows beyond the limit."""
+    if encoding is None or encoding.lower() == b"identity":
+        return body
+    if encoding.lower() not in _WINDOW_BITS:
+        raise UnsupportedMediaType(
+            f"The body's Content-Encoding must be gzip or deflate, or none, not {encoding.decode('latin-1')}."
+        )
+    unpacker = zlib.decompressobj(_WINDOW_BITS[encoding.lower()])
+    try:
+        unpacked = unpacker.decompress(body, max_bytes + 1)
+    except zlib.error:
+        raise MalformedRequest("The body is not what its Content-Encoding says.", field="Content-Encoding") from None
+    if len(unpacked) > max_bytes:
+        raise _too_large(max_bytes)
+    if not unpacker.eof or unpacker.unused_data:
+        raise MalformedRequest("The body's compressed data is not complete.", field="Content-Encoding")
+    return unpacked
+
+
+_WINDOW_BITS = {b"gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
+"""As zlib wants them: with gzip's header, with its own."""
 
 
 def _too_large(max_bytes: int) -> BodyTooLarge:

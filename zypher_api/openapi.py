@@ -59,6 +59,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     parameters: tuple[Parameter, ...] = ()
     body: Content | None = None
+    body_is_required: bool = True
     answers: dict[int, Answer]
     problems: tuple[str, ...] = ()
     """Codes of ``zypher_api.problems.KINDS``; ``internal_error`` is understood."""
@@ -84,6 +85,10 @@ _COMPONENTS = "#/components/schemas/"
 TAGS = [
     {"name": "predictions", "description": "Ask a model, now or later."},
     {"name": "models", "description": "What can be asked."},
+    {
+        "name": "inference protocol",
+        "description": "The Open Inference Protocol v2 over the same models, for clients of Triton and KServe.",
+    },
     {"name": "system", "description": "Health and figures, for people and machines that watch."},
     {"name": "documentation", "description": "These pages."},
 ]
@@ -154,7 +159,10 @@ def _operation(operation: Operation, schema_of: dict[int, Any], problem_schema: 
     if operation.parameters:
         described["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
     if operation.body is not None:
-        described["requestBody"] = {"required": True, "content": _media(operation.body, schema_of)}
+        described["requestBody"] = {
+            "required": operation.body_is_required,
+            "content": _media(operation.body, schema_of),
+        }
     responses: dict[str, Any] = {}
     for status, answer in operation.answers.items():
         responses[str(status)] = {"description": answer.description}

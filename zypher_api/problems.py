@@ -90,6 +90,7 @@ KINDS: dict[str, Kind] = {
         429, "The queue is full", "The queue is full: 1,000 predictions wait and 1,000 may; try again in 3 s."
     ),
     "poison": Kind(500, "The prediction kills its workers", "Its worker died under it 2 times; it is not tried again."),
+    "conflict": Kind(409, "Not as things stand", "Model 'mock' is the default one: POST /predict needs it."),
     "canceled": Kind(409, "The prediction was canceled", "The prediction was canceled."),
     "expired": Kind(504, "The prediction waited too long", "It waited past its deadline and was not begun."),
     "redis_unavailable": Kind(503, "Redis is away", "Redis does not answer; try again shortly."),

@@ -7,6 +7,7 @@
     ├── StartError                a part cannot start: port, data directory, Redis        cannot_start
     ├── InvalidInput              the input does not fit the model's schema               invalid_input
     │   └── MalformedInput        it is no JSON at all                                    malformed_input
+    ├── Conflict                  not as things stand                                     conflict
     ├── ModelDefinitionError      a model's class is not one that can be served           invalid_model
     ├── NotFound
     │   ├── UnknownModel                                                                  unknown_model
@@ -71,6 +72,12 @@ class MalformedInput(InvalidInput):
     """The body is empty, or no valid JSON: no schema could be asked."""
 
     code = "malformed_input"
+
+
+class Conflict(ZypherError):
+    """It cannot be done as things stand; the message says what stands against it."""
+
+    code = "conflict"
 
 
 class NotFound(ZypherError):

@@ -4,8 +4,6 @@ These are Litestar's raw ASGI handlers: the bytes go from the socket into the mo
 type back, and nothing else is made of them. Measured, that is 1.4 times the rate of the leanest ordinary handler.
 """
 
-import logging
-import time
 from typing import Any
 
 import msgspec
@@ -14,22 +12,18 @@ from litestar.handlers import ASGIRouteHandler, asgi, post
 from litestar.params import FromPath
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
-from zypher_api.answers import Accepted
+from zypher_api.answers import accepted_of
 from zypher_api.bodies import read_body
 from zypher_api.negotiation import Reply, require_json, wanted_reply
 from zypher_api.openapi import OPT, Operation
-from zypher_api.recorder import Answered, preview
+from zypher_api.predicting import check_success, predict_now, prediction_header, wait_for
+from zypher_api.recorder import preview
 from zypher_api.responses import Header, RawResponse
 from zypher_api.routes import predict_docs
 from zypher_api.routes.predict_stream import stream_now
 from zypher_api.services import Services
-from zypher_jobs.contracts.prediction import Prediction, PredictionFailure, Status
-from zypher_jobs.errors import PredictionFailed, RedisUnavailable
 from zypher_jobs.models import ServedModel
-from zypher_jobs.models.call import Call
 from zypher_jobs.queue.ids import new_prediction_id
-
-log = logging.getLogger("zypher.api")
 
 _ALLOW = "OPTIONS, POST"
 _encode = msgspec.json.Encoder().encode
@@ -91,41 +85,13 @@ async def _predict(services: Services, served: ServedModel, scope: Scope, receiv
 
 async def _now(services: Services, served: ServedModel, scope: Scope, input: Any, body: bytes) -> RawResponse:
     """Run it in this process; its record follows behind the answer."""
-    if not served.ready:
-        await services.loaded()
     prediction_id = new_prediction_id()
     scope["state"]["prediction_id"] = prediction_id
-    created_at_ms = int(time.time() * 1000)
-    started_s = time.perf_counter()
-    output, answer, failure = None, b"", None
-    call = Call(input, timeout_s=services.settings.run_timeout_s, prediction_id=prediction_id)
-    try:
-        output = await served.run_call(call)
-        answer = served.encode(output)
-    except PredictionFailed as error:
-        failure = error
-    services.recorder.add(
-        Answered(
-            prediction_id=prediction_id,
-            model=served.name,
-            version=served.version,
-            input=input,
-            body=body,
-            output=output,
-            answer=answer,
-            error=None if failure is None else PredictionFailure(code=failure.code, message=failure.message),
-            created_at_ms=created_at_ms,
-            run_ms=(time.perf_counter() - started_s) * 1000,
-        )
-    )
-    if failure is not None:
-        context = {"prediction_id": prediction_id, "model": served.definition.reference, "traceback": failure.traceback}
-        log.warning("prediction failed: %s", failure.message, extra=context)
-        raise failure
-    headers = [(b"prediction-id", prediction_id.encode()), served.header]
-    if call.cache_use is not None:
-        headers.append((b"model-cache", call.cache_use.encode()))
-    return RawResponse(answer, headers=headers)
+    output = await predict_now(services, served, input, body=body, prediction_id=prediction_id)
+    headers = [prediction_header(prediction_id), served.header]
+    if output.cache_use is not None:
+        headers.append((b"model-cache", output.cache_use.encode()))
+    return RawResponse(output.json, headers=headers)
 
 
 async def _later(
@@ -142,38 +108,19 @@ async def _later(
     )
     scope["state"]["prediction_id"] = prediction.prediction_id
     if reply.wait_s:
-        prediction = await _wait(services, prediction, reply.wait_s, receive)
-    location = f"/predict/{prediction.prediction_id}"
+        waiting = services.queue.wait_for(prediction, reply.wait_s)
+        prediction = await wait_for(services, waiting, prediction, receive)
+    accepted = accepted_of(prediction)
     headers: list[Header] = [
-        (b"prediction-id", prediction.prediction_id.encode()),
-        (b"location", location.encode()),
+        prediction_header(prediction.prediction_id),
+        (b"location", accepted.location.encode()),
         served.header,
     ]
     if reply.applied:
         headers.append((b"preference-applied", reply.applied))
-    if prediction.status is Status.SUCCEEDED:
+    if check_success(prediction):
         return RawResponse(_encode(prediction.output), headers=headers)
-    if prediction.status.is_terminal:
-        failure = prediction.error or PredictionFailure(
-            code="prediction_failed", message=f"The prediction was {prediction.status}."
-        )
-        raise PredictionFailed(failure.message, code=failure.code)
-    accepted = Accepted(
-        prediction_id=prediction.prediction_id,
-        status=prediction.status,
-        queue_position=prediction.queue_position,
-        location=location,
-    )
     return RawResponse(_encode(accepted), status=202, headers=headers)
-
-
-async def _wait(services: Services, prediction: Prediction, wait_s: int, receive: Receive) -> Prediction:
-    """The prediction when it ends, or as it is known when waiting ends; no failure of Redis: it is queued already."""
-    waiting = services.queue.wait_for(prediction, wait_s)
-    try:
-        return await services.hold(waiting, receive) or prediction
-    except RedisUnavailable:
-        return prediction
 
 
 async def _other_method(scope: Scope, send: Send) -> None:

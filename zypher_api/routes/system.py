@@ -139,12 +139,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
 
     @read("/health/ready", _READY_OPERATION)
     async def ready() -> ASGIApp:
-        if services.draining:
-            raise NotReady("This process is shutting down.")
-        default = services.default_model
-        if default.error is not None:
-            raise ModelNotReady(f"Model {default.name!r} is not ready: {default.error.rstrip('.')}.")
-        await services.queue.inspect.ping()
+        await check_ready(services)
         return RawResponse(_encode(Ready()), headers=_NO_STORE)
 
     @read("/metrics", _METRICS_OPERATION)
@@ -170,6 +165,16 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
         return RawResponse(_encode(overview), headers=_NO_STORE)
 
     return [health, live, ready, metrics, stats]
+
+
+async def check_ready(services: Services) -> None:
+    """Raises ``NotReady``, ``ModelNotReady`` or ``RedisUnavailable`` when it cannot serve."""
+    if services.draining:
+        raise NotReady("This process is shutting down.")
+    default = services.default_model
+    if default.error is not None:
+        raise ModelNotReady(f"Model {default.name!r} is not ready: {default.error.rstrip('.')}.")
+    await services.queue.inspect.ping()
 
 
 async def _overview(services: Services) -> Overview | None:

@@ -15,8 +15,10 @@ from zypher_jobs.models.call import NOBODY, Call, Listener
 from zypher_jobs.models.runtimes import Runtime
 from zypher_jobs.models.runtimes.threads import in_thread
 from zypher_jobs.models.sentences import invalid_input
+from zypher_jobs.models.tensors import TensorForm
 
 WARM_UP_TIMEOUT_S = 300
+_LOOK_S = 0.01
 _ASLEEP = "it has left memory and is loaded at its next call"
 LONGEST_EXAMPLE_CHARS = 300
 """Of an example inside an error's sentence."""
@@ -41,6 +43,7 @@ class ServedModel:
         "_lock",
         "_run",
         "_runtime",
+        "_tensors",
         "batcher",
         "cache",
         "definition",
@@ -79,6 +82,7 @@ class ServedModel:
         self.failure: BaseException | None = None
         """What the last ``load`` raised."""
         self._runtime = runtime
+        self._tensors: TensorForm | None = None
         self.batcher: Batcher | None = None
         """Where its predictions meet; ``None`` where each runs at once."""
         if definition.concurrency is None:
@@ -115,6 +119,13 @@ class ServedModel:
     def asleep(self) -> bool:
         """Whether it has left memory, to be loaded at its next call."""
         return self.error is _ASLEEP
+
+    @property
+    def tensors(self) -> TensorForm:
+        """Its inputs and outputs as tensors."""
+        if self._tensors is None:
+            self._tensors = TensorForm(self.definition)
+        return self._tensors
 
     @property
     def info(self) -> ModelInfo:
@@ -163,10 +174,13 @@ class ServedModel:
         else:
             self.error = self.failure = None
 
-    async def unload(self) -> None:
-        """Let it leave memory; what runs should have ended."""
+    async def unload(self, *, drain_s: float = 0) -> None:
+        """Let it leave memory, and take no more calls; those under way have so long to end."""
         self.error = "it is not loaded"
         async with self._lock:
+            until_s = time.monotonic() + drain_s
+            while self.running and time.monotonic() < until_s:  # noqa: ASYNC110 an event would cost each call
+                await asyncio.sleep(_LOOK_S)
             await self._unload()
 
     async def sleep(self) -> None:

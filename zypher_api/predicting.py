@@ -1,0 +1,104 @@
+"""What every route that predicts does: run a prediction in this process, or queue it and perhaps wait for it."""
+
+import logging
+import time
+from collections.abc import Awaitable
+from typing import Any, NamedTuple, TypeVar
+
+from litestar.types import Receive
+
+from zypher_api.recorder import Answered
+from zypher_api.responses import Header
+from zypher_api.services import Services
+from zypher_jobs.contracts.prediction import Prediction, PredictionFailure, Status
+from zypher_jobs.errors import PredictionFailed, RedisUnavailable
+from zypher_jobs.models import ServedModel
+from zypher_jobs.models.call import NOBODY, Call, Listener
+
+T = TypeVar("T")
+
+log = logging.getLogger("zypher.api")
+
+
+class Output(NamedTuple):
+    """What a model gave."""
+
+    value: Any
+    json: bytes
+    cache_use: str | None
+    """As the header ``Model-Cache`` says it."""
+
+
+async def predict_now(
+    services: Services,
+    served: ServedModel,
+    input: Any,
+    *,
+    body: bytes,
+    prediction_id: str,
+    timeout_s: float | None = None,
+    listener: Listener = NOBODY,
+) -> Output:
+    """Run it in this process; its record follows behind the answer. ``body`` is the input as it came.
+
+    Raises what ``ServedModel.run`` raises. ``timeout_s`` may shorten the time-out of the settings.
+    """
+    if not served.ready:
+        await services.loaded()
+    longest_s = services.settings.run_timeout_s
+    created_at_ms = int(time.time() * 1000)
+    started_s = time.perf_counter()
+    output, answer, failure = None, b"", None
+    call = Call(
+        input,
+        timeout_s=longest_s if timeout_s is None else min(timeout_s, longest_s),
+        prediction_id=prediction_id,
+        listener=listener,
+    )
+    try:
+        output = await served.run_call(call)
+        answer = served.encode(output)
+    except PredictionFailed as error:
+        failure = error
+    services.recorder.add(
+        Answered(
+            prediction_id=prediction_id,
+            model=served.name,
+            version=served.version,
+            input=input,
+            body=body,
+            output=output,
+            answer=answer,
+            error=None if failure is None else PredictionFailure(code=failure.code, message=failure.message),
+            created_at_ms=created_at_ms,
+            run_ms=(time.perf_counter() - started_s) * 1000,
+        )
+    )
+    if failure is not None:
+        context = {"prediction_id": prediction_id, "model": served.definition.reference, "traceback": failure.traceback}
+        log.warning("prediction failed: %s", failure.message, extra=context)
+        raise failure
+    return Output(output, answer, call.cache_use)
+
+
+async def wait_for(services: Services, waiting: Awaitable[T], otherwise: T, receive: Receive) -> T:
+    """What ``waiting`` gives; ``otherwise`` when the process drains, or Redis fails: it is queued already."""
+    try:
+        return await services.hold(waiting, receive) or otherwise
+    except RedisUnavailable:
+        return otherwise
+
+
+def check_success(prediction: Prediction) -> bool:
+    """Whether it has succeeded; raises ``PredictionFailed`` if it has ended otherwise."""
+    if prediction.status.is_terminal and prediction.status is not Status.SUCCEEDED:
+        failure = prediction.error or PredictionFailure(
+            code="prediction_failed", message=f"The prediction was {prediction.status}."
+        )
+        raise PredictionFailed(failure.message, code=failure.code)
+    return prediction.status is Status.SUCCEEDED
+
+
+def prediction_header(prediction_id: str) -> Header:
+    """By which id the prediction can be read."""
+    return (b"prediction-id", prediction_id.encode())

@@ -1,0 +1,266 @@
+"""``/v2``: the Open Inference Protocol v2, with Triton's extensions for binary tensors, over the same models."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from litestar.handlers import post
+from litestar.params import FromPath
+from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
+
+from zypher_api.answers import AcceptedMany, Live, Ready, accepted_of
+from zypher_api.bodies import read_body, unpacked
+from zypher_api.negotiation import Reply, require_json, wanted_reply
+from zypher_api.openapi import OPT
+from zypher_api.predicting import check_success, predict_now, prediction_header, wait_for
+from zypher_api.problems import MalformedRequest
+from zypher_api.recorder import preview
+from zypher_api.responses import Header, RawResponse
+from zypher_api.routes import inference_v2_docs as described
+from zypher_api.routes.reading import read
+from zypher_api.routes.system import check_ready
+from zypher_api.services import Services
+from zypher_jobs import __version__
+from zypher_jobs.contracts.inference import InferRequest, ModelMetadata, ModelReady, ServerMetadata, WireSpec
+from zypher_jobs.contracts.prediction import Prediction
+from zypher_jobs.errors import InvalidInput, ModelNotReady, PredictionFailed
+from zypher_jobs.models import ServedModel
+from zypher_jobs.models.inference import LENGTH_HEADER, Framed, read_request, write_response
+from zypher_jobs.queue.ids import new_prediction_id
+
+EXTENSIONS = ["binary_tensor_data", "generate", "model_repository"]
+
+_encode = msgspec.json.Encoder().encode
+_NO_STORE = [(b"cache-control", b"no-store")]
+_REFUSED = {"sequence_id": "sequences of requests are not served"}
+
+
+def handlers(services: Services) -> list[ControllerRouterHandler]:
+    """The handlers of this file."""
+    example = services.default_model
+
+    @read("/v2", described.SERVER)
+    async def server_metadata() -> ASGIApp:
+        return RawResponse(_encode(ServerMetadata(name="zypher", version=__version__, extensions=EXTENSIONS)))
+
+    @read("/v2/health/live", described.LIVE)
+    async def server_live() -> ASGIApp:
+        return RawResponse(_encode(Live()), headers=_NO_STORE)
+
+    @read("/v2/health/ready", described.READY)
+    async def server_ready() -> ASGIApp:
+        await check_ready(services)
+        return RawResponse(_encode(Ready()), headers=_NO_STORE)
+
+    @read("/v2/models/{name:str}", described.model(example))
+    async def model_metadata(name: FromPath[str]) -> ASGIApp:
+        return RawResponse(_encode(_metadata(services, services.registry.get(name))))
+
+    @read("/v2/models/{name:str}/versions/{version:str}", described.version(example))
+    async def version_metadata(name: FromPath[str], version: FromPath[str]) -> ASGIApp:
+        return RawResponse(_encode(_metadata(services, services.registry.get(name, version))))
+
+    @read("/v2/models/{name:str}/ready", described.MODEL_READY)
+    async def model_ready(name: FromPath[str]) -> ASGIApp:
+        return _model_ready(services.registry.get(name))
+
+    @read("/v2/models/{name:str}/versions/{version:str}/ready", described.VERSION_READY)
+    async def version_ready(name: FromPath[str], version: FromPath[str]) -> ASGIApp:
+        return _model_ready(services.registry.get(name, version))
+
+    @post("/v2/models/{name:str}/infer", opt={OPT: [described.infer(example)]})
+    async def infer(name: FromPath[str]) -> ASGIApp:
+        return _infers(services, name)
+
+    @post("/v2/models/{name:str}/versions/{version:str}/infer", opt={OPT: [described.infer_version(example)]})
+    async def infer_version(name: FromPath[str], version: FromPath[str]) -> ASGIApp:
+        return _infers(services, name, version)
+
+    return [
+        *(server_metadata, server_live, server_ready),
+        *(model_metadata, version_metadata, model_ready, version_ready),
+        *(infer, infer_version),
+    ]
+
+
+def _metadata(services: Services, served: ServedModel) -> ModelMetadata:
+    form = served.tensors
+    return ModelMetadata(
+        name=served.name,
+        versions=[each.version for each in services.registry.versions(served.name).all],
+        platform="zypher",
+        inputs=[WireSpec(name=s.name, datatype=s.datatype, shape=form.shape(s)) for s in form.inputs],
+        outputs=[WireSpec(name=s.name, datatype=s.datatype, shape=form.shape(s)) for s in form.outputs],
+    )
+
+
+def _model_ready(served: ServedModel) -> RawResponse:
+    if not served.info.ready:
+        raise ModelNotReady(f"Model {served.name!r} is not ready: {(served.error or '').rstrip('.')}.")
+    return RawResponse(_encode(ModelReady(name=served.name)), headers=_NO_STORE)
+
+
+def _infers(services: Services, name: str, version: str | None = None) -> ASGIApp:
+    async def infer(scope: Scope, receive: Receive, send: Send) -> None:
+        reply = wanted_reply(scope)
+        framed = await _read(scope, receive, max_bytes=services.settings.max_body_bytes)
+        served = services.registry.get(name, version)
+        if not served.ready:
+            await services.loaded()  # what the model takes may be known only then
+        request, tensors = read_request(framed)
+        inferring = _Inference(services, served, request)
+        inputs = served.tensors.read(tensors, served.convert, served.decode)
+        answer = await (inferring.later(inputs, reply, scope, receive) if reply.later else inferring.now(inputs, scope))
+        await answer(scope, receive, send)
+
+    return infer
+
+
+async def _read(scope: Scope, receive: Receive, *, max_bytes: int) -> Framed:
+    """The body, and how much of it is JSON."""
+    headers = dict(scope["headers"])
+    json_bytes = headers.get(LENGTH_HEADER.lower().encode())
+    if json_bytes is None:
+        require_json(headers.get(b"content-type"))
+    elif not json_bytes.isdigit() or len(json_bytes) > 18:
+        raise MalformedRequest(f"The header {LENGTH_HEADER} must be a number of bytes.", field=LENGTH_HEADER)
+    body = await read_body(headers, receive, max_bytes=max_bytes)
+    body = unpacked(body, headers.get(b"content-encoding"), max_bytes=max_bytes)
+    return Framed(body=body, json_bytes=None if json_bytes is None else int(json_bytes))
+
+
+class _Inference:
+    """One request for ``…/infer``: its predictions run together, or wait in the queue."""
+
+    def __init__(self, services: Services, served: ServedModel, request: InferRequest) -> None:
+        """Raises ``InvalidInput`` for what the request wants and is not served."""
+        for name, why in _REFUSED.items():
+            if request.parameters.get(name):
+                raise InvalidInput(f"Parameter {name!r}: {why}.", field=f"$.parameters.{name}")
+        self._services = services
+        self._served = served
+        self._request = request
+        self._outputs = served.tensors.check_outputs([each.name for each in request.outputs])
+        self._binary = self._wanted_binary()
+        self._timeout_s = self._wanted_timeout_s()
+
+    async def now(self, inputs: Sequence[Any], scope: Scope) -> RawResponse:
+        """Run all of them at once; the first failure is that of the request."""
+        prediction_id = new_prediction_id()
+        scope["state"]["prediction_id"] = prediction_id
+        outcomes = await asyncio.gather(
+            *(
+                predict_now(
+                    self._services,
+                    self._served,
+                    input,
+                    body=_encode(input),
+                    prediction_id=f"{prediction_id}-{number}" if number else prediction_id,
+                    timeout_s=self._timeout_s,
+                )
+                for number, input in enumerate(inputs)
+            ),
+            return_exceptions=True,
+        )
+        outputs: list[Any] = []
+        for number, outcome in enumerate(outcomes):
+            if isinstance(outcome, BaseException):
+                raise _of_several(outcome, number, len(outcomes))
+            outputs.append(outcome.value)
+        return self._answer(outputs, [prediction_header(prediction_id)])
+
+    async def later(self, inputs: Sequence[Any], reply: Reply, scope: Scope, receive: Receive) -> RawResponse:
+        """Queue them; with ``wait``, answer as if they had run here when all end in time."""
+        predictions: Sequence[Prediction] = await self._submit(inputs, will_wait=bool(reply.wait_s))
+        scope["state"]["prediction_id"] = predictions[0].prediction_id
+        if reply.wait_s:
+            queue = self._services.queue
+            waiting = asyncio.gather(*(queue.wait_for(each, reply.wait_s) for each in predictions))
+            predictions = await wait_for(self._services, waiting, predictions, receive)
+        headers: list[Header] = [(b"preference-applied", reply.applied)] if reply.applied else []
+        accepted = [accepted_of(each) for each in predictions]
+        if len(predictions) == 1:
+            headers.append(prediction_header(predictions[0].prediction_id))
+            headers.append((b"location", accepted[0].location.encode()))
+        # all are looked at: one that failed is told, whatever the others do
+        succeeded = [self._succeeded(each, number, len(predictions)) for number, each in enumerate(predictions)]
+        if all(succeeded):
+            return self._answer([each.output for each in predictions], headers)
+        body = accepted[0] if len(accepted) == 1 else AcceptedMany(predictions=accepted)
+        return RawResponse(_encode(body), status=202, headers=[*headers, self._served.header])
+
+    async def _submit(self, inputs: Sequence[Any], *, will_wait: bool) -> list[Prediction]:
+        served, queue = self._served, self._services.queue
+        bodies = [_encode(input) for input in inputs]
+        if len(inputs) > 1:
+            return await queue.submit_many(
+                served.name,
+                inputs,
+                version=served.version,
+                input_previews=[preview(body) for body in bodies],
+                input_bytes=[len(body) for body in bodies],
+            )
+        prediction = await queue.submit(
+            served.name,
+            inputs[0],
+            version=served.version,
+            input_preview=preview(bodies[0]),
+            input_bytes=len(bodies[0]),
+            timeout_s=self._timeout_s,
+            will_wait=will_wait,
+        )
+        return [prediction]
+
+    def _succeeded(self, prediction: Prediction, number: int, count: int) -> bool:
+        try:
+            return check_success(prediction)
+        except PredictionFailed as error:
+            raise _of_several(error, number, count) from error
+
+    def _answer(self, outputs: Sequence[Any], headers: Sequence[Header]) -> RawResponse:
+        served = self._served
+        framed = write_response(
+            served.tensors.write(outputs, self._outputs),
+            binary=self._binary,
+            model_name=served.name,
+            model_version=served.version,
+            request_id=self._request.id,
+        )
+        headers = [*headers, served.header]
+        if framed.json_bytes is None:
+            return RawResponse(framed.body, headers=headers)
+        headers.append((LENGTH_HEADER.lower().encode(), b"%d" % framed.json_bytes))
+        return RawResponse(framed.body, headers=headers, media_type=b"application/octet-stream")
+
+    def _wanted_binary(self) -> set[str]:
+        """Outputs whose elements stand behind the JSON."""
+        everything = self._request.parameters.get("binary_data_output") is True
+        binary = set(self._outputs) if everything else set[str]()
+        for number, output in enumerate(self._request.outputs):
+            for name in ("classification", "shared_memory_region"):
+                if output.parameters.get(name):
+                    raise InvalidInput(
+                        f"Output {output.name!r}: {name} is not served here.",
+                        field=f"$.outputs[{number}].parameters.{name}",
+                    )
+            wanted = output.parameters.get("binary_data", everything)
+            (binary.add if wanted is True else binary.discard)(output.name)
+        return binary
+
+    def _wanted_timeout_s(self) -> float | None:
+        timeout_us = self._request.parameters.get("timeout")
+        if timeout_us in {None, 0}:
+            return None
+        if isinstance(timeout_us, bool) or not isinstance(timeout_us, int) or timeout_us < 0:
+            raise InvalidInput(
+                "Parameter 'timeout' must be a whole number of microseconds.", field="$.parameters.timeout"
+            )
+        return timeout_us / 1_000_000
+
+
+def _of_several(error: BaseException, number: int, count: int) -> BaseException:
+    """A failure, which says of several predictions whose it is."""
+    if count == 1 or not isinstance(error, PredictionFailed):
+        return error
+    return PredictionFailed(f"Prediction {number} of {count}: {error.message}", code=error.code)
