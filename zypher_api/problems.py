@@ -83,6 +83,14 @@ KINDS: dict[str, Kind] = {
     "internal_error": Kind(500, "Something went wrong in the server", INTERNAL),
     "prediction_failed": Kind(500, "The prediction failed", "The prediction failed."),
     "model_error": Kind(500, "The model failed", "ValueError: the model could not read the input"),
+    "model_crashed": Kind(
+        500, "The model crashed", "Model 'reader' crashed: its process was ended by SIGSEGV. Another one is started."
+    ),
+    "out_of_memory": Kind(
+        500,
+        "The model took too much memory",
+        "Model 'reader' took 530 MiB of memory, more than its limit of 512 MiB, and was ended.",
+    ),
     "attempts_exhausted": Kind(
         500, "The prediction was lost too often", "Every one of 5 attempts was lost with its worker."
     ),

@@ -21,6 +21,8 @@
     └── PredictionFailed          an attempt ended without an output
         ├── ModelError            the model's code raised                                 model_error
         ├── PredictionTimeout     it ran longer than its timeout                          timeout
+        ├── ModelCrashed          the process that ran it ended under it                  model_crashed
+        ├── OutOfMemory           that process took more memory than it may               out_of_memory
         ├── PredictionCanceled    nobody wanted its output any more                       canceled
         ├── AttemptsExhausted     every attempt was begun and none reported back          attempts_exhausted
         ├── PoisonedPrediction    its workers died under it                               poison
@@ -169,14 +171,16 @@ class ModelNotReady(Unavailable):
 class PredictionFailed(ZypherError):
     """An attempt ended without an output. ``traceback`` is for logs and dead letters, never for callers.
 
-    A failure read back from Redis is rebuilt as this class, under the ``code`` it was stored with.
+    A failure read back from Redis is rebuilt as this class, under the ``code`` it was stored with. ``may_pass`` is what
+    a model's own process says of an exception that stays there: that its retry policy names it.
     """
 
     code = "prediction_failed"
 
-    def __init__(self, message: str, *, code: str | None = None, traceback: str = "") -> None:
+    def __init__(self, message: str, *, code: str | None = None, traceback: str = "", may_pass: bool = False) -> None:
         super().__init__(message)
         self.traceback = traceback
+        self.may_pass = may_pass
         if code is not None:
             self.code = code
 
@@ -191,6 +195,18 @@ class PredictionTimeout(PredictionFailed):
     """The attempt ran longer than its timeout."""
 
     code = "timeout"
+
+
+class ModelCrashed(PredictionFailed):
+    """The model's own process ended while it ran: by a segmentation fault, an exit. Only what ran in it is lost."""
+
+    code = "model_crashed"
+
+
+class OutOfMemory(PredictionFailed):
+    """The model's own process took more memory than ``memory_limit_mb`` and was ended."""
+
+    code = "out_of_memory"
 
 
 class PredictionCanceled(PredictionFailed):

@@ -58,6 +58,7 @@ async def running_worker(api: RunningApi) -> AsyncGenerator[PredictionWorker]:
         redis_pool=PredictionQueue.from_settings(api.settings),
         handle_signals=False,
         ctx={"registry": api.services.registry, "settings": api.settings},
+        lease_s=api.settings.lease_s,
     )
     running = asyncio.create_task(worker.async_run())
     try:

@@ -14,6 +14,10 @@ CASES = [
     ("zypher_jobs.models", {"onnxruntime", "numpy", "litestar", "textual", "arq"}),
     ("zypher_jobs.tryout", {"onnxruntime", "numpy", "litestar", "textual", "arq", "redis", "uvicorn"}),
     ("zypher_jobs.scaffold", {"onnxruntime", "numpy", "litestar", "textual", "arq", "redis", "uvicorn"}),
+    (
+        "zypher_jobs.models.runtimes.child",  # what a model's own process costs to start
+        {"onnxruntime", "numpy", "litestar", "textual", "arq", "redis", "hiredis", "httpx", "uvloop"},
+    ),
     ("zypher_jobs.worker.main", {"litestar", "textual", "onnxruntime", "zypher_api", "zypher_tui"}),
     ("zypher_api.app", {"onnxruntime", "numpy", "textual", "zypher_tui", "zypher_jobs.worker"}),
     (

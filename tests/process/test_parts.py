@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from zypher_jobs.errors import SettingError, ZypherError
+from zypher_jobs.processes import describe_exit
 from zypher_jobs.settings import Settings
 from zypher_jobs.supervisor.child import Child, Reaper
 from zypher_jobs.supervisor.console import Console
 from zypher_jobs.supervisor.data_dir import is_alive
-from zypher_jobs.supervisor.parts import Part, Running, describe_exit
+from zypher_jobs.supervisor.parts import Part, Running
 from zypher_jobs.testing import wait_until
 
 IGNORES_SIGTERM = (

@@ -45,6 +45,8 @@ PROBLEMS = (
     "canceled",
     "expired",
 )
+OF_ISOLATED = ("model_crashed", "out_of_memory")
+"""Of models that run in processes of their own."""
 EVENTS = Content(
     type=str,
     media_type="text/event-stream",
@@ -106,7 +108,7 @@ def any_model(example: ServedModel) -> Operation:
         parameters=(NAME, ASYNC_MODE, PREFER),
         body=Content(type=Any, example=info.input_example),
         answers=_answers(Content(type=Any, example=info.output_example)),
-        problems=("unknown_model", *PROBLEMS),
+        problems=("unknown_model", *PROBLEMS, *OF_ISOLATED),
         problem_examples=_problem_examples(example),
     )
 
@@ -137,7 +139,7 @@ def _operation(served: ServedModel, *, path: str, operation_id: str, summary: st
         parameters=(ASYNC_MODE, PREFER),
         body=Content(type=served.input_type, example=info.input_example),
         answers=_answers(Content(type=served.output_type, example=info.output_example)),
-        problems=PROBLEMS,
+        problems=(*PROBLEMS, *OF_ISOLATED) if served.definition.isolation == "process" else PROBLEMS,
         problem_examples=_problem_examples(served),
     )
 

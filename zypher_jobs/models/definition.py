@@ -50,6 +50,7 @@ class ModelDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """Calls of ``predict`` at once; ``None``: no limit."""
     isolation: Literal["thread", "process"] = "thread"
     memory_limit_mb: int | None = None
+    load_timeout_s: float = 300
     cache_s: float = 0
     cache_mb: int = 64
     retries: RetryPolicy = RetryPolicy()
@@ -138,6 +139,7 @@ def _limits(model_class: type[Model[Any, Any]], form: _Form) -> dict[str, Any]:
         "concurrency": concurrency,
         "isolation": isolation,
         "memory_limit_mb": model_class.memory_limit_mb,
+        "load_timeout_s": float(model_class.load_timeout_s),
         "cache_s": float(model_class.cache_s),
         "cache_mb": model_class.cache_mb,
     }
@@ -154,6 +156,7 @@ _ATTRIBUTES: list[tuple[str, Any, str]] = [
     ("concurrency", _COUNT | None, "must be a whole number of at least 1, or None"),
     ("isolation", Literal["thread", "process"], "must be 'thread' or 'process'"),
     ("memory_limit_mb", _COUNT | None, "must be a whole number of at least 1, or None"),
+    ("load_timeout_s", Annotated[float, Meta(gt=0)], "must be a number of seconds above 0"),
     ("cache_s", _AMOUNT, "must be a number of seconds, 0 for no cache"),
     ("cache_mb", _COUNT, "must be a whole number of at least 1"),
     ("retries", RetryPolicy, "must be a zypher_jobs.models.retries.RetryPolicy"),

@@ -60,6 +60,8 @@ class Model(Generic[In, Out]):
     """``process``: in a child process, which is killed at a timeout, a cancellation or a limit, and started again."""
     memory_limit_mb: ClassVar[int | None] = None
     """Resident memory of a child in MiB, beyond which it is killed; only with ``isolation = "process"``."""
+    load_timeout_s: ClassVar[float] = 300
+    """How long ``load`` may take, with the warm-up; only with ``isolation = "process"``: a thread cannot be ended."""
     cache_s: ClassVar[float] = 0
     """How long an output may answer the same input again, in seconds; 0: each input is run. Not for streams."""
     cache_mb: ClassVar[int] = 64

@@ -36,7 +36,7 @@ class ModelRegistry:
         return registry
 
     def add(self, model_class: type[Model[Any, Any]]) -> ServedModel:
-        """Register a model's class."""
+        """Register a model's class; raises ``ModelDefinitionError`` if it cannot be served as it is written."""
         return self.add_runtime(python_runtime(model_class))
 
     def add_runtime(self, runtime: Runtime) -> ServedModel:

@@ -4,7 +4,7 @@ import random
 
 import msgspec
 
-from zypher_jobs.errors import PredictionFailed, PredictionTimeout
+from zypher_jobs.errors import ModelCrashed, PredictionFailed, PredictionTimeout
 
 _DOUBLINGS = 64
 """More would outgrow a float in the end, and any pause long before."""
@@ -24,12 +24,17 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Exceptions of the model that may pass by themselves; with any other the same input fails the same way."""
     retry_timeouts: bool = False
     """Whether an attempt that ran longer than its timeout is worth one too."""
+    retry_crashes: bool = True
+    """Whether one under which the model's own process ended is (``isolation = "process"``), as one is whose worker
+    died. What took too much memory is not: it would again."""
 
     def covers(self, failure: PredictionFailed) -> bool:
         """Whether this failure is worth another attempt."""
         if isinstance(failure, PredictionTimeout):
             return self.retry_timeouts
-        return isinstance(failure.__cause__, self.retry_on)
+        if isinstance(failure, ModelCrashed):
+            return self.retry_crashes
+        return failure.may_pass or isinstance(failure.__cause__, self.retry_on)
 
     def delay_s(self, attempt: int) -> float:
         """A random pause after that attempt (the first is 1)."""

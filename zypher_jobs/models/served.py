@@ -12,7 +12,7 @@ from zypher_jobs.errors import InvalidInput, MalformedInput, ModelError, ModelNo
 from zypher_jobs.models.batcher import Batcher
 from zypher_jobs.models.cache import ResultCache
 from zypher_jobs.models.call import NOBODY, Call, Listener
-from zypher_jobs.models.runtimes import Runtime
+from zypher_jobs.models.runtimes import Restarting, Runtime
 from zypher_jobs.models.runtimes.threads import in_thread
 from zypher_jobs.models.sentences import invalid_input
 from zypher_jobs.models.tensors import TensorForm
@@ -40,6 +40,7 @@ class ServedModel:
     __slots__ = (
         "_answer",
         "_decode",
+        "_down",
         "_lock",
         "_run",
         "_runtime",
@@ -83,6 +84,9 @@ class ServedModel:
         """What the last ``load`` raised."""
         self._runtime = runtime
         self._tensors: TensorForm | None = None
+        self._down: str | None = None
+        if isinstance(runtime, Restarting):
+            runtime.when_down(self._went_down)
         self.batcher: Batcher | None = None
         """Where its predictions meet; ``None`` where each runs at once."""
         if definition.concurrency is None:
@@ -172,7 +176,12 @@ class ServedModel:
             self.failure = error
             self.error = error.message if isinstance(error, ZypherError) else f"{type(error).__name__}: {error}"
         else:
-            self.error = self.failure = None
+            self.error = self.failure = self._down = None
+
+    def _went_down(self, why: str | None) -> None:
+        """Loaded as it was, it cannot predict for now; ``None``: it can again. Called from any thread."""
+        if self.error is self._down:  # else it is not loaded, and stays so
+            self.error = self._down = why
 
     async def unload(self, *, drain_s: float = 0) -> None:
         """Let it leave memory, and take no more calls; those under way have so long to end."""

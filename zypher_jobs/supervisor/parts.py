@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from zypher_jobs.errors import SettingError, StartError, ZypherError
+from zypher_jobs.processes import describe_exit
 from zypher_jobs.queue.embedded import EmbeddedServer
 from zypher_jobs.settings import Settings
 from zypher_jobs.supervisor.child import Child, Reaper
@@ -285,13 +286,3 @@ def command(name: str) -> list[str]:
 def child_environ(redis_url: str) -> dict[str, str]:
     """Our environment, with the Redis that is used; what a model prints shows at once."""
     return {**os.environ, "ZYPHER_REDIS_URL": redis_url, "PYTHONUNBUFFERED": "1"}
-
-
-def describe_exit(code: int) -> str:
-    """An exit code in words."""
-    if code >= 0:
-        return f"ended with code {code}"
-    try:
-        return f"was ended by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"was ended by signal {-code}"

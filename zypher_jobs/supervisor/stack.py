@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from zypher_jobs import __version__
+from zypher_jobs.processes import describe_exit
 from zypher_jobs.queue.embedded import EmbeddedServer
 from zypher_jobs.settings import Settings
 from zypher_jobs.supervisor.child import Reaper
@@ -18,7 +19,7 @@ from zypher_jobs.supervisor.console import Console
 from zypher_jobs.supervisor.dashboard import Dashboard, has_terminal
 from zypher_jobs.supervisor.data_dir import LOGS_NAME, DataDir, RunFacts
 from zypher_jobs.supervisor.parent import MARGIN_S
-from zypher_jobs.supervisor.parts import CommandPart, Part, RedisPart, api_look, describe_exit, worker_look
+from zypher_jobs.supervisor.parts import CommandPart, Part, RedisPart, api_look, worker_look
 from zypher_jobs.supervisor.preflight import embedded_version, preflight
 from zypher_jobs.supervisor.probes import api_url
 

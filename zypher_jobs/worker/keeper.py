@@ -13,7 +13,6 @@ should know.
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -25,6 +24,7 @@ import msgspec
 from redis.exceptions import RedisError
 
 from zypher_jobs.contracts.stats import WorkerStats
+from zypher_jobs.processes import ask_ps, resident_bytes
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.connection import blocking_client_with
 from zypher_jobs.queue.scripts import source
@@ -111,22 +111,7 @@ def is_stopped(pid: int) -> bool:
         return stat.rpartition(")")[2].split()[0] in "Tt"
     except OSError:
         pass  # no such process (standard input says so in a moment), or no /proc on this system
-    if sys.platform == "linux":
-        return False
-    return _ps("state", pid).startswith("T")
-
-
-def resident_bytes(pid: int) -> int:
-    """Memory of a process: from /proc, else from ps."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGESIZE")
-    except OSError:
-        return int(_ps("rss", pid) or 0) * 1024
-
-
-def _ps(what: str, pid: int) -> str:
-    command = ["ps", "-o", f"{what}=", "-p", str(pid)]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
+    return ask_ps("state", pid).startswith("T")
 
 
 def main(fd: int) -> None:

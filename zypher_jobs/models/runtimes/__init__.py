@@ -1,7 +1,7 @@
 """Runtimes: each runs one kind of model; all behind the ``Runtime`` protocol."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from zypher_jobs.models.call import Call
 from zypher_jobs.models.definition import ModelDefinition
@@ -30,4 +30,13 @@ class Runtime(Protocol):
 
     def unload(self) -> None:
         """Let go of its memory, its threads, its processes; called in a thread, when nothing runs any more."""
+        ...
+
+
+@runtime_checkable
+class Restarting(Protocol):
+    """A runtime whose model may be down for a while after it was loaded, and comes up again by itself."""
+
+    def when_down(self, tell: Callable[[str | None], None]) -> None:
+        """Call ``tell``, from any thread, with the reason when it goes down and with ``None`` when it is up again."""
         ...
