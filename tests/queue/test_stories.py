@@ -162,7 +162,7 @@ async def test_a_story_never_takes_more_than_its_bound(queue: PredictionQueue, s
     name = keys.story(submitted.prediction_id)
     redis: RedisClient = queue
     assert await redis.memory_usage(name, samples=0) < 1.5 * keys.STORY_BYTES
-    assert 0 < await redis.pttl(name) <= queue.retention_ms
+    assert 0 < await redis.pttl(name) <= keys.STORY_ENDED_TTL_MS < queue.retention_ms
     entries, _ = await story(queue, submitted.prediction_id)
     assert 0 < sum(len(entry.data) for entry in entries) <= keys.STORY_BYTES
     # whatever was dropped before it could be written has a number too
@@ -251,9 +251,9 @@ async def test_a_dropped_dead_letter_takes_its_story_along(queue: PredictionQueu
     """With its record and its result."""
     await steps.submit(queue, "a")
     claimed = await steps.claim(queue)
-    await stories.tell([Said("a", 1, claimed.now_ms, 1, [("log", "1")])], lifetime_ms=60_000)
+    await stories.tell([Said("a", 1, claimed.now_ms, 1, [("log", "1")])], lifetime_ms=2 * keys.STORY_ENDED_TTL_MS)
     await steps.finish(queue, claimed, Status.FAILED, is_dead=True)
-    assert await queue.exists(keys.story("a"))
+    assert 0 < await queue.pttl(keys.story("a")) <= keys.STORY_ENDED_TTL_MS
     await queue.drop(["a"])
     assert not await queue.exists(keys.story("a"))
 

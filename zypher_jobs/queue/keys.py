@@ -21,7 +21,8 @@ Ours:
 ``zypher:prediction:{id}``      hash    ``JOB_TTL_MS`` + retention, then     submit, claim, finish, record
                                         retention from the finish
 ``zypher:story:{id}``           stream  retention since its last entry,      narrate; what it said
-                                        ``STORY_BYTES`` newest
+                                        ``STORY_ENDED_TTL_MS`` from the
+                                        finish; ``STORY_BYTES`` newest
 ``zypher:list:{status}``        zset    what has a record; those whose       submit, claim, finish; id → created ms
                                         record ended go as others come
 ``zypher:list:sync``            zset    ``SYNC_RECORDS_KEPT`` newest         record; id → created ms
@@ -110,6 +111,9 @@ TOLD_BYTES = 16_384
 """A larger result is read by those who waited for it: 500 may end at once."""
 STORY_BYTES = 1_048_576
 """What a prediction said: the oldest of it gives way. All of its output stands in its result."""
+STORY_ENDED_TTL_MS = 3_600_000
+"""How long one may come back to a prediction that has ended: a story of many small pieces takes several times what the
+output does."""
 ENTRY_BYTES = 64
 """What an entry of a story takes beside its text, about."""
 WATCHED_TTL_MS = 3_600_000

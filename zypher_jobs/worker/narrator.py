@@ -49,15 +49,17 @@ class Narration(Notes):
         if not self.unwritten:
             dropped, self.unwritten = self.take()
             self.next_number += dropped  # they have numbers, by which readers see that they are missing
+        kinds = {note.kind for note in self.unwritten}
+        progress = self.newest if "progress" in kinds else None
         return Said(
             self.prediction_id,
             self.attempt,
             self.began_at_ms,
             self.next_number,
             [(note.kind, note.data.decode()) for note in self.unwritten],
-            progress="" if self.newest is None else f"{self.newest.progress:g}",
-            progress_message="" if self.newest is None else self.newest.message,
-            log="" if self.lines is None else "\n".join(self.lines),
+            progress="" if progress is None else f"{progress.progress:g}",
+            progress_message="" if progress is None else progress.message,
+            log="\n".join(self.lines or ()) if "log" in kinds else "",
         )
 
     def are_written(self) -> None:

@@ -29,6 +29,7 @@ if known[1] and known[1] ~= '' then
   end
   tell_clients(known[1], frame(head, {head[2] and ARGV[9] or ''}))
 end
+if known[3] then close_story(id) end
 notify(id, known[2])
 local rate = string.format('%s%s:%.0f', RATE, ARGV[6], math.floor(now / RATE_BUCKET_MS))
 if redis.call('INCRBY', rate, 1) == 1 then redis.call('PEXPIRE', rate, RATE_TTL_MS) end
