@@ -5,6 +5,7 @@ from litestar.plugins import PluginProtocol
 
 from zypher_api.problems import EXCEPTION_HANDLERS
 from zypher_api.routes import (
+    deployments,
     docs,
     inference_v2,
     inference_v2_generate,
@@ -44,6 +45,7 @@ def create_app(settings: Settings) -> Litestar:
             *inference_v2.handlers(services),
             *inference_v2_generate.handlers(services),
             *inference_v2_repository.handlers(services),
+            *deployments.handlers(services),
             *system.handlers(services),
             *docs.handlers(),
         ],

@@ -51,7 +51,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """One method of one path."""
 
-    method: Literal["get", "post"]
+    method: Literal["get", "post", "put", "delete"]
     path: str
     operation_id: str
     tag: str

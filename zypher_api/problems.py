@@ -65,6 +65,11 @@ KINDS: dict[str, Kind] = {
         "Async-Mode",
     ),
     "not_found": Kind(404, "Nothing is here", "Nothing is here; /docs lists every route."),
+    "deploy_off": Kind(
+        403,
+        "Models are not deployed here",
+        "Models are deployed over HTTP only while the API listens on loopback; ZYPHER_DEPLOY=on allows it everywhere.",
+    ),
     "unknown_model": Kind(404, "No such model", "No model is called 'mick'. Known models: digits, mock."),
     "unknown_version": Kind(404, "No such version", "Model 'mock' has no version '9' here. Known versions: 1."),
     "unknown_prediction": Kind(
@@ -74,12 +79,23 @@ KINDS: dict[str, Kind] = {
     "body_too_large": Kind(
         413, "The body is too large", "The body is larger than 1,048,576 bytes; ZYPHER_MAX_BODY_BYTES sets the limit."
     ),
+    "upload_too_large": Kind(
+        413,
+        "The model is too large",
+        "The file is larger than 1,073,741,824 bytes; ZYPHER_MODEL_MAX_BYTES sets the limit.",
+    ),
     "unsupported_media_type": Kind(
         415,
         "The media type is not supported",
         "The body must be JSON, not text/plain: send the header Content-Type: application/json.",
     ),
     "invalid_input": Kind(422, "The input does not fit the model", "The input must not be blank.", "$.input"),
+    "invalid_upload": Kind(
+        422,
+        "The model cannot be deployed",
+        "The file is no ONNX model, but a pickle, which is code and never opened; export the model to ONNX.",
+        "file",
+    ),
     "internal_error": Kind(500, "Something went wrong in the server", INTERNAL),
     "prediction_failed": Kind(500, "The prediction failed", "The prediction failed."),
     "model_error": Kind(500, "The model failed", "ValueError: the model could not read the input"),
@@ -103,6 +119,12 @@ KINDS: dict[str, Kind] = {
     "expired": Kind(504, "The prediction waited too long", "It waited past its deadline and was not begun."),
     "redis_unavailable": Kind(503, "Redis is away", "Redis does not answer; try again shortly."),
     "model_not_ready": Kind(503, "The model is not ready", "Model 'digits' is not ready: it is still loading."),
+    "version_not_ready": Kind(
+        503,
+        "Some process cannot serve the version",
+        "flowers@3 failed to load on worker-1: the model store does not answer. Traffic stays as it is.",
+    ),
+    "store_unavailable": Kind(503, "The model store is away", "The model store does not answer (GenericError)."),
     "not_ready": Kind(503, "Not ready to serve", "Redis does not answer; try again shortly."),
     "unavailable": Kind(503, "Not now", "Not now; try again shortly."),
     "timeout": Kind(504, "The prediction took too long", "Model 'mock' did not answer within 300 s."),
@@ -133,6 +155,12 @@ class BodyTooLarge(ZypherError):
     """The body is longer than ``ZYPHER_MAX_BODY_BYTES``."""
 
     code = "body_too_large"
+
+
+class DeployOff(ZypherError):
+    """``ZYPHER_DEPLOY`` does not let models be deployed over HTTP."""
+
+    code = "deploy_off"
 
 
 class NotReady(Unavailable):

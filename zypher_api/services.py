@@ -16,7 +16,11 @@ from zypher_api.problems import CallerGone
 from zypher_api.recorder import Recorder
 from zypher_api.request_log import RequestLog
 from zypher_jobs.models import ModelRegistry, ServedModel
+from zypher_jobs.models.deployer import Deployer
+from zypher_jobs.models.rollout import Rollout
+from zypher_jobs.models.store import store_of
 from zypher_jobs.queue import PredictionQueue
+from zypher_jobs.queue.deployments import Deployments
 from zypher_jobs.queue.probe import warn_of_server
 from zypher_jobs.settings import Settings
 
@@ -35,6 +39,19 @@ class Services:
         self.queue = PredictionQueue.from_settings(settings)
         self.process_id = f"api-{socket.gethostname()}-{os.getpid()}"
         """The ``worker`` of synchronous predictions."""
+        self.deployments = Deployments(self.queue)
+        store = store_of(settings)
+        self.deployer = Deployer(
+            self.registry,
+            self.deployments,
+            store,
+            process_id=self.process_id,
+            part="api",
+            kept_loaded=settings.models_kept_loaded,
+        )
+        self.rollout = Rollout(
+            self.registry, self.deployer, self.deployments, store, timeout_s=settings.deploy_timeout_s
+        )
         self.recorder = Recorder(self.queue.record_sync, policy=settings.record_sync, process_id=self.process_id)
         self.meter = HttpMeter()
         self.request_log = RequestLog()
@@ -56,7 +73,8 @@ class Services:
     @asynccontextmanager
     async def running(self, _: Litestar) -> AsyncGenerator[None]:
         """Record, and load the models behind the first requests; in the end flush and close."""
-        self._loading = loading = asyncio.create_task(self.registry.load_all())
+        await self.deployer.start()
+        self._loading = loading = asyncio.create_task(self._load())
         warning = asyncio.create_task(warn_of_server(self.queue))  # beside the start: Redis may be away
         self.recorder.start()
         try:
@@ -67,9 +85,14 @@ class Services:
             warning.cancel()
             await asyncio.wait([loading, warning])
             await self.recorder.close()
+            await self.deployer.close()
             await self.registry.close()
             await self.queue.aclose()
             self.request_log.flush()
+
+    async def _load(self) -> None:
+        await self.registry.load_all()
+        await self.deployer.settled()
 
     async def loaded(self) -> None:
         """Wait until every model has loaded or failed to, for at most ``LOAD_WAIT_S``."""

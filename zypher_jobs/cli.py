@@ -133,6 +133,34 @@ def predict(*, name: str, input: str | None, timeout_s: float | None) -> int:
 
 
 @zypher.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", help="The model; by default the file's name.")
+@click.option("--version", help="The version; by default the begin of the file's SHA-256.")
+@click.option("--description", help="One line.")
+@click.option("--labels", help="What the classes are called, in their order: comma separated, or @FILE, one a line.")
+@click.option("--hook", help="module:Class, installed there, that makes tensors of inputs and outputs of tensors.")
+@click.option("--live", is_flag=True, help="Send all traffic to it; a model's first version gets it anyway.")
+@_API_URL
+def deploy(*, file: Path, labels: str | None, live: bool, api_url: str | None, **said: str | None) -> int:
+    """Deploy an ONNX file as a version of a model, on every machine."""
+    from zypher_jobs.deploy import deploy as deploy_file
+
+    found_api_url, _ = _sources(api_url)
+    return deploy_file(found_api_url.rstrip("/"), file, {**said, "labels": _labels(labels)}, live=live)
+
+
+def _labels(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    if not text.startswith("@"):
+        return [label.strip() for label in text.split(",")]
+    try:
+        return Path(text[1:]).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"{text[1:]} cannot be read.", param_hint="--labels") from error
+
+
+@zypher.command()
 def doctor() -> int:
     """Check every part and say what to do."""
     from zypher_jobs.doctor import run_doctor

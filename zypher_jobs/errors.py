@@ -6,7 +6,9 @@
     ├── SettingError              a setting is unknown or wrong; the start stops          invalid_setting
     ├── StartError                a part cannot start: port, data directory, Redis        cannot_start
     ├── InvalidInput              the input does not fit the model's schema               invalid_input
-    │   └── MalformedInput        it is no JSON at all                                    malformed_input
+    │   ├── MalformedInput        it is no JSON at all                                    malformed_input
+    │   └── InvalidUpload         a manifest or a model's file cannot be deployed         invalid_upload
+    ├── UploadTooLarge            a model's file is larger than may be                    upload_too_large
     ├── Conflict                  not as things stand                                     conflict
     ├── ModelDefinitionError      a model's class is not one that can be served           invalid_model
     ├── NotFound
@@ -17,7 +19,9 @@
     │   └── QueueFull             as many wait as may wait                                queue_full
     ├── Unavailable               the same request may succeed later
     │   ├── RedisUnavailable                                                              redis_unavailable
-    │   └── ModelNotReady         it did not load                                         model_not_ready
+    │   ├── ModelNotReady         it did not load                                         model_not_ready
+    │   ├── VersionNotReady       some process cannot serve the version yet               version_not_ready
+    │   └── StoreUnavailable      the model store does not answer                         store_unavailable
     └── PredictionFailed          an attempt ended without an output
         ├── ModelError            the model's code raised                                 model_error
         ├── PredictionTimeout     it ran longer than its timeout                          timeout
@@ -74,6 +78,18 @@ class MalformedInput(InvalidInput):
     """The body is empty, or no valid JSON: no schema could be asked."""
 
     code = "malformed_input"
+
+
+class InvalidUpload(InvalidInput):
+    """A manifest or a model's file cannot be deployed; ``field`` is ``file`` or a path into the manifest."""
+
+    code = "invalid_upload"
+
+
+class UploadTooLarge(ZypherError):
+    """A model's file is larger than ``ZYPHER_MODEL_MAX_BYTES``."""
+
+    code = "upload_too_large"
 
 
 class Conflict(ZypherError):
@@ -166,6 +182,18 @@ class ModelNotReady(Unavailable):
     """The model is registered but did not load."""
 
     code = "model_not_ready"
+
+
+class VersionNotReady(Unavailable):
+    """Some process cannot serve a version; traffic stays where it was."""
+
+    code = "version_not_ready"
+
+
+class StoreUnavailable(Unavailable):
+    """The model store does not answer, or does not have the file."""
+
+    code = "store_unavailable"
 
 
 class PredictionFailed(ZypherError):

@@ -94,6 +94,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     grace_s: NonNegative = 10
     retention_s: Annotated[int, Meta(ge=1)] = 86_400
     max_body_bytes: Annotated[int, Meta(ge=1024)] = 1_048_576
+    deploy: Literal["local", "on", "off"] = "local"
+    deploy_timeout_s: Positive = 60
+    model_store: str | None = None
+    model_max_bytes: Annotated[int, Meta(ge=1024)] = 1_073_741_824
+    models_kept_loaded: Annotated[int, Meta(ge=0)] = 2
     record_sync: Literal["all", "errors", "none"] = "all"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -119,6 +124,11 @@ DESCRIPTIONS: dict[str, str] = {
     "grace_s": "How long running predictions may go on when the process drains, in seconds.",
     "retention_s": "How long records and results are kept, in seconds.",
     "max_body_bytes": "Largest request body, in bytes.",
+    "deploy": "Whether models may be deployed over HTTP: on, off, or local (only while the API listens on loopback).",
+    "deploy_timeout_s": "How long a switch waits until every process has the version ready, in seconds.",
+    "model_store": "Where deployed models are kept: a directory, or s3://bucket/prefix; unset: models in the data dir.",
+    "model_max_bytes": "Largest file of a deployed model, in bytes.",
+    "models_kept_loaded": "Versions without traffic that stay in memory; the least recently used leave it.",
     "record_sync": "Which synchronous predictions are recorded: all, errors or none.",
     "log_level": "debug, info, warning or error.",
 }

@@ -71,7 +71,8 @@ def group(name: str) -> list[str]:
 def wanted(lock: str) -> list[Requirement]:
     """What pyproject.toml, or the peers' own list, asks of a lock file."""
     project = PROJECT["project"]
-    running = [*project["dependencies"], *project["optional-dependencies"]["onnx"]]
+    extras = project["optional-dependencies"]
+    running = [*project["dependencies"], *extras["onnx"], *extras["s3"]]
     lines = {
         "requirements.txt": running,
         "requirements-dev.txt": [*running, *group("dev")],

@@ -38,6 +38,11 @@ GOOD: dict[str, tuple[str, Any]] = {
     "grace_s": ("0", 0.0),
     "retention_s": ("60", 60),
     "max_body_bytes": ("2048", 2048),
+    "deploy": ("On", "on"),
+    "deploy_timeout_s": ("5", 5.0),
+    "model_store": ("s3://bucket/models", "s3://bucket/models"),
+    "model_max_bytes": ("2048", 2048),
+    "models_kept_loaded": ("0", 0),
     "record_sync": ("errors", "errors"),
     "log_level": ("DEBUG", "debug"),
 }

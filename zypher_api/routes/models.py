@@ -5,13 +5,14 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 
-from zypher_api.answers import ModelList
+from zypher_api.answers import ModelDetail, ModelList
+from zypher_api.model_detail import model_detail
 from zypher_api.openapi import Answer, Content, Operation
 from zypher_api.responses import RawResponse
+from zypher_api.routes.deployment_docs import example_detail
 from zypher_api.routes.predict_docs import NAME
 from zypher_api.routes.reading import read
 from zypher_api.services import Services
-from zypher_jobs.contracts.model import ModelInfo
 
 _encode = msgspec.json.Encoder().encode
 
@@ -38,7 +39,13 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
         tag="models",
         summary="Read what one model takes and answers",
         parameters=(NAME,),
-        answers={200: Answer(description="The model.", content=Content(type=ModelInfo, example=example))},
+        description="With its versions, their shares of the traffic, and how each process has them.",
+        answers={
+            200: Answer(
+                description="The model.",
+                content=Content(type=ModelDetail, example=example_detail(services.default_model)),
+            )
+        },
         problems=("unknown_model",),
     )
 
@@ -48,6 +55,6 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
 
     @read("/models/{name:str}", read_operation)
     async def read_model(name: FromPath[str]) -> ASGIApp:
-        return RawResponse(_encode(services.registry.get(name).info))
+        return RawResponse(_encode(await model_detail(services, name)))
 
     return [list_models, read_model]

@@ -22,6 +22,7 @@ from zypher_api.responses import Header, RawResponse
 from zypher_api.routes import predict_docs
 from zypher_api.routes.predict_stream import stream_now
 from zypher_api.services import Services
+from zypher_jobs.errors import ModelNotReady
 from zypher_jobs.models import ServedModel
 from zypher_jobs.queue.ids import new_prediction_id
 
@@ -56,9 +57,18 @@ def _handler(services: Services, served: ServedModel, operation: Operation) -> A
 
 def _predicts_with(services: Services, name: str, version: str | None = None) -> ASGIApp:
     async def predict(scope: Scope, receive: Receive, send: Send) -> None:
-        await _predict(services, services.registry.get(name, version), scope, receive, send)
+        await _predict(services, await _served(services, name, version), scope, receive, send)
 
     return predict
+
+
+async def _served(services: Services, name: str, version: str | None) -> ServedModel:
+    """The version that answers; one that is still coming is waited for a little, as after a start."""
+    try:
+        return services.registry.get(name, version)
+    except ModelNotReady:
+        await services.loaded()
+    return services.registry.get(name, version)
 
 
 async def _predict(services: Services, served: ServedModel, scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,6 +126,8 @@ async def _later(
         (b"location", accepted.location.encode()),
         served.header,
     ]
+    if prediction.version not in ("", served.version):  # whoever ran it serves another one
+        headers[-1] = (b"model-version", f"{served.name}@{prediction.version}".encode())
     if reply.applied:
         headers.append((b"preference-applied", reply.applied))
     if check_success(prediction):

@@ -19,6 +19,7 @@ from zypher_jobs.models.tensors import TensorForm
 
 WARM_UP_TIMEOUT_S = 300
 _LOOK_S = 0.01
+_LOADING = "it is still loading"
 _ASLEEP = "it has left memory and is loaded at its next call"
 LONGEST_EXAMPLE_CHARS = 300
 """Of an example inside an error's sentence."""
@@ -61,7 +62,8 @@ class ServedModel:
         "version",
     )
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, *, asleep: bool = False) -> None:
+        """``asleep``: it is loaded at its first call, or by ``load``."""
         definition = runtime.definition
         self.definition = definition
         self.name: str = definition.name
@@ -71,7 +73,7 @@ class ServedModel:
         self.retries = definition.retries
         self.input_type: Any = definition.input_type
         self.output_type: Any = definition.output_type
-        self.error: str | None = "it is still loading"
+        self.error: str | None = _ASLEEP if asleep else _LOADING
         """Why it cannot predict; ``None`` when ready."""
         self.running = 0
         """Calls under way."""
@@ -118,6 +120,11 @@ class ServedModel:
     def ready(self) -> bool:
         """Whether it can predict."""
         return self.error is None
+
+    @property
+    def loading(self) -> bool:
+        """Whether it has not been loaded yet."""
+        return self.error is _LOADING
 
     @property
     def asleep(self) -> bool:

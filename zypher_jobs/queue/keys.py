@@ -40,10 +40,15 @@ Ours:
 ``zypher:idle``                 hash    idle workers; those gone are taken   claim, finish; submit takes them off
                                         off when they are met
 ``zypher:refused``              string  one number                           finish; those that came too late
+``zypher:deployments``          hash    models that were deployed            deploy; model → ``Deployment``
+``zypher:shadow:{model}``       hash    pairs of its versions by outcomes    compare; goes with the deployment
+``zypher:serving``              zset    trimmed by age at each report        heartbeat; process → last seen ms
+``zypher:serving:{process}``    string  ``SERVING_TTL_S``                    heartbeat; what it serves
 ``zypher:work:{worker id}``     channel no data kept                         submit (what it is handed); empty: look
 ``zypher:replies:{client id}``  channel no data kept                         finish, cancel, record; how it ended
 ``zypher:watched``              string  ``WATCHED_TTL_MS``                   watch; whether anybody watches anything
 ``zypher:watch:{client id}``    channel no data kept                         narrate, claim, finish, cancel, record
+``zypher:deployed``             channel no data kept                         deploy; the model that changed
 ==============================  ======  ===================================  =====================================
 """
 
@@ -81,6 +86,11 @@ IDLE = "zypher:idle"
 REFUSED = "zypher:refused"
 NOTHING = "zypher:nothing"
 """Never written; a first write that does nothing."""
+DEPLOYMENTS = "zypher:deployments"
+SHADOW = "zypher:shadow:"
+SERVING = "zypher:serving"
+SERVES = "zypher:serving:"
+DEPLOYED = "zypher:deployed"
 WORK = "zypher:work:"
 REPLIES = "zypher:replies:"
 STORY = "zypher:story:"
@@ -123,6 +133,8 @@ TURNS_END = 1_000_000_000_000
 """Turns are below, times (Unix ms) above: 2001-09-09."""
 HEARTBEAT_TTL_S = 5.0
 """A worker whose last heartbeat is older is not alive."""
+SERVING_TTL_S = 10.0
+"""A process whose last report of what it serves is older is not waited for."""
 
 
 def job(prediction_id: str) -> str:
@@ -153,6 +165,16 @@ def worker(worker_id: str) -> str:
 def work(worker_id: str) -> str:
     """The channel on which an idle worker is handed predictions."""
     return WORK + worker_id
+
+
+def serves(process_id: str) -> str:
+    """What a process serves, MessagePack of ``ProcessState``."""
+    return SERVES + process_id
+
+
+def shadow(model: str) -> str:
+    """How a model's shadows compare."""
+    return SHADOW + model
 
 
 def replies(client_id: str) -> str:

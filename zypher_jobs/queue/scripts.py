@@ -50,6 +50,8 @@ _NAMES = {
     "STORY": keys.STORY,
     "WATCHED": keys.WATCHED,
     "WATCH": keys.WATCH,
+    "SHADOW": keys.SHADOW,
+    "DEPLOYED": keys.DEPLOYED,
 }
 _NUMBERS = {
     "TURNS_END": keys.TURNS_END,

@@ -16,13 +16,16 @@ from arq.worker import func
 from zypher_jobs import logs
 from zypher_jobs.errors import RedisUnavailable, StartError
 from zypher_jobs.models import ModelRegistry
+from zypher_jobs.models.deployer import Deployer
+from zypher_jobs.models.store import store_of
 from zypher_jobs.queue.client import PredictionQueue
+from zypher_jobs.queue.deployments import Deployments
 from zypher_jobs.queue.payloads import PREDICT
 from zypher_jobs.queue.probe import warn_of_server
 from zypher_jobs.settings import Settings, load_settings
 from zypher_jobs.worker.predict import predict
 from zypher_jobs.worker.stock_settings import HEALTH_KEY_S, worker_settings_of
-from zypher_jobs.worker.worker import PredictionWorker
+from zypher_jobs.worker.worker import PredictionWorker, new_worker_id
 
 
 def run_worker(settings: Settings) -> int:
@@ -45,11 +48,21 @@ async def _serve(settings: Settings) -> None:
         await queue.aclose()
         raise StartError(f"The worker cannot start: {error.message} Check ZYPHER_REDIS_URL.") from error
     await warn_of_server(queue)
-    await registry.load_all()
+    deployer = Deployer(
+        registry,
+        Deployments(queue),
+        store_of(settings),
+        process_id=(worker_id := new_worker_id()),
+        part="worker",
+        kept_loaded=settings.models_kept_loaded,
+    )
+    await deployer.start()
+    await asyncio.gather(registry.load_all(), deployer.settled())
     gc.freeze()  # what was imported and loaded stays: no collection needs to walk through it
     worker = PredictionWorker(
         [func(predict, name=PREDICT)],
         redis_pool=queue,
+        worker_id=worker_id,
         ctx={"registry": registry, "settings": settings},
         models=registry.names(),
         lease_s=settings.lease_s,
@@ -64,6 +77,7 @@ async def _serve(settings: Settings) -> None:
         with suppress(asyncio.CancelledError):  # how arq ends its main task once the grace period is over
             await worker.async_run()
     finally:
+        await deployer.close()
         await worker.close()
         await registry.close()
 

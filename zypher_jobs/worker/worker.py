@@ -91,7 +91,7 @@ class PredictionWorker(Worker):
         }
         super().__init__(functions, **(ours | arq_options))
         self._ctx: dict[Any, Any] = self.ctx  # arq's own annotation is lost on the way
-        self.worker_id = worker_id or f"{platform.node()}-{os.getpid()}-{os.urandom(2).hex()}"
+        self.worker_id = worker_id or new_worker_id()
         self.refused_finishes = 0
         self._lease_ms = int(lease_s * 1000)
         self._retention_ms = retention_s * 1000
@@ -444,3 +444,8 @@ class PredictionWorker(Worker):
         else:
             self.jobs_failed += 1
         self._keeper.set_counts(self.jobs_complete, self.jobs_failed, draining=not self.allow_pick_jobs)
+
+
+def new_worker_id() -> str:
+    """Of a worker in this process; no two are the same."""
+    return f"{platform.node()}-{os.getpid()}-{os.urandom(2).hex()}"

@@ -1,6 +1,6 @@
--- A worker says that it is alive; those that have not said so for long leave the list.
--- KEYS  1 zypher:workers  2 zypher:worker:{id}
--- ARGV  1 worker id  2 its WorkerStats  3 lifetime ms
+-- A worker says that it is alive, or a process what it serves; those that have not said so for long leave the list.
+-- KEYS  1 zypher:workers  2 zypher:worker:{id}, or  1 zypher:serving  2 zypher:serving:{process id}
+-- ARGV  1 id  2 its WorkerStats or ProcessState  3 lifetime ms
 -- Returns nothing.
 even_when_full()
 local now = clock()
