@@ -119,3 +119,15 @@ class Meets(Model[Anything, Anything]):
         if any(each.text == "bad" for each in inputs):
             raise ValueError("a bad one")
         return inputs
+
+
+class SpeaksApart(Model[Words, str]):
+    """Says a text in a process of its own."""
+
+    isolation = "process"
+
+    def predict(self, input: Words) -> Iterator[str]:
+        """Word by word."""
+        for word in input.text.split():
+            context.log(f"{context.prediction_id} says {word}")
+            yield f"{word} "

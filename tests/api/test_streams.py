@@ -31,7 +31,7 @@ def semaphore() -> None:
 @pytest.fixture
 async def api(settings: Settings) -> AsyncGenerator[RunningApi]:
     """An API with a model that speaks."""
-    models = ("tests.api.models:Speaks", "tests.api.models:Raises", "tests.api.models:NotLoaded")
+    models = tuple(f"tests.api.models:{name}" for name in ("Speaks", "Raises", "NotLoaded"))
     async with running_api(msgspec.structs.replace(settings, models=models)) as running:
         yield running
 
@@ -183,6 +183,20 @@ async def test_a_queued_error_ends_the_stream(api: RunningApi) -> None:
         said = await events.rest()
     assert chunks(said) == ["so ", "far "]
     assert (said[-1].data["status"], said[-1].data["error"]["code"]) == ("failed", "model_error")
+
+
+async def test_a_model_in_a_process_of_its_own_streams_too(settings: Settings) -> None:
+    """Through the pipe, at once and through the queue."""
+    path = "/models/speaks-apart/predict"
+    async with running_api(msgspec.structs.replace(settings, models=("tests.api.models:SpeaksApart",))) as api:
+        async with opened(api, "POST", path, json={"text": "so it goes"}) as events:
+            at_once = await events.rest()
+        async with running_worker(api), opened(api, "GET", await queued(api, "so it goes", path)) as events:
+            later = [event for event in await events.rest() if event.kind != "status"]
+    for said in (at_once[1:], later):
+        assert kinds(said) == ["log", "output"] * 3 + ["end"]
+        assert chunks(said) == ["so ", "it ", "goes "]
+        assert said[0].data["line"] == f"{said[-1].data['prediction_id']} says so"
 
 
 async def test_another_attempt_begins_anew(api: RunningApi) -> None:
