@@ -1,11 +1,11 @@
 """``just bench models``: two ONNX models behind Zypher, Mosec and LitServe, with batches and without, all in one run.
 
 One process each, the same model code, the same session options (one thread computes), the same input, at 1, 16 and 64
-callers; taking turns, and at going first too. Zypher as users run it: ``zypher api`` with its defaults, every
-prediction recorded in an embedded Valkey on this machine; without batches it is ``max_batch_size = 1``. Mosec and
-LitServe as they come, and with a ``max_batch_size`` of 16; from an environment of their own (``.venv-bench``;
-``ZYPHER_BENCH_PYTHON`` names another). Machines are noisy: what counts are ratios within a round. Exit code 1 when a
-bar is missed.
+callers; taking turns, and at going first too. Zypher as users run it: ``zypher api`` with its defaults (so two runs of
+the model side by side), every prediction recorded in an embedded Valkey on this machine; without batches it is
+``max_batch_size = 1``. Mosec and LitServe as they come, with one worker, and with a ``max_batch_size`` of 16; from an
+environment of their own (``.venv-bench``; ``ZYPHER_BENCH_PYTHON`` names another). Machines are noisy: what counts are
+ratios within a round. Exit code 1 when a bar is missed.
 """
 
 import argparse

@@ -59,8 +59,8 @@ DIGITS = Subject(
 )
 ENCODER = Subject(
     "encoder",
-    "encoder: MiniLM-L6's dimensions, float32, 8 tokens in, 384 floats out",
-    msgspec.json.encode({"tokens": [101, 2417, 6007, 2005, 2273, 2104, 2753, 102]}),
+    "encoder: MiniLM-L6's dimensions, float32; a query of two words in (4 tokens), 384 floats out",
+    msgspec.json.encode({"tokens": [101, 2417, 6007, 102]}),
 )
 SUBJECTS = (DIGITS, ENCODER)
 
