@@ -158,9 +158,9 @@ class Deployer:
             self._route(deployment, versions, is_new=name not in before)
         self._let_sleep()
         self._looked.set()
-        await self._report()
         if not any(version in wanted[name].pinned for name, version in self._preparing if name in wanted):
-            self._settled.set()
+            self._settled.set()  # before anything is awaited: what gets ready meanwhile is not routed yet
+        await self._report()
         await self._send_comparisons()
 
     # one version at a time
