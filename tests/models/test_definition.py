@@ -271,7 +271,7 @@ def test_a_class_that_cannot_be_served_is_refused(model: type[Model[Any, Any]], 
         ("memory_limit_mb", -5, "must be a whole number of at least 1, or None; it is -5"),
         ("cache_s", None, "must be a number of seconds, 0 for no cache; it is None"),
         ("cache_mb", 1.5, "must be a whole number of at least 1; it is 1.5"),
-        ("retries", 3, "must be a zypher_jobs.models.retries.RetryPolicy; it is 3"),
+        ("retries", 3, "must be a zypher_jobs.models.RetryPolicy; it is 3"),
     ],
 )
 def test_an_attribute_that_cannot_be_is_refused(attribute: str, value: Any, sentence: str) -> None:

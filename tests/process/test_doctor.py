@@ -83,6 +83,6 @@ def test_help_lists_the_commands(make_up: Callable[..., Up]) -> None:
     up = make_up()
     shown = up.run("--help", prot="1")
     assert shown.returncode == 0
-    for command in ("up", "api", "worker", "tui", "top", "doctor"):
+    for command in ("up", "api", "worker", "tui", "top", "new-model", "predict", "doctor"):
         assert f"\n  {command} " in shown.stdout
     assert up.run("--version").stdout.startswith("zypher, version ")

@@ -159,7 +159,7 @@ _ATTRIBUTES: list[tuple[str, Any, str]] = [
     ("load_timeout_s", Annotated[float, Meta(gt=0)], "must be a number of seconds above 0"),
     ("cache_s", _AMOUNT, "must be a number of seconds, 0 for no cache"),
     ("cache_mb", _COUNT, "must be a whole number of at least 1"),
-    ("retries", RetryPolicy, "must be a zypher_jobs.models.retries.RetryPolicy"),
+    ("retries", RetryPolicy, "must be a zypher_jobs.models.RetryPolicy"),
 ]
 
 
