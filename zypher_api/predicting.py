@@ -1,5 +1,6 @@
 """What every route that predicts does: run a prediction in this process, or queue it and perhaps wait for it."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable
@@ -11,7 +12,7 @@ from zypher_api.recorder import Answered
 from zypher_api.responses import Header
 from zypher_api.services import Services
 from zypher_jobs.contracts.prediction import Prediction, PredictionFailure, Status
-from zypher_jobs.errors import PredictionFailed, RedisUnavailable
+from zypher_jobs.errors import PredictionCanceled, PredictionFailed, RedisUnavailable
 from zypher_jobs.models import ServedModel
 from zypher_jobs.models.call import NOBODY, Call, Listener
 
@@ -48,7 +49,7 @@ async def predict_now(
     longest_s = services.settings.run_timeout_s
     created_at_ms = int(time.time() * 1000)
     started_s = time.perf_counter()
-    output, answer, failure = None, b"", None
+    output, answer, failure, canceled = None, b"", None, None
     call = Call(
         input,
         timeout_s=longest_s if timeout_s is None else min(timeout_s, longest_s),
@@ -60,6 +61,8 @@ async def predict_now(
         answer = served.encode(output)
     except PredictionFailed as error:
         failure = error
+    except asyncio.CancelledError as error:
+        canceled, failure = error, PredictionCanceled("The prediction was canceled: its caller went away.")
     services.recorder.add(
         Answered(
             prediction_id=prediction_id,
@@ -77,7 +80,7 @@ async def predict_now(
     if failure is not None:
         context = {"prediction_id": prediction_id, "model": served.definition.reference, "traceback": failure.traceback}
         log.warning("prediction failed: %s", failure.message, extra=context)
-        raise failure
+        raise canceled or failure
     return Output(output, answer, call.cache_use)
 
 

@@ -81,8 +81,6 @@ async def _predict(services: Services, served: ServedModel, scope: Scope, receiv
     body = await read_body(headers, receive, max_bytes=services.settings.max_body_bytes)
     input = served.decode(body)
     if reply.as_events:
-        if not served.ready:
-            await services.loaded()
         await stream_now(services, served, scope, receive, send, input=input, body=body)
         return
     answer = await (
