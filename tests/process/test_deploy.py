@@ -2,7 +2,7 @@
 
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
@@ -24,7 +24,7 @@ async def up(make_up: Callable[..., Up]) -> Up:
 
 
 @asynccontextmanager
-async def another_api(up: Up) -> AsyncIterator[str]:
+async def another_api(up: Up) -> AsyncGenerator[str]:
     """A second API process on the same Redis; its URL."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
