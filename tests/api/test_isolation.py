@@ -1,22 +1,27 @@
 """Four models that do their worst in processes of their own, synchronous and queued, beside one that does its work."""
 
 import asyncio
+import os
+import signal
 import statistics
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from tests.api.running import RunningApi, running_worker
+from tests.models.villains import STATE
 from zypher_jobs.contracts.prediction import Prediction, Status
+from zypher_jobs.models.runtimes import children
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
 from zypher_jobs.worker import PredictionWorker
 
 LEASE_S = 1.0
-VILLAINS = ("Villain", "Crasher", "LimitedVillain", "Gang")
+VILLAINS = ("Villain", "Crasher", "LimitedVillain", "Gang", "Moody")
 
 
 @pytest.fixture
@@ -106,6 +111,38 @@ async def test_what_is_done_to_one_process_is_nothing_to_its_neighbors(
     assert beside_ms < 10 * quiet_ms + 50
     for model in ("villain", "crasher", "limited-villain", "gang"):
         assert await now(api, model) == (200, None)
+
+
+async def test_a_queued_prediction_outlasts_a_model_that_is_down(
+    api: RunningApi, worker: PredictionWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its model's process died and does not start: it is tried again, within its retry policy, until one does."""
+    monkeypatch.setenv(STATE, str(tmp_path / "state"))
+    monkeypatch.setattr(children, "FIRST_PAUSE_S", 0.1)
+    served = api.services.registry.get("moody")
+    pid: int = (await api.post("/models/moody/predict", json={})).json()["pid"]
+    put(tmp_path / "state")
+    os.kill(pid, signal.SIGKILL)
+    await wait_until(lambda: not served.ready)
+    assert await now(api, "moody") == (503, "model_not_ready")
+    submitted = await api.services.queue.submit("moody", {"text": "later"})
+
+    async def tried() -> bool:
+        return (await api.services.queue.prediction(submitted.prediction_id)).attempts > 1
+
+    await wait_until(tried)
+    put(tmp_path / "state", there=False)
+    outcome = await api.services.queue.wait_for(submitted.prediction_id, 30)
+    assert outcome.status is Status.SUCCEEDED
+    assert {past.error.code for past in outcome.past_attempts if past.error} == {"model_not_ready"}
+
+
+def put(path: Path, *, there: bool = True) -> None:
+    """Make a file, or take it away."""
+    if there:
+        path.touch()
+    else:
+        path.unlink()
 
 
 def _end(prediction: Prediction) -> tuple[Status, str | None, int]:

@@ -4,7 +4,7 @@ import random
 
 import msgspec
 
-from zypher_jobs.errors import ModelCrashed, PredictionFailed, PredictionTimeout
+from zypher_jobs.errors import ModelCrashed, ModelNotReady, PredictionFailed, PredictionTimeout
 
 _DOUBLINGS = 64
 """More would outgrow a float in the end, and any pause long before."""
@@ -28,8 +28,10 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Whether one under which the model's own process ended is (``isolation = "process"``), as one is whose worker
     died. What took too much memory is not: it would again."""
 
-    def covers(self, failure: PredictionFailed) -> bool:
-        """Whether this failure is worth another attempt."""
+    def covers(self, failure: PredictionFailed | ModelNotReady) -> bool:
+        """Whether this failure is worth another attempt. A model that is not ready may be so soon, or elsewhere."""
+        if isinstance(failure, ModelNotReady):
+            return True
         if isinstance(failure, PredictionTimeout):
             return self.retry_timeouts
         if isinstance(failure, ModelCrashed):

@@ -51,7 +51,7 @@ async def predict(
         return await served.run(
             input, timeout_s=longest_s, prediction_id=prediction_id, attempt=attempt, listener=listener
         )
-    except PredictionFailed as error:
+    except (PredictionFailed, ModelNotReady) as error:
         policy = served.retries
         if attempt < policy.max_attempts and policy.covers(error):
             raise Retry(defer=policy.delay_s(attempt)) from error

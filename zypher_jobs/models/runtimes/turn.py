@@ -18,7 +18,7 @@ from zypher_jobs.errors import (
     PredictionTimeout,
 )
 from zypher_jobs.models.call import Call
-from zypher_jobs.models.runtimes.children import LOOK_S, Child, Children
+from zypher_jobs.models.runtimes.children import Children
 from zypher_jobs.models.runtimes.frames import (
     CallFacts,
     Cancel,
@@ -31,6 +31,7 @@ from zypher_jobs.models.runtimes.frames import (
     Run,
     frame_of,
 )
+from zypher_jobs.models.runtimes.spawned import LOOK_S, Child
 
 CANCEL_GRACE_S = 0.5
 """How long a model has to look at ``context.check()`` once nobody wants its output any more."""
