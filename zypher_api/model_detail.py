@@ -66,7 +66,7 @@ def _version(
     deployed = deployment.versions.get(version)
     return VersionDetail(
         version=version,
-        share=versions.shares.get(version, 0),
+        share=round(versions.shares.get(version, 0), 9),
         sha256=deployed.sha256 if deployed else None,
         size_bytes=deployed.size_bytes if deployed else None,
         uploaded_at=instant(deployed.uploaded_at_ms) if deployed else None,

@@ -1,5 +1,6 @@
 """Settings → what the stock ``arq`` command wants: its ``RedisSettings``, and the class that it is given."""
 
+import asyncio
 import os
 import platform
 from typing import Any
@@ -11,6 +12,9 @@ from redis.asyncio.connection import SSLConnection, parse_url
 
 from zypher_jobs.errors import SettingError
 from zypher_jobs.models import ModelRegistry
+from zypher_jobs.models.deployer import Deployer
+from zypher_jobs.models.store import store_of
+from zypher_jobs.queue.deployments import Deployments
 from zypher_jobs.queue.embedded import socket_path
 from zypher_jobs.queue.payloads import PREDICT, deserialize, serialize
 from zypher_jobs.queue.scripts import Scripts
@@ -65,9 +69,19 @@ def worker_settings_of(settings: Settings) -> type:
         ctx["worker_id"] = f"{platform.node()}-{os.getpid()}-arq"
         ctx["wire"] = Wire(ctx["redis"].connection_pool)
         ctx["scripts"] = Scripts(ctx["wire"])
-        await ctx["registry"].load_all()
+        ctx["deployer"] = deployer = Deployer(
+            ctx["registry"],
+            Deployments(ctx["redis"]),
+            store_of(settings),
+            process_id=ctx["worker_id"],
+            part="worker",
+            kept_loaded=settings.models_kept_loaded,
+        )
+        await deployer.start()
+        await asyncio.gather(ctx["registry"].load_all(), deployer.settled())
 
     async def stop(ctx: dict[Any, Any]) -> None:
+        await ctx["deployer"].close()
         await ctx["registry"].close()
         await ctx["wire"].aclose()
 
