@@ -20,7 +20,6 @@ _PROBABILITIES = "probabilities"
 _SCORES = "scores"
 _UNKNOWN = ("unknown",)
 """Sizes of a tensor whose rank the graph does not know."""
-_Probability = Annotated[float, Meta(ge=0, le=1)]
 
 
 class Answers(Protocol):
@@ -91,8 +90,7 @@ class _Classifier:
         is_sure = port.is_maps or any(word in port.name.lower() for word in ("prob", "softmax"))
         self.scores = _PROBABILITIES if is_sure else _SCORES
         label: Any = Literal[tuple(self._labels)] if self._labels else str
-        score: Any = _Probability if is_sure else float
-        described = Annotated[dict[str, score], Meta(description="Of each label.")]
+        described = Annotated[dict[str, float], Meta(description="Of each label.")]
         self.type = msgspec.defstruct(
             f"{camel(manifest.name)}Output",
             [("label", label), (self.scores, described)],
