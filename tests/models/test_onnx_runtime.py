@@ -369,6 +369,17 @@ async def test_a_run_that_nobody_waits_for_ends_inside_the_graph(tmp_path: Path)
     await asyncio.wait_for(served.unload(), timeout=1.5)  # it would wait longer for a thread that hangs
 
 
+async def test_in_a_process_of_its_own_it_answers_the_same(tmp_path: Path) -> None:
+    """Types made from the graph on both sides of the socket, and again after it was unloaded."""
+    served = serve(tmp_path, SCORES.format("y", "y"), labels=["ant", "bee", "cat"], isolation="process")
+    assert (served.definition.isolation, served.definition.concurrency) == ("process", 1)
+    answer = {"label": "bee", "scores": {"ant": 0, "bee": 1, "cat": 0.5}}
+    assert await asyncio.gather(*(ask(served, x=[0, 1, 0.5]) for _ in range(3))) == [answer] * 3
+    await served.unload()
+    assert await ask(served, x=[0, 1, 0.5]) == answer
+    await served.unload()
+
+
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
     """And nothing but such a model asks for it."""
     write_graph(tmp_path, PAIRS)

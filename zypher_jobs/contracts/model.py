@@ -102,6 +102,10 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     max_batch_size: Annotated[int, Meta(ge=1)] | None = None
     max_wait_ms: Annotated[float, Meta(ge=0)] | None = None
     concurrency: Annotated[int, Meta(ge=1)] | None = None
+    isolation: Literal["thread", "process"] = "thread"
+    """``onnx``: ``process`` runs it in a child, which a crash, a deadline or a limit ends without the others."""
+    memory_limit_mb: Annotated[int, Meta(ge=1)] | None = None
+    """Of such a child, in MiB."""
     cache_s: Annotated[float, Meta(ge=0)] = 0
     input_example: Any = None
     output_example: Any = None

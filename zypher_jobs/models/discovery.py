@@ -14,7 +14,7 @@ from zypher_jobs.models.model import Model
 from zypher_jobs.models.runtimes import Runtime
 from zypher_jobs.models.runtimes.broken import BrokenRuntime
 from zypher_jobs.models.runtimes.mock import MockRuntime
-from zypher_jobs.models.runtimes.process import ProcessRuntime
+from zypher_jobs.models.runtimes.process import ProcessRuntime, place_of_class
 from zypher_jobs.models.runtimes.python import PythonRuntime
 from zypher_jobs.models.shipped.digits import Digits
 from zypher_jobs.settings import CONFIG_FILE, Settings, read_config
@@ -57,8 +57,9 @@ def runtime_named(entry: str, *, setting: str) -> Runtime:
 def python_runtime(model_class: type[Model[Any, Any]]) -> Runtime:
     """What runs a model's class; raises ``ModelDefinitionError``."""
     definition = define(model_class)
-    runtime = ProcessRuntime if definition.isolation == "process" else PythonRuntime
-    return runtime(model_class, definition)
+    if definition.isolation == "process":
+        return ProcessRuntime(place_of_class(model_class), definition)
+    return PythonRuntime(model_class, definition)
 
 
 def _installed() -> Iterator[Runtime]:

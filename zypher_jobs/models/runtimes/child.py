@@ -26,9 +26,11 @@ from zypher_jobs import logs
 from zypher_jobs.errors import ModelError, PredictionFailed, ZypherError
 from zypher_jobs.models.call import Call
 from zypher_jobs.models.definition import define
+from zypher_jobs.models.runtimes import Runtime
 from zypher_jobs.models.runtimes.frames import (
     Cancel,
     Chunk,
+    ClassPlace,
     Done,
     Failed,
     Frames,
@@ -37,11 +39,13 @@ from zypher_jobs.models.runtimes.frames import (
     Hello,
     Loaded,
     Log,
+    ManifestPlace,
     NotLoaded,
     Progress,
     Run,
     frame_of,
 )
+from zypher_jobs.models.runtimes.from_manifest import runtime_of
 from zypher_jobs.models.runtimes.python import PythonRuntime
 from zypher_jobs.settings import Settings
 
@@ -105,7 +109,7 @@ class Teller:
 class ModelServer:
     """Runs what the parent asks for until it is gone."""
 
-    def __init__(self, channel: Channel, runtime: PythonRuntime) -> None:
+    def __init__(self, channel: Channel, runtime: Runtime) -> None:
         self._channel = channel
         self._runtime = runtime
         self._decode = msgspec.msgpack.Decoder[Any](runtime.definition.input_type).decode
@@ -189,10 +193,11 @@ def main(fd: int, parent_pid: int) -> None:
 
 def _serve(channel: Channel, hello: Hello) -> NoReturn:
     sys.path[:] = hello.path
-    logs.configure(Settings(log_level=cast("Any", hello.log_level)), part=f"model {hello.module}:{hello.qualname}")
+    place = hello.model
+    name = f"{place.module}:{place.qualname}" if isinstance(place, ClassPlace) else place.manifest.name
+    logs.configure(Settings(log_level=cast("Any", hello.log_level)), part=f"model {name}")
     try:
-        model_class: Any = reduce(getattr, hello.qualname.split("."), importlib.import_module(hello.module))
-        runtime = PythonRuntime(model_class, define(model_class))
+        runtime = _runtime(place)
         runtime.load()
         asyncio.run(ModelServer(channel, runtime).serve())
         runtime.unload()
@@ -201,6 +206,14 @@ def _serve(channel: Channel, hello: Hello) -> NoReturn:
         channel.send(NotLoaded(error.message if isinstance(error, ZypherError) else f"{type(error).__name__}: {error}"))
         os._exit(1)
     os._exit(0)  # not by way of the interpreter's end, which waits for what the model started
+
+
+def _runtime(place: ClassPlace | ManifestPlace) -> Runtime:
+    if isinstance(place, ManifestPlace):
+        here = msgspec.structs.replace(place.manifest, isolation="thread", memory_limit_mb=None)
+        return runtime_of(here, Path(place.directory))
+    model_class: Any = reduce(getattr, place.qualname.split("."), importlib.import_module(place.module))
+    return PythonRuntime(model_class, define(model_class))
 
 
 def _hello(channel: Channel) -> Hello | None:

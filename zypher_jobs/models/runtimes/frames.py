@@ -10,6 +10,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from zypher_jobs.contracts.model import ModelManifest
+
 T = TypeVar("T")
 
 _LENGTH_BYTES = 8
@@ -19,11 +21,24 @@ LONGEST_READ_BYTES = 16 * 1024 * 1024
 _encode_into = msgspec.msgpack.Encoder().encode_into
 
 
-class Hello(msgspec.Struct, frozen=True, array_like=True, tag=0):
-    """Which class to serve, and how to find it: as the parent did."""
+class ClassPlace(msgspec.Struct, frozen=True, array_like=True, tag=0):
+    """Where a model's class is found."""
 
     module: str
     qualname: str
+
+
+class ManifestPlace(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """A model that a manifest describes, and the directory of its files."""
+
+    manifest: ModelManifest
+    directory: str
+
+
+class Hello(msgspec.Struct, frozen=True, array_like=True, tag=0):
+    """Which model to serve, and how to find it: as the parent did."""
+
+    model: ClassPlace | ManifestPlace
     path: list[str]
     """``sys.path``."""
     log_level: str

@@ -5,6 +5,8 @@ from pathlib import Path
 from zypher_jobs.contracts.model import ModelManifest
 from zypher_jobs.errors import ModelDefinitionError
 from zypher_jobs.models.runtimes import Runtime
+from zypher_jobs.models.runtimes.frames import ManifestPlace
+from zypher_jobs.models.runtimes.process import ProcessRuntime
 
 _EXTRA = {"numpy", "onnxruntime"}
 
@@ -30,4 +32,7 @@ def _onnx(manifest: ModelManifest, directory: Path) -> Runtime:
         raise ModelDefinitionError(
             f"Model {manifest.name!r}: {error}; ONNX files need the onnx extra: pip install 'zypher[onnx]'."
         ) from error
-    return OnnxRuntime(manifest, directory)
+    runtime = OnnxRuntime(manifest, directory)
+    if manifest.isolation == "process":
+        return ProcessRuntime(ManifestPlace(manifest, str(directory.resolve())), runtime.definition)
+    return runtime

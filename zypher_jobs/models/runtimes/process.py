@@ -1,4 +1,4 @@
-"""Runs a user's ``Model`` class in child processes, which can be killed: at a deadline, a cancellation or a limit.
+"""Runs a model in child processes, which can be killed: at a deadline, a cancellation or a limit.
 
 ``concurrency`` children, one run in each at a time. A child that was killed or crashed is followed by another one at
 once; the failure costs those that ran in it, and nobody else.
@@ -17,7 +17,7 @@ from zypher_jobs.models.call import Call
 from zypher_jobs.models.definition import ModelDefinition, place_of
 from zypher_jobs.models.model import Model
 from zypher_jobs.models.runtimes.children import Children
-from zypher_jobs.models.runtimes.frames import Hello
+from zypher_jobs.models.runtimes.frames import ClassPlace, Hello, ManifestPlace
 from zypher_jobs.models.runtimes.turn import Turn
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -26,14 +26,13 @@ _encode = msgspec.msgpack.Encoder().encode
 class ProcessRuntime:
     """The children of one model."""
 
-    __slots__ = ("_children", "_chunk_of", "_class", "_lock", "_output_of", "_tell", "definition")
+    __slots__ = ("_children", "_chunk_of", "_lock", "_output_of", "_place", "_tell", "definition")
 
-    def __init__(self, model_class: type[Model[Any, Any]], definition: ModelDefinition) -> None:
-        """Raises ``ModelDefinitionError`` where a child could not import the class."""
-        _check_importable(model_class)
+    def __init__(self, place: ClassPlace | ManifestPlace, definition: ModelDefinition) -> None:
+        """``place`` is where a child finds the model."""
         # each child warms up by itself, also those that come later
         self.definition = msgspec.structs.replace(definition, has_own_example=False)
-        self._class = model_class
+        self._place = place
         self._output_of = msgspec.msgpack.Decoder[Any](definition.output_type).decode
         self._chunk_of = msgspec.msgpack.Decoder[Any](definition.chunk_type if definition.streams else Any).decode
         self._children: Children | None = None
@@ -48,8 +47,7 @@ class ProcessRuntime:
         """Start the children; raises why one did not load or warm up."""
         self.unload()
         hello = Hello(
-            module=self._class.__module__,
-            qualname=self._class.__qualname__,
+            model=self._place,
             path=sys.path,
             log_level=logging.getLevelName(logging.getLogger("zypher").getEffectiveLevel()).lower(),
         )
@@ -82,8 +80,8 @@ def _unheard(_: str | None) -> None:
     """Nobody asked."""
 
 
-def _check_importable(model_class: type[Any]) -> None:
-    """A child finds the class by its module and its name; refuses one that is not there."""
+def place_of_class(model_class: type[Model[Any, Any]]) -> ClassPlace:
+    """Its module and its name; raises ``ModelDefinitionError`` where a child could not import it by them."""
     module, name = model_class.__module__, model_class.__qualname__
     found: Any = sys.modules.get(module)
     for part in name.split("."):
@@ -93,3 +91,4 @@ def _check_importable(model_class: type[Any]) -> None:
             f'{place_of(model_class)}: model {name}: `isolation = "process"` needs a class that can be imported; '
             "define it at the top of a module that is imported, not in a function or in the script that is run."
         )
+    return ClassPlace(module, name)

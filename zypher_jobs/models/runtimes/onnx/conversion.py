@@ -43,6 +43,9 @@ def limits(manifest: ModelManifest, graph: Graph) -> dict[str, Any]:
             "`max_batch_size` cannot be kept: the first dimension of its graph's tensors does not vary; "
             "leave it out, or export the graph with a dynamic batch dimension",
         )
+    if manifest.memory_limit_mb is not None and manifest.isolation != "process":
+        raise refusal(manifest, '`memory_limit_mb` needs `isolation = "process"`: a thread cannot be limited')
+    fewest = 1 if manifest.isolation == "process" else DEFAULT_BATCH_CONCURRENCY
     return {
         "name": manifest.name,
         "version": manifest.version,
@@ -51,6 +54,8 @@ def limits(manifest: ModelManifest, graph: Graph) -> dict[str, Any]:
         "has_own_example": manifest.input_example is not None,
         "max_batch_size": manifest.max_batch_size if is_batched else 1,
         "max_wait_ms": manifest.max_wait_ms,
-        "concurrency": manifest.concurrency or DEFAULT_BATCH_CONCURRENCY,
+        "concurrency": manifest.concurrency or fewest,
+        "isolation": manifest.isolation,
+        "memory_limit_mb": manifest.memory_limit_mb,
         "cache_s": manifest.cache_s,
     }
