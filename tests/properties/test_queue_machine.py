@@ -25,7 +25,7 @@ from zypher_jobs.errors import UnknownPrediction
 from zypher_jobs.queue import PredictionQueue, keys
 from zypher_jobs.queue.connection import RedisClient, connection_pool
 from zypher_jobs.queue.embedded import EmbeddedServer
-from zypher_jobs.queue.scripts import Claim, Claimed, handed_of
+from zypher_jobs.queue.rows import Claim, Claimed, handed_of
 
 T = TypeVar("T")
 

@@ -6,7 +6,8 @@ from typing import Any
 from zypher_jobs.contracts.prediction import Prediction, Priority, Status
 from zypher_jobs.queue import PredictionQueue, keys
 from zypher_jobs.queue.payloads import PREDICT, serialize
-from zypher_jobs.queue.scripts import Claim, Claimed, Ended, Finish, source
+from zypher_jobs.queue.rows import Claim, Claimed, Ended, Finish
+from zypher_jobs.queue.scripts import source
 
 KEPT_MS = 60_000
 

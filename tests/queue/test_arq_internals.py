@@ -33,7 +33,7 @@ def test_the_worker_overrides_what_its_docstring_names() -> None:
 
 
 def test_what_the_worker_reads_of_arq_is_there() -> None:
-    """Attributes that arq's constructor sets and ``PredictionWorker`` reads."""
+    """Attributes that arq's constructor sets and ``PredictionWorker`` or its ``AttemptRunner`` reads."""
     source = inspect.getsource(Worker.__init__)
     read = (
         "functions",

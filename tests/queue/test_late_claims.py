@@ -12,7 +12,8 @@ from tests.queue.conftest import StartWorker
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.queue import PredictionQueue, keys
 from zypher_jobs.queue.payloads import PREDICT, serialize
-from zypher_jobs.queue.scripts import New, claims_of, source
+from zypher_jobs.queue.rows import New, claims_of
+from zypher_jobs.queue.scripts import source
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
 

@@ -8,7 +8,7 @@ from tests.queue.steps import claim, finish
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.queue import PredictionQueue, keys
 from zypher_jobs.queue.connection import RedisClient
-from zypher_jobs.queue.scripts import Claimed
+from zypher_jobs.queue.rows import Claimed
 from zypher_jobs.testing import wait_until
 
 

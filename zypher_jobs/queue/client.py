@@ -22,7 +22,8 @@ from zypher_jobs.queue.ids import new_prediction_id
 from zypher_jobs.queue.inspect import Inspector
 from zypher_jobs.queue.payloads import PREDICT, deserialize, serialize
 from zypher_jobs.queue.records import PRIORITIES, instant
-from zypher_jobs.queue.scripts import New, Scripts, Submission, Submitted
+from zypher_jobs.queue.rows import New, Submission, Submitted
+from zypher_jobs.queue.scripts import Scripts
 from zypher_jobs.queue.stories import BEGINNING
 from zypher_jobs.queue.submitter import Submitter
 from zypher_jobs.queue.synchronous import record_of

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from zypher_jobs.errors import RedisUnavailable
 from zypher_jobs.queue.connection import redis_errors
-from zypher_jobs.queue.scripts import Scripts, Submission, Submitted
+from zypher_jobs.queue.rows import Submission, Submitted
+from zypher_jobs.queue.scripts import Scripts
 
 BATCH = 500
 """Submissions in one script at most: about 5 ms of Redis' time, for which nobody else is served."""

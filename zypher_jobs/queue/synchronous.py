@@ -4,7 +4,7 @@ import msgspec
 
 from zypher_jobs.contracts.prediction import PREVIEW_CHARS, Mode, SyncOutcome
 from zypher_jobs.queue.latency import bucket_of
-from zypher_jobs.queue.scripts import Record, Recorded
+from zypher_jobs.queue.rows import Record, Recorded
 
 _encode = msgspec.msgpack.Encoder().encode
 

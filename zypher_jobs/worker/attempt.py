@@ -13,7 +13,7 @@ from zypher_jobs.queue import keys
 from zypher_jobs.queue.fingerprints import fingerprint_of
 from zypher_jobs.queue.latency import bucket_of
 from zypher_jobs.queue.payloads import PREDICT, failure_of, preview_of, serialize
-from zypher_jobs.queue.scripts import Claim, Ended, Finish
+from zypher_jobs.queue.rows import Claim, Ended, Finish
 
 KEEP_FOR_EVER = -1
 _DRAINED = "Its worker was told to stop."

@@ -3,7 +3,7 @@
 import logging
 
 from zypher_jobs.logs import Line, LineLog
-from zypher_jobs.queue.scripts import Ended
+from zypher_jobs.queue.rows import Ended
 from zypher_jobs.worker.attempt import Attempt
 
 _LOGGER = "zypher.worker.attempt"

@@ -16,7 +16,8 @@ from zypher_jobs.errors import RedisUnavailable
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.backoff import Backoff
 from zypher_jobs.queue.connection import redis_errors
-from zypher_jobs.queue.scripts import Claimed, Finished, Idle, Scripts, handed_of
+from zypher_jobs.queue.rows import Claimed, Finished, Idle, handed_of
+from zypher_jobs.queue.scripts import Scripts
 from zypher_jobs.queue.wire import Wire
 from zypher_jobs.worker.reporter import Reporter
 

@@ -16,7 +16,7 @@ from zypher_jobs import __version__
 from zypher_jobs.contracts.stats import WorkerStats
 from zypher_jobs.errors import StartError
 from zypher_jobs.queue.connection import RedisClient, blocking_options
-from zypher_jobs.queue.scripts import Claim
+from zypher_jobs.queue.rows import Claim
 from zypher_jobs.worker.keeper import Brief
 from zypher_jobs.worker.slots import Lease, Slots
 

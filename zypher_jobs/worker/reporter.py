@@ -8,7 +8,8 @@ from typing import Protocol
 from zypher_jobs.errors import RedisUnavailable
 from zypher_jobs.queue.backoff import Backoff
 from zypher_jobs.queue.connection import redis_errors
-from zypher_jobs.queue.scripts import Finish, Finished, Idle, Scripts
+from zypher_jobs.queue.rows import Finish, Finished, Idle
+from zypher_jobs.queue.scripts import Scripts
 
 Written = Callable[[bool], None]
 

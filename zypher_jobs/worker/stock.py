@@ -11,7 +11,7 @@ from zypher_jobs.queue import keys
 from zypher_jobs.queue.connection import redis_errors
 from zypher_jobs.queue.latency import bucket_of
 from zypher_jobs.queue.payloads import failure_of, preview_of
-from zypher_jobs.queue.scripts import Record, Recorded
+from zypher_jobs.queue.rows import Record, Recorded
 from zypher_jobs.settings import Settings
 from zypher_jobs.worker.predict import predict
 

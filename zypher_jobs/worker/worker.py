@@ -2,11 +2,12 @@
 
 Takes ``arq.Worker``'s arguments and runs any arq function: its hooks, ``Retry``, timeouts, cron jobs and burst hold.
 
-Of arq 0.28 it overrides ``__init__`` (MessagePack unless told otherwise), ``main`` (``Intake``, ``Attempt`` and
-``Reporter`` in place of ``_poll_iteration``, ``start_jobs``, ``run_job`` and ``finish_job``, which it never calls),
+Of arq 0.28 it overrides ``__init__`` (MessagePack unless told otherwise), ``main`` (``Intake``, ``AttemptRunner``
+and ``Reporter`` in place of ``_poll_iteration``, ``start_jobs``, ``run_job`` and ``finish_job``, which it never calls),
 ``close``, ``handle_sig`` and ``handle_sig_wait_for_completion`` (a claim under way is never canceled, or what it took
-would wait out a lease). It reads ``functions``, ``tasks``, ``ctx``, ``max_jobs``, ``pool``, ``allow_pick_jobs``,
-``burst`` and the counters, and calls ``heart_beat`` for the health key and cron jobs.
+would wait out a lease). It reads ``tasks``, ``ctx``, ``max_jobs``, ``pool``, ``allow_pick_jobs``, ``burst`` and
+the counters, and calls ``heart_beat`` for the health key and cron jobs; ``AttemptRunner`` reads ``functions`` and what
+is set of tries, time-outs, results and hooks.
 ``tests/queue/test_arq_internals.py`` fails when arq changes one.
 """
 
@@ -15,7 +16,7 @@ import logging
 import os
 import platform
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from signal import Signals
@@ -23,44 +24,33 @@ from typing import Any
 
 import msgspec
 from arq.connections import create_pool
-from arq.cron import CronJob
-from arq.jobs import DeserializationError, deserialize_job_raw
-from arq.utils import ms_to_datetime, to_seconds
-from arq.worker import Function, JobExecutionFailed, Retry, RetryJob, Worker
+from arq.worker import Worker
 from redis.exceptions import RedisError
 
 from zypher_jobs.contracts.prediction import Status
-from zypher_jobs.errors import (
-    AttemptsExhausted,
-    DeadlinePassed,
-    PoisonedPrediction,
-    PredictionFailed,
-    PredictionTimeout,
-    RedisUnavailable,
-)
+from zypher_jobs.errors import RedisUnavailable
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.connection import redis_errors
 from zypher_jobs.queue.payloads import deserialize, serialize
-from zypher_jobs.queue.scripts import Claim, Claimed, Ended, Finish, Scripts
+from zypher_jobs.queue.rows import Claim, Claimed, Ended, Finish
+from zypher_jobs.queue.scripts import Scripts
 from zypher_jobs.queue.stories import Stories
 from zypher_jobs.queue.wire import Wire
-from zypher_jobs.worker.attempt import KEEP_FOR_EVER, Attempt, JobCall
+from zypher_jobs.worker.attempt import Attempt
 from zypher_jobs.worker.attempt_log import AttemptLog
 from zypher_jobs.worker.delays import Delays
 from zypher_jobs.worker.intake import SLOW_POLL_S, Intake
 from zypher_jobs.worker.lease import LeaseKeeper
-from zypher_jobs.worker.narrator import Narration, Narrator
-from zypher_jobs.worker.predict import attempts_of
+from zypher_jobs.worker.narrator import Narrator
 from zypher_jobs.worker.reaper import Reaper
 from zypher_jobs.worker.reporter import Reporter
+from zypher_jobs.worker.runner import AttemptRunner, call_hook
 
 log = logging.getLogger("zypher.worker")
 
 BEAT_S = 0.5
 """How often it is seen whether arq's health key or a cron job is due: half of the time that arq looks ahead."""
 EXPIRED_AT_ONCE = 100
-CRON_RESULT_TTL_MS = 60_000
-"""Every worker enqueues each cron job; its result is what keeps the second of them out."""
 
 
 class PredictionWorker(Worker):
@@ -118,8 +108,9 @@ class PredictionWorker(Worker):
         pool: Any = self.pool.connection_pool
         self._wire = Wire(pool)
         self._scripts = Scripts(self._wire)
-        self._narrator = Narrator(Stories(self._wire), lifetime_ms=self._retention_ms)
-        self._ctx |= {"redis": self.pool, "worker_id": self.worker_id, "leased": True, "narrator": self._narrator}
+        narrator = Narrator(Stories(self._wire), lifetime_ms=self._retention_ms)
+        self._ctx |= {"redis": self.pool, "worker_id": self.worker_id, "leased": True, "narrator": narrator}
+        self._runner = AttemptRunner(self, narrator)
         if self.on_startup:
             await self.on_startup(self._ctx)
         self._reporter = Reporter(self._scripts, retention_ms=self._retention_ms)
@@ -148,7 +139,7 @@ class PredictionWorker(Worker):
             models=self._models,
             abort=partial(asyncio.get_running_loop().call_soon_threadsafe, self._abort),
         )
-        background = (self._reporter.run(), self._narrator.run(), Reaper(self._expire).run())
+        background = (self._reporter.run(), narrator.run(), Reaper(self._expire).run())
         self._background = [asyncio.create_task(each) for each in background]
         starting = asyncio.create_task(asyncio.to_thread(self._keeper.start))
         try:
@@ -183,7 +174,7 @@ class PredictionWorker(Worker):
             with suppress(RedisError, OSError):
                 await self.pool.delete(self.health_check_key)
             if self.on_shutdown:
-                await self._call_hook(self.on_shutdown, self._ctx)
+                await call_hook(self.on_shutdown, self._ctx)
         if hasattr(self, "_wire"):
             await self._wire.aclose()
         await self.pool.aclose(close_connection_pool=True)
@@ -324,26 +315,12 @@ class PredictionWorker(Worker):
         self._intake.place_freed()
 
     async def _run(self, attempt: Attempt) -> None:
-        """One attempt, to its end; never raises. The task ends when the end is with the reporter; see ``_reported``."""
-        claim = attempt.claim
-        ctx: dict[Any, Any] = dict(self._ctx)
-        try:
-            finish = await self._finish_of(attempt, ctx)
-        except asyncio.CancelledError as error:
-            if claim.prediction_id in self.aborting_tasks:
-                self.aborting_tasks.discard(claim.prediction_id)
-                finish = attempt.failed(error, Status.CANCELED)
-            else:
-                # drained: not the prediction's fault, so the attempt does not count
-                finish = attempt.handed_back()
-        narration: Narration | None = ctx.get("narration")
-        if narration is not None:
-            narration.close()
-            if narration.has_more:
-                with suppress(asyncio.CancelledError):  # it is over anyway
-                    await self._narrator.ended(narration)
-        if self.tasks.get(claim.prediction_id) is attempt.task:
-            del self.tasks[claim.prediction_id]
+        """One attempt, to its end. The task ends when the end is with the reporter; see ``_reported``."""
+        ctx = dict(self._ctx)
+        finish = await self._runner.run(attempt, ctx)
+        prediction_id = attempt.claim.prediction_id
+        if self.tasks.get(prediction_id) is attempt.task:
+            del self.tasks[prediction_id]
         self._place_freed()
         self._reporter.report(finish, partial(self._reported, attempt, finish, ctx))
 
@@ -354,85 +331,9 @@ class PredictionWorker(Worker):
         self._count(finish.ended, accepted=accepted)
         self._log.add(attempt, finish.ended, accepted=accepted)
         if self.after_job_end:
-            hook = asyncio.ensure_future(self._call_hook(self.after_job_end, ctx))
+            hook = asyncio.ensure_future(call_hook(self.after_job_end, ctx))
             self._hooks.add(hook)
             hook.add_done_callback(self._hooks.discard)
-
-    async def _finish_of(self, attempt: Attempt, ctx: dict[Any, Any]) -> Finish:
-        attempt.result_ttl_ms = self._result_ttl_ms(None)
-        try:
-            function = self._function_of(attempt)
-        except (PredictionFailed, JobExecutionFailed, DeserializationError) as error:
-            return attempt.failed(error, Status.EXPIRED if isinstance(error, DeadlinePassed) else Status.FAILED)
-        claim, call = attempt.claim, attempt.call
-        ctx |= {"job_id": claim.prediction_id, "job_try": attempt.number, "score": claim.score}
-        ctx |= {"enqueue_time": ms_to_datetime(call.enqueued_at_ms), "began_at_ms": attempt.claimed_at_ms}
-        attempt.ctx = ctx
-        if self.on_job_start:
-            await self._call_hook(self.on_job_start, ctx)
-        finish = await self._call(attempt, function, ctx)
-        if self.on_job_end:
-            await self._call_hook(self.on_job_end, ctx)
-        return finish
-
-    def _function_of(self, attempt: Attempt) -> "Function | CronJob":
-        """What to run; raises the reason why this attempt is not to be run."""
-        claim = attempt.claim
-        if claim.job is None:
-            raise DeadlinePassed("It waited longer than Redis keeps a queued prediction.")
-        call = attempt.call = JobCall(*deserialize_job_raw(claim.job, deserializer=self.job_deserializer))
-        attempt.number = max(claim.attempt, call.job_try or 0)
-        if claim.aborted_at_ms > call.enqueued_at_ms:
-            self.aborting_tasks.add(claim.prediction_id)
-            raise asyncio.CancelledError
-        if claim.expired:
-            raise DeadlinePassed("It waited past its deadline and was not begun.")
-        if claim.lost >= keys.SUSPECT_AFTER + claim.is_suspect:
-            raise PoisonedPrediction(f"Its worker died under it {claim.lost} times; it is not tried again.")
-        function = self.functions.get(call.function)
-        if function is None:
-            raise JobExecutionFailed(f"function {call.function!r} not found")
-        attempt.result_ttl_ms = self._result_ttl_ms(function)
-        max_tries = self.max_tries if function.max_tries is None else function.max_tries
-        if attempt.number > max_tries and attempt.number > attempts_of(self._ctx, call.function, call.args):
-            raise AttemptsExhausted(f"Given up after {max_tries} attempts; each ended without a verdict.")
-        return function
-
-    async def _call(self, attempt: Attempt, function: "Function | CronJob", ctx: dict[Any, Any]) -> Finish:
-        timeout_s = to_seconds(self.job_timeout_s if function.timeout_s is None else function.timeout_s)
-        # asyncio.timeout costs five times as much, for a context that nobody enters twice here
-        timer = asyncio.get_running_loop().call_later(timeout_s, attempt.time_out)
-        try:
-            output = await function.coroutine(ctx, *attempt.call.args, **attempt.call.kwargs)
-        except (Retry, RetryJob) as error:
-            if self.retry_jobs:
-                defer_ms = getattr(error, "defer_score", None) or 0
-                return attempt.handed_back(defer_ms=defer_ms, counts=True, why=error.__cause__ or error)
-            return attempt.failed(error)
-        except asyncio.CancelledError:
-            if attempt.timed_out:
-                return attempt.failed(PredictionTimeout(f"It ran longer than {timeout_s:g} s."))
-            raise
-        except Exception as error:  # noqa: BLE001  # whatever a model raises is its prediction's failure, never the worker's
-            return attempt.failed(error)
-        finally:
-            timer.cancel()
-        return attempt.succeeded(output)
-
-    def _result_ttl_ms(self, function: "Function | CronJob | None") -> int:
-        forever = self.keep_result_forever if function is None else function.keep_result_forever
-        if self.keep_result_forever if forever is None else forever:
-            return KEEP_FOR_EVER
-        kept_s = None if function is None else function.keep_result_s
-        ttl_ms = int((self.keep_result_s if kept_s is None else kept_s) * 1000)
-        return max(ttl_ms, CRON_RESULT_TTL_MS) if isinstance(function, CronJob) else ttl_ms
-
-    async def _call_hook(self, hook: Callable[[dict[Any, Any]], Awaitable[Any]], ctx: dict[Any, Any]) -> None:
-        """A hook that raises is logged; it ends neither the attempt nor the worker."""
-        try:
-            await hook(ctx)
-        except Exception:
-            log.exception("hook failed", extra={"hook": getattr(hook, "__name__", str(hook))})
 
     def _count(self, ended: Ended, *, accepted: bool) -> None:
         if not accepted:
