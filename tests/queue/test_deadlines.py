@@ -115,10 +115,10 @@ async def test_a_deadline_that_passes_while_it_runs_does_not_matter(
     """It was begun in time."""
     begins = Begins(held=True)
     await start_worker(begins.functions, max_jobs=4)
-    running = await queue.submit("mock", "running", expires_in_s=0.3)
+    running = await queue.submit("mock", "running", expires_in_s=1)
     await begins.count(1)
     await queue.pause()
-    sentinel = await queue.submit("mock", "waits", expires_in_s=0.4)
+    sentinel = await queue.submit("mock", "waits", expires_in_s=1.1)
     check_expired(await queue.wait_for(sentinel.prediction_id, 5))
     begins.released.set()
     assert (await queue.wait_for(running.prediction_id, 5)).status is Status.SUCCEEDED
