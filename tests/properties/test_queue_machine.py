@@ -44,8 +44,8 @@ class Known(msgspec.Struct):
     """Attempts that count: the next one's number is one more."""
     attempt: int = 0
     """Number of the last attempt that began."""
-    lost: int = 0
-    """Attempts whose worker never reported back."""
+    lost: set[str] = msgspec.field(default_factory=set[str])
+    """Tokens of attempts that count as lost with their worker: those whose worker never said otherwise."""
     holder: str = ""
     """The token of its live lease."""
     lapsed: str = ""
@@ -271,9 +271,10 @@ class QueueMachine(RuleBasedStateMachine):
         assert len(set(steps.ids(claimed))) == len(claimed.claims)
         for claim in claimed.claims:
             known = self.known[claim.prediction_id]
-            known.lost += known.status is Status.RUNNING
+            if known.status is Status.RUNNING:
+                known.lost.add(known.holder or known.lapsed)
             known.counted += 1
-            assert (claim.attempt, claim.lost) == (known.counted, known.lost)
+            assert (claim.attempt, claim.lost) == (known.counted, len(known.lost))
             assert (claim.aborted_at_ms > 0) == known.is_to_abort
             assert claim.job is not None
             known.attempt, known.status = claim.attempt, Status.RUNNING
@@ -326,6 +327,8 @@ class QueueMachine(RuleBasedStateMachine):
         finish = steps.finish_of(claim, status, **how)
         told = self.do(self.queue.scripts.finish([finish, finish], retention_ms=steps.KEPT_MS)).accepted
         assert told == ([True, True] if written else [accepted, False])
+        if known is not None and not accepted and not written:
+            known.lost.discard(claim.token)  # late, not lost: its worker lives
         again = self.do(self.queue.scripts.finish([finish], retention_ms=steps.KEPT_MS)).accepted
         assert again == [written or (accepted and status.is_terminal)]
         return known if accepted else None

@@ -36,8 +36,12 @@ for i, e in ipairs(all) do
   elseif seen[id] or holder ~= token and (holder or not may_go_on(id, queue, token, attempt)) then
     accepted[i] = 0
     refused = refused + 1
-    -- late, not lost: its worker lives
-    if holder and running[i] and not seen[id] then redis.call('HINCRBY', RECORD .. id, 'lost', -1) end
+    -- late, not lost: its worker lives; said once, however often it is reported
+    local counted = COUNTED .. attempt
+    if redis.call('HGET', RECORD .. id, counted) == string.match(token, '^(.*)/') then
+      redis.call('HDEL', RECORD .. id, counted)
+      redis.call('HINCRBY', RECORD .. id, 'lost', -1)
+    end
   else
     accepted[i] = 1
     seen[id] = true

@@ -73,6 +73,9 @@ local function may_go_on(id, queue, token, attempt)
   return not known[1] or known[1] == 'running' and known[2] .. '/' .. attempt == token
 end
 
+-- Field of a record: who lost the attempt of that number, while it counts as lost with its worker.
+local COUNTED = 'counted:'
+
 -- An attempt that was not the last one, in the record beside those before it: what is known of the last one are fields of its own.
 local function past_attempt(id, number, started_ms, ended_ms, worker, code, message)
   redis.call('HSET', RECORD .. id, 'attempt:' .. number, cjson.encode({

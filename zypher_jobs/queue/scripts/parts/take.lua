@@ -18,15 +18,17 @@ local function loss_of(id, lease_ended_ms, lease_ms, now)
   local last = redis.call('HMGET', RECORD .. id, 'worker', 'started_at_ms', 'lost', 'suspect')
   local heard_ms = last[1] and tonumber(redis.call('ZSCORE', WORKERS, last[1]) or 0) or 0
   local lost = tonumber(last[3] or 0)
-  if heard_ms <= lease_ended_ms - lease_ms / 2 then lost = lost + 1 end
+  local counts = heard_ms <= lease_ended_ms - lease_ms / 2
+  if counts then lost = lost + 1 end
   local suspect = last[4] or lost >= SUSPECT_AFTER and not was_alone(lease_ended_ms, lease_ms, now)
-  return {worker = last[1] or '', started_ms = last[2], lost = lost, suspect = suspect and true or false}
+  return {worker = last[1] or '', started_ms = last[2], lost = lost, counts = counts, suspect = suspect and true or false}
 end
 
 local function lose(id, attempt, loss, now)
   past_attempt(id, attempt, loss.started_ms, now, loss.worker, 'worker_lost', 'Its worker never reported back.')
   event(id, 'lost', '', attempt, loss.worker)
   redis.call('HSET', RECORD .. id, 'lost', loss.lost)
+  if loss.counts then redis.call('HSET', RECORD .. id, COUNTED .. attempt, loss.worker) end
 end
 
 -- Takes suspects out of what was chosen, but for one if the worker runs none: they are looked at again in a moment.
