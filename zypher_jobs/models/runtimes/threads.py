@@ -75,8 +75,16 @@ def _deliver(future: asyncio.Future[Any], result: Any, error: BaseException | No
         future.set_exception(error)
 
 
+LEFT_AFTER_S = 2.0
+"""How long a canceled ``in_thread`` waits for its thread."""
+
+
 async def in_thread(function: Callable[[], Any], *, name: str) -> Any:
-    """Call ``function`` in a thread of its own that does not keep the process from ending."""
+    """Call ``function`` in a thread of its own; one that hangs does not keep the process from ending.
+
+    Canceled, it waits a moment for the thread all the same: an interpreter that ends while a library in C is being
+    imported aborts.
+    """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
 
@@ -90,4 +98,9 @@ async def in_thread(function: Callable[[], Any], *, name: str) -> Any:
             loop.call_soon_threadsafe(_deliver, future, result, error)
 
     threading.Thread(target=call, name=name, daemon=True).start()
-    return await future
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        future.add_done_callback(lambda ended: ended.exception())  # seen: nobody asks for it any more
+        await asyncio.wait([future], timeout=LEFT_AFTER_S)
+        raise
