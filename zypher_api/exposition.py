@@ -40,7 +40,7 @@ class Snapshot(Collector):
     def collect(self) -> Iterator[Family]:
         """For ``prometheus_client``."""
         yield _gauge(metrics.BUILD, [((self._version,), 1)])
-        yield _gauge(metrics.MODEL_READY, [((model.name,), model.ready) for model in self._models])
+        yield _gauge(metrics.MODEL_READY, [((model.name, model.version), model.ready) for model in self._models])
         yield from _batches(self._models)
         yield from _caches(self._models)
         yield _counter(metrics.UNRECORDED, [((), self._unrecorded)])

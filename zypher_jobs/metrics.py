@@ -43,7 +43,10 @@ UNRECORDED = Metric(
     help="Synchronous predictions answered but neither recorded nor counted: Redis was away for too long.",
 )
 MODEL_READY = Metric(
-    name="zypher_model_ready", kind="gauge", help="1 if the model is loaded in this process, else 0.", labels=("model",)
+    name="zypher_model_ready",
+    kind="gauge",
+    help="1 if this version of the model is loaded in this process, else 0.",
+    labels=("model", "version"),
 )
 BATCH_SIZE = Metric(
     name="zypher_batch_size",

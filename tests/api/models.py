@@ -131,3 +131,18 @@ class SpeaksApart(Model[Words, str]):
         for word in input.text.split():
             context.log(f"{context.prediction_id} says {word}")
             yield f"{word} "
+
+
+class Next(Model[Anything, Anything]):
+    """The version after ``Keeps``'s own; it does not load."""
+
+    name = "keeps"
+    version = "next"
+
+    def load(self) -> None:
+        """Never."""
+        raise RuntimeError("not yet")
+
+    def predict(self, input: Anything) -> Anything:
+        """Is not reached."""
+        return input

@@ -188,6 +188,19 @@ async def test_batches_are_shown_by_size(api: RunningApi) -> None:
     assert await api.metric('zypher_batcher_waiting{model="raises",version="1"}') == 0
 
 
+async def test_each_version_of_a_model_is_ready_or_not_by_itself(api_settings: Settings) -> None:
+    """Two samples without a label between them would make a page that no Prometheus takes."""
+    settings = msgspec.structs.replace(api_settings, models=(*api_settings.models, "tests.api.models:Next"))
+    async with running_api(settings) as api:
+
+        async def loaded() -> bool:
+            return await api.metric('zypher_model_ready{model="keeps",version="1"}') == 1
+
+        await wait_until(loaded)
+        text = (await api.get("/metrics")).text
+    assert 'zypher_model_ready{model="keeps",version="next"} 0' in text
+
+
 @pytest.mark.parametrize(
     "path",
     [
