@@ -198,7 +198,12 @@ async def test_each_version_of_a_model_is_ready_or_not_by_itself(api_settings: S
 
         await wait_until(loaded)
         text = (await api.get("/metrics")).text
+        while_it_is_live = (await api.get("/health")).json()["models"]["keeps"]["ok"]
+        api.services.registry.versions("keeps").route({"1": 1})
+        once_it_is_not = (await api.get("/health")).json()["models"]["keeps"]["ok"]
     assert 'zypher_model_ready{model="keeps",version="next"} 0' in text
+    # the last one added is live; one without traffic does no harm
+    assert (while_it_is_live, once_it_is_not) == (False, True)
 
 
 @pytest.mark.parametrize(

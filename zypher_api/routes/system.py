@@ -18,6 +18,7 @@ from zypher_api.services import Services
 from zypher_jobs import __version__
 from zypher_jobs.contracts.stats import Health, Overview, PartHealth, QueueStats
 from zypher_jobs.errors import ModelNotReady, RedisUnavailable
+from zypher_jobs.models.versions import Versions
 
 MAX_LATEST = 200
 WRONG_LATEST = f"latest must be a number from 0 to {MAX_LATEST}."
@@ -185,12 +186,7 @@ async def _overview(services: Services) -> Overview | None:
 
 
 def _health(services: Services, overview: Overview | None) -> Health:
-    models = {
-        info.name: PartHealth(
-            ok=info.ready, detail=None if info.ready else f"Not loaded; GET /models/{info.name} says why."
-        )
-        for info in services.registry.infos()
-    }
+    models = {name: _model_health(services.registry.versions(name)) for name in services.registry.names()}
     if overview is None:
         redis = PartHealth(ok=False, detail="Redis does not answer; synchronous predictions still work.")
         workers = PartHealth(ok=False, detail="Unknown while Redis is away.")
@@ -211,6 +207,13 @@ def _health(services: Services, overview: Overview | None) -> Health:
         workers_alive=len(overview.workers) if overview else 0,
         models=models,
     )
+
+
+def _model_health(versions: Versions) -> PartHealth:
+    """Of the versions that have traffic: one that is only being tried out does no harm."""
+    live = [versions.find(version) for version in versions.shares]
+    ok = bool(live) and all(served is not None and served.info.ready for served in live)
+    return PartHealth(ok=ok, detail=None if ok else f"Not loaded; GET /models/{versions.name} says why.")
 
 
 def _status(redis: PartHealth, workers: PartHealth, models: dict[str, PartHealth]) -> str:
