@@ -109,8 +109,8 @@ def parse(name: str, datatype: str, shape: tuple[int, ...], data: msgspec.Raw, *
             f"Tensor {name!r} of shape {list(shape)} has {math.prod(shape):,} elements, and {len(flat):,} were sent.",
             field=f"{where}.data",
         )
-    if flat and datatype in _RANGES:
-        low, high = _RANGES[datatype]
+    if flat and datatype in RANGES:
+        low, high = RANGES[datatype]
         if min(flat) < low or max(flat) > high:
             raise InvalidInput(
                 f"Tensor {name!r}: an element of {datatype} is at least {low} and at most {high}.",
@@ -126,16 +126,36 @@ def dump(values: Sequence[Any]) -> msgspec.Raw:
     return msgspec.Raw(_encode(values))
 
 
-_RANGES: dict[str, tuple[int, int]] = {}
+RANGES: dict[str, tuple[int, int]] = {}
 for _bits in (8, 16, 32, 64):
-    _RANGES[f"UINT{_bits}"] = (0, 2**_bits - 1)
-    _RANGES[f"INT{_bits}"] = (-(2 ** (_bits - 1)), 2 ** (_bits - 1) - 1)
+    RANGES[f"UINT{_bits}"] = (0, 2**_bits - 1)
+    RANGES[f"INT{_bits}"] = (-(2 ** (_bits - 1)), 2 ** (_bits - 1) - 1)
 _JSON_TYPES: dict[str, Any] = {
     "BOOL": bool,
     "BYTES": str,
-    **dict.fromkeys(_RANGES, int),
+    **dict.fromkeys(RANGES, int),
     **dict.fromkeys(("FP16", "BF16", "FP32", "FP64"), float),
 }
+
+
+def flat_of(value: Any, rank: int) -> tuple[list[Any], tuple[int, ...] | None]:
+    """The elements of nested lists, and their shape; ``None`` where they have none."""
+    level, shape = [value], list[int]()
+    for _ in range(rank):
+        sizes = {len(each) for each in level}
+        if len(sizes) > 1:
+            return [], None
+        shape.append(sizes.pop() if sizes else 0)
+        level = list(chain.from_iterable(level))
+    return level, tuple(shape)
+
+
+def nested(values: list[Any], shape: Sequence[int]) -> list[Any]:
+    """Elements in row-major order → as many nested lists as the first dimension says."""
+    for axis in range(len(shape) - 1, 0, -1):
+        size = shape[axis]
+        values = [values[at * size : (at + 1) * size] for at in range(math.prod(shape[:axis]))]
+    return values
 
 
 def _array(code: str, data: memoryview) -> "array[Any]":

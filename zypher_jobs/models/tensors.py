@@ -9,7 +9,6 @@ model that is made of tensors, as an ONNX file, has its own.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
 from typing import Any, cast
 
 import msgspec
@@ -17,7 +16,7 @@ import msgspec
 from zypher_jobs.contracts.model import TensorSpec
 from zypher_jobs.errors import InvalidInput
 from zypher_jobs.models.definition import ModelDefinition
-from zypher_jobs.models.elements import DATATYPES, Tensor
+from zypher_jobs.models.elements import DATATYPES, Tensor, flat_of, nested
 from zypher_jobs.models.ports import Port, ports_of
 
 MAX_PREDICTIONS = 4096
@@ -125,13 +124,7 @@ class TensorForm:
             )
         sizes = self._sizes(spec, tensor, where)
         values = self._values(port, tensor, where)
-        rows, *dimensions = sizes
-        if spec.is_plain:
-            return values
-        for axis in range(len(dimensions), 0, -1):
-            size = dimensions[axis - 1]
-            values = [values[at * size : (at + 1) * size] for at in range(rows * math.prod(dimensions[: axis - 1]))]
-        return values
+        return values if spec.is_plain else nested(values, sizes)
 
     def _sizes(self, spec: TensorSpec, tensor: Tensor, where: str) -> tuple[int, ...]:
         """Of a tensor whose shape fits; the first is the number of predictions."""
@@ -183,7 +176,7 @@ class TensorForm:
             value = output if port.member is None else output[port.member]
             if isinstance(value, Mapping):
                 value = list(cast("Mapping[Any, Any]", value).values())
-            flat, found = _flat(value, rank)
+            flat, found = flat_of(value, rank)
             if found is None or shape not in {None, found}:
                 raise InvalidInput(
                     f"Output {spec.name!r} is not of one size in every part of it, so it is no tensor; ask for the "
@@ -229,15 +222,3 @@ def _each(make: Callable[[Any], Any], rows: Sequence[Any]) -> list[Any]:
 
 def _bytes(element: str | bytes) -> bytes:
     return element.encode() if isinstance(element, str) else element
-
-
-def _flat(value: Any, rank: int) -> tuple[list[Any], tuple[int, ...] | None]:
-    """Its elements and its shape; ``None`` where it has none."""
-    level, shape = [value], list[int]()
-    for _ in range(rank):
-        sizes = {len(each) for each in level}
-        if len(sizes) > 1:
-            return [], None
-        shape.append(sizes.pop() if sizes else 0)
-        level = list(chain.from_iterable(level))
-    return level, tuple(shape)

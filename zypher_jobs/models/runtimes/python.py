@@ -1,7 +1,6 @@
 """Runs a user's ``Model`` class: plain ``predict`` in a thread, ``async def predict`` on the event loop."""
 
 import asyncio
-import contextlib
 import inspect
 from collections.abc import Sequence
 from typing import Any, cast
@@ -12,6 +11,7 @@ from zypher_jobs.models.definition import ModelDefinition
 from zypher_jobs.models.model import Model
 from zypher_jobs.models.runtimes.outputs import Outputs, model_error
 from zypher_jobs.models.runtimes.threads import ModelThreads
+from zypher_jobs.models.runtimes.unwanted import end_when_unwanted
 
 CLOSE_TIMEOUT_S = 2.0
 """How long ``unload`` waits for threads; predictions have drained before, only hung ones are left."""
@@ -56,7 +56,7 @@ class PythonRuntime:
             return await cast("ModelThreads", self._threads).submit(self._predict, model, calls)
         timeout = asyncio.timeout(max(call.remaining_s for call in calls))
         if self.definition.concurrency is not None:  # else the caller's own task runs it, and is canceled itself
-            _end_when_unwanted(timeout, calls)
+            end_when_unwanted(timeout, calls)
         try:
             async with timeout:
                 return await self._predict_async(model, calls)
@@ -89,20 +89,3 @@ class PythonRuntime:
             return [self._outputs.one(await returned)]
         except (Exception, SystemExit) as error:
             raise model_error(error) from error
-
-
-def _end_when_unwanted(timeout: asyncio.Timeout, calls: Sequence[Call]) -> None:
-    """Let it run out as soon as nobody waits for any of the calls any more."""
-    loop = asyncio.get_running_loop()
-
-    def run_out() -> None:
-        with contextlib.suppress(RuntimeError):  # it has ended already
-            timeout.reschedule(loop.time())
-
-    def canceled() -> None:
-        if all(call.canceled for call in calls):
-            with contextlib.suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(run_out)
-
-    for call in calls:
-        call.when_canceled(canceled)

@@ -14,7 +14,8 @@ from msgspec import Meta
 from zypher_jobs.contracts.model import ModelManifest, TensorSpec
 from zypher_jobs.errors import ModelError
 from zypher_jobs.models.runtimes.onnx.graph import Batch, Graph, Port, refusal
-from zypher_jobs.models.runtimes.onnx.inputs import camel, examples_of, spec_of, tensors_struct
+from zypher_jobs.models.runtimes.onnx.inputs import examples_of, sized, spec_of
+from zypher_jobs.models.runtimes.tensor_types import camel, output_type, tensors_struct
 
 _PROBABILITIES = "probabilities"
 _SCORES = "scores"
@@ -201,12 +202,4 @@ def not_finite(model: str, output: str) -> ModelError:
 def _output_type(item: Port) -> Any:
     if item.is_maps:
         return dict[str, float]
-    if item.dims == _UNKNOWN:
-        return Any
-    kinds: dict[str, Any] = {"BOOL": bool, "BYTES": str}
-    of: Any = kinds.get(str(item.datatype), float if str(item.datatype).startswith("FP") else int)
-    if spec_of(item).is_plain:
-        return of
-    for dim in reversed(item.dims):
-        of = Annotated[list[of], Meta(min_length=dim, max_length=dim)] if isinstance(dim, int) else list[of]
-    return of
+    return Any if item.dims == _UNKNOWN else output_type(sized(item))
