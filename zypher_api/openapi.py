@@ -4,7 +4,7 @@ Litestar's own document cannot know what handlers that read raw bodies take and 
 shape. Here every status of every operation has its own schema and an example, and each model its own path.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, cast
 
 import msgspec
@@ -15,7 +15,7 @@ from zypher_api.field_docs import as_description, describe_fields, structs_in
 from zypher_api.problems import KINDS, Problem, problem_type
 
 OPT = "operations"
-"""Key in a handler's ``opt``; under it a list of ``Operation``."""
+"""Key in a handler's ``opt``; under it a list of ``Operation``, or of what gives one as things stand."""
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,10 +100,10 @@ def operations(app: Litestar) -> Iterator[Operation]:
     for route in app.routes:
         handlers = route.route_handlers if isinstance(route, HTTPRoute) else [route.route_handler]
         for handler in handlers:
-            declared = cast("list[Operation]", handler.opt.get(OPT, []))
+            declared = cast("list[Operation | Callable[[], Operation]]", handler.opt.get(OPT, []))
             if id(declared) not in seen:
                 seen.add(id(declared))
-                yield from declared
+                yield from (each if isinstance(each, Operation) else each() for each in declared)
 
 
 def document(described: Iterable[Operation], *, version: str) -> dict[str, Any]:

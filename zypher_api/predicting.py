@@ -12,7 +12,7 @@ from zypher_api.recorder import Answered
 from zypher_api.responses import Header
 from zypher_api.services import Services
 from zypher_jobs.contracts.prediction import Prediction, PredictionFailure, Status
-from zypher_jobs.errors import PredictionCanceled, PredictionFailed, RedisUnavailable
+from zypher_jobs.errors import ModelNotReady, PredictionCanceled, PredictionFailed, RedisUnavailable
 from zypher_jobs.models import ServedModel
 from zypher_jobs.models.call import NOBODY, Call, Listener
 
@@ -90,6 +90,17 @@ async def wait_for(services: Services, waiting: Awaitable[T], otherwise: T, rece
         return await services.hold(waiting, receive) or otherwise
     except RedisUnavailable:
         return otherwise
+
+
+def not_ready(served: ServedModel) -> ModelNotReady:
+    """The error of a model that cannot predict."""
+    return ModelNotReady(f"Model {served.name!r} is not ready: {(served.error or '').rstrip('.')}.")
+
+
+def check_known(served: ServedModel) -> None:
+    """Raises ``ModelNotReady`` while it is not known what a model takes: its server has not said it yet."""
+    if not served.definition.is_known:
+        raise not_ready(served)
 
 
 def check_success(prediction: Prediction) -> bool:

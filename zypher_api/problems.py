@@ -107,6 +107,19 @@ KINDS: dict[str, Kind] = {
         "The model took too much memory",
         "Model 'reader' took 530 MiB of memory, more than its limit of 512 MiB, and was ended.",
     ),
+    "remote_unavailable": Kind(
+        503,
+        "The model's server is away",
+        "The server of model 'large' does not answer (All connection attempts failed); try again shortly.",
+    ),
+    "remote_refused": Kind(
+        422,
+        "The model's server refused the input",
+        "The server of model 'large' refused the input: sequence length is limited to 512.",
+    ),
+    "remote_failed": Kind(
+        502, "The model's server failed", "The server of model 'large' answered 500: CUDA out of memory."
+    ),
     "attempts_exhausted": Kind(
         500, "The prediction was lost too often", "Every one of 5 attempts was lost with its worker."
     ),
@@ -199,7 +212,8 @@ def respond(scope: Scope, error: Exception) -> RawResponse:
         request_id=request_id(scope),
         field=error.field if isinstance(error, InvalidInput | MalformedRequest) else None,
     )
-    return RawResponse(_encode(problem), status=kind.status, headers=_headers(scope, error), media_type=MEDIA_TYPE)
+    headers = _headers(scope, error, kind)
+    return RawResponse(_encode(problem), status=kind.status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def request_id(scope: Scope) -> str:
@@ -207,10 +221,12 @@ def request_id(scope: Scope) -> str:
     return scope["state"].get("request_id", "")
 
 
-def _headers(scope: Scope, error: Exception) -> list[Header]:
+def _headers(scope: Scope, error: Exception, kind: Kind) -> list[Header]:
     headers: list[Header] = []
     if isinstance(error, Unavailable | CapacityError):
         headers.append((b"retry-after", str(math.ceil(error.retry_after_s)).encode()))
+    elif kind.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.append((b"retry-after", b"1"))
     if isinstance(error, HTTPException) and error.headers and (allow := error.headers.get("allow")):
         headers.append((b"allow", allow.encode()))
     if isinstance(error, PredictionFailed) and (prediction_id := scope["state"].get("prediction_id")):

@@ -27,6 +27,9 @@
         ├── PredictionTimeout     it ran longer than its timeout                          timeout
         ├── ModelCrashed          the process that ran it ended under it                  model_crashed
         ├── OutOfMemory           that process took more memory than it may               out_of_memory
+        ├── RemoteUnavailable     the server that runs the model is away                  remote_unavailable
+        ├── RemoteRefused         that server refused the input                           remote_refused
+        ├── RemoteFailed          that server failed, or what it answered is broken       remote_failed
         ├── PredictionCanceled    nobody wanted its output any more                       canceled
         ├── AttemptsExhausted     every attempt was begun and none reported back          attempts_exhausted
         ├── PoisonedPrediction    its workers died under it                               poison
@@ -199,8 +202,9 @@ class StoreUnavailable(Unavailable):
 class PredictionFailed(ZypherError):
     """An attempt ended without an output. ``traceback`` is for logs and dead letters, never for callers.
 
-    A failure read back from Redis is rebuilt as this class, under the ``code`` it was stored with. ``may_pass`` is what
-    a model's own process says of an exception that stays there: that its retry policy names it.
+    A failure read back from Redis is rebuilt as this class, under the ``code`` it was stored with. ``may_pass`` says
+    that another attempt may succeed: a server is away, or a model's own process says it of an exception that stays
+    there, which its retry policy names.
     """
 
     code = "prediction_failed"
@@ -235,6 +239,27 @@ class OutOfMemory(PredictionFailed):
     """The model's own process took more memory than ``memory_limit_mb`` and was ended."""
 
     code = "out_of_memory"
+
+
+class RemoteUnavailable(PredictionFailed):
+    """The server that runs the model cannot be reached or does not answer now. It says nothing about the input."""
+
+    code = "remote_unavailable"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, may_pass=True)
+
+
+class RemoteRefused(PredictionFailed):
+    """The server that runs the model refused the input, which fits what it says of the model; the message says why."""
+
+    code = "remote_refused"
+
+
+class RemoteFailed(PredictionFailed):
+    """The server that runs the model failed, or sent an answer that cannot be used."""
+
+    code = "remote_failed"
 
 
 class PredictionCanceled(PredictionFailed):

@@ -39,6 +39,32 @@ class Repeats(Model[Kinds, Kinds]):
         return inputs
 
 
+class Plain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Nothing but tensors, which come back as they went."""
+
+    text: str
+    count: int
+    weight: Annotated[float, Meta(ge=0)]
+    flag: bool
+    row: list[float]
+    grid: Annotated[list[Annotated[list[int], Meta(min_length=2, max_length=2)]], Meta(min_length=3, max_length=3)]
+
+
+class Echoes(Model[Plain, Plain]):
+    """Gives back what it is given; fails at ``bad``."""
+
+    max_batch_size = 16
+    batches: ClassVar[list[int]] = []
+
+    def predict(self, inputs: list[Plain]) -> list[Plain]:
+        """The same again."""
+        Echoes.batches.append(len(inputs))
+        for each in inputs:
+            if each.text == "bad":
+                raise ValueError("this one is bad")
+        return inputs
+
+
 class Vector(msgspec.Struct, frozen=True, kw_only=True):
     """Numbers."""
 

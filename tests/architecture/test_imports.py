@@ -11,15 +11,15 @@ CASES = [
     ("zypher_jobs.settings", {"redis", "arq", "litestar", "textual"}),
     ("zypher_jobs.queue", {"arq", "litestar", "textual"}),
     ("zypher_jobs.queue.inspect", {"arq", "litestar", "textual"}),
-    ("zypher_jobs.models", {"onnxruntime", "numpy", "litestar", "textual", "arq"}),
+    ("zypher_jobs.models", {"onnxruntime", "numpy", "litestar", "textual", "arq", "httpx"}),
     ("zypher_jobs.tryout", {"onnxruntime", "numpy", "litestar", "textual", "arq", "redis", "uvicorn"}),
     ("zypher_jobs.scaffold", {"onnxruntime", "numpy", "litestar", "textual", "arq", "redis", "uvicorn"}),
     (
         "zypher_jobs.models.runtimes.child",  # what a model's own process costs to start
         {"onnxruntime", "numpy", "litestar", "textual", "arq", "redis", "hiredis", "httpx", "uvloop"},
     ),
-    ("zypher_jobs.worker.main", {"litestar", "textual", "onnxruntime", "zypher_api", "zypher_tui"}),
-    ("zypher_api.app", {"onnxruntime", "numpy", "textual", "zypher_tui", "zypher_jobs.worker"}),
+    ("zypher_jobs.worker.main", {"litestar", "textual", "onnxruntime", "httpx", "zypher_api", "zypher_tui"}),
+    ("zypher_api.app", {"onnxruntime", "numpy", "httpx", "textual", "zypher_tui", "zypher_jobs.worker"}),
     (
         "zypher_tui.app",
         {"litestar", "uvicorn", "arq", "onnxruntime", "zypher_api", "zypher_jobs.worker", "zypher_jobs.models"},

@@ -1,5 +1,6 @@
 """Tables ``[model.NAME]`` of ``zypher.toml``: what is said of one that cannot be served."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -25,6 +26,8 @@ def refusal(project: Path, text: str) -> str:
     [
         ("", "Field 'file' is missing: the .onnx file."),
         ('runtime = "remote"', "Field 'url' is missing: the server, such as http://triton:8000."),
+        ('url = "http://triton:8000"', "Field 'url' is of a model on another server: set runtime = \"remote\" too."),
+        ('runtime = "remote"\nurll = "http://triton:8000"', "Field 'urll' is not known. Did you mean 'url'?"),
         ('runtime = "onix"', "Field 'runtime' cannot be 'onix'; known: onnx, remote."),
         ('fil = "iris.onnx"', "Field 'fil' is not known. Did you mean 'file'?"),
         ("qqq = 1", "Field 'qqq' is not known. Known: name, version, description, runtime, file, "),
@@ -40,6 +43,41 @@ def test_a_wrong_field_is_named(project: Path, table: str, sentence: str) -> Non
     """The file, the table, the field, and what it may be."""
     said = refusal(project, f"[model.iris]\n{table}\n")
     assert said.startswith(f"zypher.toml: [model.iris]: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ('url = "triton:8000"', "`url` must be that of its server, such as http://triton:8000."),
+        ('url = "http://"', "`url` must be that of its server, such as http://triton:8000."),
+        ('url = "http://a:x"', "`url` must be that of its server, such as http://triton:8000."),
+        ('url = "http://triton:8000?a=b"', "`url` must be that of its server, such as http://triton:8000."),
+        ('url = "http://triton:8000"\nthreads = 2', "`threads` is of a model that runs here, not of one on another "),
+        ('url = "http://triton:8000"\nisolation = "process"', "`isolation` is of a model that runs here, not of one "),
+        ('url = "http://triton:8000"\nlabels = ["a"]', "`labels` is of a file that runs here, not of a model on "),
+        ('url = "http://t"\napi_key_env = "NO_KEY"', "`api_key_env`: the environment variable NO_KEY is not set."),
+        ('url = "http://t"\napi_key_env = "BAD_KEY"', "`api_key_env`: the environment variable BAD_KEY holds charact"),
+    ],
+)
+def test_a_model_on_another_server_that_cannot_be_reached_so(
+    project: Path, monkeypatch: pytest.MonkeyPatch, more: str, sentence: str
+) -> None:
+    """Before anything is asked of that server."""
+    monkeypatch.setenv("BAD_KEY", "a\nb")
+    (project / "zypher.toml").write_text(f'[model.large]\nruntime = "remote"\n{more}\n')
+    with pytest.raises(ModelDefinitionError) as refused:
+        ModelRegistry.from_settings(load_settings({}))
+    assert refused.value.message.startswith(f"zypher.toml: [model.large]: Model 'large': {sentence}")
+
+
+def test_the_tables_of_the_documentation_are_taken(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of docs/models/remote.md, to the letter."""
+    monkeypatch.setenv("IRIS_KEY", "key")
+    document = (Path(__file__).parents[2] / "docs" / "models" / "remote.md").read_text(encoding="utf-8")
+    (tables,) = re.findall(r"```toml\n(.*?)```", document, re.DOTALL)
+    (project / "zypher.toml").write_text(tables)
+    names = ModelRegistry.from_settings(load_settings({})).names()
+    assert {"resnet", "iris", "sentiment", "digits-there"} <= set(names)
 
 
 def test_a_name_that_cannot_be_a_path_is_refused(project: Path) -> None:

@@ -15,7 +15,9 @@ from zypher_api.answers import Links
 from zypher_api.openapi import Answer, Content, Operation, document, operations
 from zypher_api.responses import Header, RawResponse
 from zypher_api.routes.reading import read
+from zypher_api.services import Services
 from zypher_jobs import __version__
+from zypher_jobs.models.definition import ModelDefinition
 
 _encode = msgspec.json.Encoder().encode
 
@@ -111,9 +113,15 @@ _DOCUMENT = Operation(
 def handlers() -> list[HTTPRouteHandler]:
     """The handlers of this file."""
 
-    @cache
-    def made(app: Litestar) -> bytes:
-        return _encode(document(operations(app), version=__version__))
+    made: list[tuple[list[ModelDefinition], bytes]] = []
+
+    def document_of(app: Litestar) -> bytes:
+        """Made again when what some model takes has changed."""
+        services: Services = app.state["services"]
+        definitions = [served.definition for served in services.registry.all()]
+        if not made or made[0][0] != definitions:
+            made[:] = [(definitions, _encode(document(operations(app), version=__version__)))]
+        return made[0][1]
 
     @read("/", _ROOT)
     async def root(request: Request[Any, Any, Any]) -> ASGIApp:
@@ -127,7 +135,7 @@ def handlers() -> list[HTTPRouteHandler]:
 
     @read("/docs/openapi.json", _DOCUMENT)
     async def openapi(request: Request[Any, Any, Any]) -> ASGIApp:
-        return RawResponse(made(request.app))
+        return RawResponse(document_of(request.app))
 
     @read("/docs/{file:str}")
     async def asset(file: FromPath[str]) -> ASGIApp:

@@ -13,7 +13,7 @@ from zypher_api.answers import AcceptedMany, Live, Ready, accepted_of
 from zypher_api.bodies import read_body, unpacked
 from zypher_api.negotiation import Reply, require_json, wanted_reply
 from zypher_api.openapi import OPT
-from zypher_api.predicting import check_success, predict_now, prediction_header, wait_for
+from zypher_api.predicting import check_known, check_success, not_ready, predict_now, prediction_header, wait_for
 from zypher_api.problems import MalformedRequest
 from zypher_api.recorder import preview
 from zypher_api.responses import Header, RawResponse
@@ -24,7 +24,7 @@ from zypher_api.services import Services
 from zypher_jobs import __version__
 from zypher_jobs.contracts.inference import InferRequest, ModelMetadata, ModelReady, ServerMetadata, WireSpec
 from zypher_jobs.contracts.prediction import Prediction
-from zypher_jobs.errors import InvalidInput, ModelNotReady, PredictionFailed
+from zypher_jobs.errors import InvalidInput, PredictionFailed
 from zypher_jobs.models import ServedModel
 from zypher_jobs.models.inference import LENGTH_HEADER, Framed, read_request, write_response
 from zypher_jobs.queue.ids import new_prediction_id
@@ -85,6 +85,7 @@ def handlers(services: Services) -> list[ControllerRouterHandler]:
 
 
 def _metadata(services: Services, served: ServedModel) -> ModelMetadata:
+    check_known(served)
     form = served.tensors
     return ModelMetadata(
         name=served.name,
@@ -97,7 +98,7 @@ def _metadata(services: Services, served: ServedModel) -> ModelMetadata:
 
 def _model_ready(served: ServedModel) -> RawResponse:
     if not served.info.ready:
-        raise ModelNotReady(f"Model {served.name!r} is not ready: {(served.error or '').rstrip('.')}.")
+        raise not_ready(served)
     return RawResponse(_encode(ModelReady(name=served.name)), headers=_NO_STORE)
 
 
@@ -108,6 +109,7 @@ def _infers(services: Services, name: str, version: str | None = None) -> ASGIAp
         served = services.registry.get(name, version)
         if not served.ready:
             await services.loaded()  # what the model takes may be known only then
+            check_known(served)
         request, tensors = read_request(framed)
         inferring = _Inference(services, served, request)
         inputs = served.tensors.read(tensors, served.convert, served.decode)

@@ -112,7 +112,7 @@ def model(example: ServedModel) -> Operation:
         summary="The tensors that a model takes and gives",
         parameters=(NAME,),
         answers={200: Answer(description="The model.", content=Content(type=ModelMetadata, example=shown))},
-        problems=("unknown_model",),
+        problems=("unknown_model", "model_not_ready"),
     )
 
 
@@ -124,7 +124,7 @@ def version(example: ServedModel) -> Operation:
         operation_id="v2_version_metadata",
         summary="The tensors that one version of a model takes and gives",
         parameters=(NAME, VERSION),
-        problems=("unknown_model", "unknown_version"),
+        problems=("unknown_model", "unknown_version", "model_not_ready"),
     )
 
 

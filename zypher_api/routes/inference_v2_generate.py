@@ -13,7 +13,7 @@ from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Sen
 from zypher_api.bodies import read_body, unpacked
 from zypher_api.negotiation import require_json
 from zypher_api.openapi import OPT
-from zypher_api.predicting import Output, predict_now, prediction_header
+from zypher_api.predicting import Output, check_known, predict_now, prediction_header
 from zypher_api.problems import CallerGone
 from zypher_api.responses import RawResponse
 from zypher_api.routes import inference_v2_docs as described
@@ -65,6 +65,7 @@ def _generates(services: Services, name: str, version: str | None, *, streams: b
         served = services.registry.get(name, version)
         if not served.ready:
             await services.loaded()
+            check_known(served)
         generation = _Generation(services, served, body, scope)
         if streams:
             await generation.stream(receive, send)

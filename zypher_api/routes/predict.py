@@ -4,6 +4,8 @@ These are Litestar's raw ASGI handlers: the bytes go from the socket into the mo
 type back, and nothing else is made of them. Measured, that is 1.4 times the rate of the leanest ordinary handler.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -44,15 +46,21 @@ def handlers(services: Services) -> list[ControllerRouterHandler]:
         return _predicts_with(services, name, version)
 
     return [
-        _handler(services, default, predict_docs.default(default)),
-        *(_handler(services, served, predict_docs.named(served)) for served in models),
+        _handler(services, default, "/predict", partial(predict_docs.default, default)),
+        *(
+            _handler(services, served, f"/models/{served.name}/predict", partial(predict_docs.named, served))
+            for served in models
+        ),
         predict_named,  # what has no path of its own: models that came later, and unknown names
         predict_version,
     ]
 
 
-def _handler(services: Services, served: ServedModel, operation: Operation) -> ASGIRouteHandler:
-    return asgi(operation.path, copy_scope=False, opt={OPT: [operation]})(_predicts_with(services, served.name))
+def _handler(
+    services: Services, served: ServedModel, path: str, operation: Callable[[], Operation]
+) -> ASGIRouteHandler:
+    """What a model takes may change, so its documentation is made when it is asked for."""
+    return asgi(path, copy_scope=False, opt={OPT: [operation]})(_predicts_with(services, served.name))
 
 
 def _predicts_with(services: Services, name: str, version: str | None = None) -> ASGIApp:

@@ -47,6 +47,8 @@ PROBLEMS = (
 )
 OF_ISOLATED = ("model_crashed", "out_of_memory")
 """Of models that run in processes of their own."""
+OF_REMOTE = ("remote_unavailable", "remote_refused", "remote_failed")
+"""Of models that another server runs."""
 EVENTS = Content(
     type=str,
     media_type="text/event-stream",
@@ -108,7 +110,7 @@ def any_model(example: ServedModel) -> Operation:
         parameters=(NAME, ASYNC_MODE, PREFER),
         body=Content(type=Any, example=info.input_example),
         answers=_answers(Content(type=Any, example=info.output_example)),
-        problems=("unknown_model", *PROBLEMS, *OF_ISOLATED),
+        problems=("unknown_model", *PROBLEMS, *OF_ISOLATED, *OF_REMOTE),
         problem_examples=_problem_examples(example),
     )
 
@@ -139,7 +141,11 @@ def _operation(served: ServedModel, *, path: str, operation_id: str, summary: st
         parameters=(ASYNC_MODE, PREFER),
         body=Content(type=served.input_type, example=info.input_example),
         answers=_answers(Content(type=served.output_type, example=info.output_example)),
-        problems=(*PROBLEMS, *OF_ISOLATED) if served.definition.isolation == "process" else PROBLEMS,
+        problems=(
+            *PROBLEMS,
+            *(OF_ISOLATED if served.definition.isolation == "process" else ()),
+            *(OF_REMOTE if served.definition.is_remote else ()),
+        ),
         problem_examples=_problem_examples(served),
     )
 

@@ -97,6 +97,9 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     remote_name: str | None = None
     """``remote``: what it is called there; default: ``name``."""
     remote_version: str | None = None
+    """``remote``: default: whichever the server has live."""
+    api_key_env: str | None = None
+    """``remote``: the environment variable with the server's key, which is sent as ``Authorization: Bearer``."""
     threads: Annotated[int, Meta(ge=1)] = 1
     """``onnx``: that one run computes with; ``concurrency`` runs go on side by side."""
     max_batch_size: Annotated[int, Meta(ge=1)] | None = None

@@ -3,7 +3,8 @@
 A batch is never held back while the model is idle: it runs with whoever came in the same turn of the event loop. What
 comes while it runs is the next batch. ``max_wait_ms`` matters only to a model that runs several batches at once: a free
 place waits so long for a fuller batch while another one is running. Who was canceled, or is past the deadline, drops
-out before the batch begins. When a batch fails it is split and run again, so that one bad input fails alone.
+out before the batch begins. When a batch fails it is split and run again, so that one bad input fails alone; not where
+no input is to blame.
 """
 
 import asyncio
@@ -12,13 +13,15 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-from zypher_jobs.errors import ModelError, PredictionCanceled, PredictionFailed
+from zypher_jobs.errors import ModelError, PredictionCanceled, PredictionFailed, PredictionTimeout, RemoteUnavailable
 from zypher_jobs.models.batch_counts import BatchCounts
 from zypher_jobs.models.batch_size import BatchSize
 from zypher_jobs.models.call import Call
 
 Run = Callable[[Sequence[Call]], Awaitable[Sequence[Any]]]
 
+_OF_NO_INPUT = (RemoteUnavailable, PredictionTimeout)
+"""A batch that failed so would fail again, later."""
 TICK_S = 0.001
 """Of uvloop's clock: a timer for less than that would fire, find that it is not yet time, and be set again."""
 
@@ -172,7 +175,8 @@ class Batcher:
             if len(outputs) != len(members):
                 raise ModelError(f"Model {self._name!r} gave {len(outputs)} outputs for {len(members)} inputs.")
         except Exception as error:  # noqa: BLE001 whatever it is, those who wait for it see it
-            if len(members) > 1 and isinstance(error, PredictionFailed):
+            may_be_one = isinstance(error, PredictionFailed) and not isinstance(error, _OF_NO_INPUT)
+            if len(members) > 1 and may_be_one:
                 await self._split(members)
             else:
                 for member in members:

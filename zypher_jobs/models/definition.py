@@ -56,6 +56,10 @@ class ModelDefinition(msgspec.Struct, frozen=True, kw_only=True):
     retries: RetryPolicy = RetryPolicy()
     tensors: Tensors | None = None
     """Input and output as tensors, where the types were made from them."""
+    is_remote: bool = False
+    """Whether another server runs it."""
+    is_known: bool = True
+    """Whether its types are: those of a remote model are not before its server has said them."""
 
     @property
     def reference(self) -> str:

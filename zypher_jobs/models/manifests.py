@@ -47,6 +47,8 @@ def _manifest(table: dict[str, Any], place: str) -> ModelManifest:
         manifest = msgspec.convert(table, ModelManifest)
     except msgspec.ValidationError as error:
         raise SettingError(f"{place}: {_sentence(table, error)}") from error
+    if manifest.url is not None and manifest.runtime != "remote":
+        raise SettingError(f"{place}: Field 'url' is of a model on another server: set runtime = \"remote\" too.")
     field, meaning = _NEEDED[manifest.runtime]
     if getattr(manifest, field) is None:
         raise SettingError(f"{place}: Field {field!r} is missing: {meaning}.")

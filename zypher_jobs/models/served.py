@@ -8,11 +8,13 @@ from typing import Any, Protocol
 import msgspec
 
 from zypher_jobs.contracts.model import BatchingInfo, ModelInfo
-from zypher_jobs.errors import InvalidInput, MalformedInput, ModelError, ModelNotReady, ZypherError
+from zypher_jobs.errors import InvalidInput, MalformedInput, ModelError, ModelNotReady, Unavailable, ZypherError
+from zypher_jobs.models.again import Again
 from zypher_jobs.models.batcher import Batcher
 from zypher_jobs.models.cache import ResultCache
 from zypher_jobs.models.call import NOBODY, Call, Listener
-from zypher_jobs.models.runtimes import Restarting, Runtime
+from zypher_jobs.models.definition import ModelDefinition
+from zypher_jobs.models.runtimes import Reconnecting, Restarting, Runtime
 from zypher_jobs.models.runtimes.threads import in_thread
 from zypher_jobs.models.sentences import invalid_input
 from zypher_jobs.models.tensors import TensorForm
@@ -39,6 +41,7 @@ class ServedModel:
     """One version of a model, loaded or not."""
 
     __slots__ = (
+        "_again",
         "_answer",
         "_decode",
         "_down",
@@ -65,14 +68,10 @@ class ServedModel:
     def __init__(self, runtime: Runtime, *, asleep: bool = False) -> None:
         """``asleep``: it is loaded at its first call, or by ``load``."""
         definition = runtime.definition
-        self.definition = definition
         self.name: str = definition.name
         self.version: str = definition.version
         self.header = (b"model-version", definition.reference.encode())
         """What says over HTTP which version gave an answer."""
-        self.retries = definition.retries
-        self.input_type: Any = definition.input_type
-        self.output_type: Any = definition.output_type
         self.error: str | None = _ASLEEP if asleep else _LOADING
         """Why it cannot predict; ``None`` when ready."""
         self.running = 0
@@ -85,17 +84,29 @@ class ServedModel:
         self.failure: BaseException | None = None
         """What the last ``load`` raised."""
         self._runtime = runtime
-        self._tensors: TensorForm | None = None
         self._down: str | None = None
         if isinstance(runtime, Restarting):
             runtime.when_down(self._went_down)
+        self._again: Again | None = None
+        if isinstance(runtime, Reconnecting):
+            self._again = Again(self._loads)
+            runtime.when_away(self._went_away)
+        self._define(definition)
+
+    def _define(self, definition: ModelDefinition) -> None:
+        """Be what the definition says: at first, and when its runtime has learned more of it."""
+        self.definition = definition
+        self.retries = definition.retries
+        self.input_type: Any = definition.input_type
+        self.output_type: Any = definition.output_type
+        self._tensors: TensorForm | None = None
         self.batcher: Batcher | None = None
         """Where its predictions meet; ``None`` where each runs at once."""
         if definition.concurrency is None:
             self._run: Callable[[Call], Awaitable[Any]] = self._run_directly
         else:
             self.batcher = Batcher(
-                runtime.run,
+                self._runtime.run,
                 name=definition.name,
                 max_batch_size=definition.max_batch_size,
                 max_wait_ms=definition.max_wait_ms,
@@ -175,6 +186,8 @@ class ServedModel:
     async def _load(self) -> None:
         try:
             await in_thread(self._runtime.load, name=f"load-{self.definition.reference}")
+            if self._runtime.definition is not self.definition:
+                self._define(self._runtime.definition)
             if self.definition.has_own_example:
                 await self._run(Call(self.convert(self.definition.input_example), timeout_s=WARM_UP_TIMEOUT_S))
         except asyncio.CancelledError:
@@ -182,6 +195,8 @@ class ServedModel:
         except BaseException as error:  # noqa: BLE001 a model may raise anything, SystemExit too
             self.failure = error
             self.error = error.message if isinstance(error, ZypherError) else f"{type(error).__name__}: {error}"
+            if self._again is not None and isinstance(error, Unavailable):
+                self._again.begin()
         else:
             self.error = self.failure = self._down = None
 
@@ -190,9 +205,22 @@ class ServedModel:
         if self.error is self._down:  # else it is not loaded, and stays so
             self.error = self._down = why
 
+    async def _loads(self) -> bool:
+        """Load it; whether that worked, or is of no use to try again."""
+        await self.load()
+        return self.ready or not isinstance(self.failure, Unavailable)
+
+    def _went_away(self, why: str) -> None:
+        """Loaded as it was, it is away; it is loaded again when it is back."""
+        if self.error is None and self._again is not None:
+            self.error = why
+            self._again.begin()
+
     async def unload(self, *, drain_s: float = 0) -> None:
         """Let it leave memory, and take no more calls; those under way have so long to end."""
         self.error = "it is not loaded"
+        if self._again is not None:
+            self._again.end()
         async with self._lock:
             until_s = time.monotonic() + drain_s
             while self.running and time.monotonic() < until_s:  # noqa: ASYNC110 an event would cost each call

@@ -12,7 +12,7 @@ class Runtime(Protocol):
 
     @property
     def definition(self) -> ModelDefinition:
-        """What the model is; known before it is loaded."""
+        """What the model is; known before it is loaded. A ``Reconnecting`` one may have another after each ``load``."""
         ...
 
     def load(self) -> None:
@@ -30,6 +30,18 @@ class Runtime(Protocol):
 
     def unload(self) -> None:
         """Let go of its memory, its threads, its processes; called in a thread, when nothing runs any more."""
+        ...
+
+
+@runtime_checkable
+class Reconnecting(Protocol):
+    """A runtime whose model is elsewhere, and may be away.
+
+    ``load`` raises ``Unavailable`` then, and is called again until it does not.
+    """
+
+    def when_away(self, tell: Callable[[str], None]) -> None:
+        """Call ``tell``, on the event loop, with the reason when it goes away after it was loaded."""
         ...
 
 

@@ -19,7 +19,10 @@ def runtime_of(manifest: ModelManifest, directory: Path) -> Runtime:
     """
     if manifest.runtime == "onnx":
         return _onnx(manifest, directory)
-    raise ModelDefinitionError(f"Model {manifest.name!r}: runtime {manifest.runtime!r} cannot be served yet.")
+    # imported here: httpx, which only a process that serves one needs
+    from zypher_jobs.models.runtimes.remote import RemoteRuntime  # noqa: PLC0415
+
+    return RemoteRuntime(manifest)
 
 
 def _onnx(manifest: ModelManifest, directory: Path) -> Runtime:
