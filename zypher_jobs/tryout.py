@@ -27,6 +27,7 @@ def run_predict(settings: Settings, name: str, given: str | None, *, timeout_s: 
     file. Raises ``ZypherError`` for what cannot be run.
     """
     logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it would say each request to another server
     with contextlib.redirect_stdout(sys.stderr):  # what a model prints is no output
         served = _find(settings, name)
         if given is None:

@@ -174,7 +174,9 @@ async def test_while_the_server_is_away(api: RunningApi, far: Far) -> None:
     lost = await api.post("/models/far/predict", json=ROW)
     assert (lost.status_code, lost.json()["code"]) == (503, "remote_unavailable")
     assert lost.headers["retry-after"] == "1"
-    assert not await is_ready(api)
+    health = (await api.get("/health")).json()
+    assert health["status"] == "degraded"
+    assert health["models"]["far"]["detail"].startswith("Not ready: its server does not answer (")
     model = (await api.get("/models/far")).json()
     assert not model["ready"]
     assert model["error"].startswith("its server does not answer (")

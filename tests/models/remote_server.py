@@ -65,7 +65,7 @@ class ScriptedServer:
         self.lost = 0
         """Connections that a client closed while it waited for an answer."""
         self.infer: Callable[[Asked], bytes | None] = sums
-        """``None``: it never answers."""
+        """``None``: it never answers; no bytes: it closes the connection instead."""
         self.answers: dict[str, bytes] = {
             "/v2": reply({"name": "triton", "version": "2", "extensions": list(extensions)}),
             "/v2/models/sums": reply(metadata or TRITON),
@@ -103,6 +103,8 @@ class ScriptedServer:
                 if answer is None and asked.path.endswith("/infer"):
                     if not await reader.read(1):
                         self.lost += 1
+                    return
+                if answer == b"":
                     return
                 writer.write(answer or reply({"error": f"nothing at {asked.path}"}, 404))
                 await writer.drain()

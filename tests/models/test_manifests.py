@@ -52,6 +52,7 @@ def test_a_wrong_field_is_named(project: Path, table: str, sentence: str) -> Non
         ('url = "http://"', "`url` must be that of its server, such as http://triton:8000."),
         ('url = "http://a:x"', "`url` must be that of its server, such as http://triton:8000."),
         ('url = "http://triton:8000?a=b"', "`url` must be that of its server, such as http://triton:8000."),
+        ('url = "http://me:secret@triton:8000"', "`url` must not hold a password; name the variable that holds a key "),
         ('url = "http://triton:8000"\nthreads = 2', "`threads` is of a model that runs here, not of one on another "),
         ('url = "http://triton:8000"\nisolation = "process"', "`isolation` is of a model that runs here, not of one "),
         ('url = "http://triton:8000"\nlabels = ["a"]', "`labels` is of a file that runs here, not of a model on "),

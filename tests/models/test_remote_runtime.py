@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.models.remote_server import Asked, reply, scripted, served_by, sums
+from tests.models.remote_server import TRITON, Asked, reply, scripted, served_by, sums
 from zypher_jobs.errors import (
     InvalidInput,
     ModelNotReady,
@@ -295,6 +295,31 @@ async def test_connections_are_kept() -> None:
         assert server.connections == before + 1
 
 
+async def test_a_kept_connection_that_was_closed_costs_nobody_an_answer() -> None:
+    """Servers close theirs at any time, those on uvicorn behind each 500: the request goes again, over a new one."""
+
+    def close(_: Asked) -> bytes:
+        server.infer = sums
+        return b""
+
+    async with scripted() as server, served_by(server) as served:
+        await ask(served, x=[1, 2, 3])
+        server.infer = close
+        assert await ask(served, x=[1, 2, 3]) == {"sum": 6.0}
+        assert len(server.inferred) == 3
+
+
+async def test_a_new_connection_that_breaks_is_not_tried_again() -> None:
+    """It may be the input that ended the server."""
+    async with scripted() as server, served_by(server) as served:
+        server.infer = lambda _: b""
+        with pytest.raises(
+            RemoteUnavailable, match=r"does not answer \(Server disconnected without sending a response\)"
+        ):
+            await ask(served, x=[1, 2, 3])
+        assert len(server.inferred) == 1
+
+
 async def test_no_more_requests_at_once_than_concurrency() -> None:
     """The others wait for their turn, and make a fuller batch."""
     async with scripted() as server, served_by(server, concurrency=2, max_batch_size=1) as served:
@@ -393,6 +418,19 @@ async def test_a_model_that_its_server_cannot_serve_yet(path: str, answer: bytes
             server.answers[path] = right
             await wait_until(lambda: served.ready)
             assert await ask(served, x=[1, 2, 3]) == {"sum": 6.0}
+
+
+async def test_null_stands_for_what_is_left_out() -> None:
+    """As KServe's servers write it."""
+    metadata = {**TRITON, "versions": None}
+
+    def answer(asked: Asked) -> bytes:
+        tensor = {"name": "sum", "shape": [1, 1], "datatype": "FP32", "parameters": None, "data": [6.0]}
+        return reply({"model_name": "sums", "model_version": None, "id": None, "parameters": None, "outputs": [tensor]})
+
+    async with scripted(metadata) as server, served_by(server) as served:
+        server.infer = answer
+        assert await ask(served, x=[1, 2, 3]) == {"sum": 6.0}
 
 
 async def test_a_server_may_say_nothing_of_itself() -> None:

@@ -212,8 +212,13 @@ def _health(services: Services, overview: Overview | None) -> Health:
 def _model_health(versions: Versions) -> PartHealth:
     """Of the versions that have traffic: one that is only being tried out does no harm."""
     live = [versions.find(version) for version in versions.shares]
-    ok = bool(live) and all(served is not None and served.info.ready for served in live)
-    return PartHealth(ok=ok, detail=None if ok else f"Not loaded; GET /models/{versions.name} says why.")
+    unready = [served for served in live if served is None or not served.info.ready]
+    if live and not unready:
+        return PartHealth(ok=True)
+    for served in unready:
+        if served is not None and served.definition.is_remote and served.error:  # no path, no address is in it
+            return PartHealth(ok=False, detail=f"Not ready: {served.error.rstrip('.')}.")
+    return PartHealth(ok=False, detail=f"Not loaded; GET /models/{versions.name} says why.")
 
 
 def _status(redis: PartHealth, workers: PartHealth, models: dict[str, PartHealth]) -> str:

@@ -54,6 +54,22 @@ class InferResponse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     outputs: list[WireTensor]
 
 
+class AnsweredTensor(msgspec.Struct, frozen=True, kw_only=True):
+    """A tensor of another server's answer; some write ``null`` for what they leave out."""
+
+    name: str
+    shape: list[Size]
+    datatype: str
+    parameters: dict[str, Any] | None = None
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """What of another server's answer is read."""
+
+    outputs: list[AnsweredTensor]
+
+
 class WireSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A tensor that a model takes or gives."""
 

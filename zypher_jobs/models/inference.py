@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from zypher_jobs.contracts.inference import InferRequest, InferResponse, WireTensor
+from zypher_jobs.contracts.inference import Answered, InferRequest, InferResponse, WireTensor
 from zypher_jobs.errors import InvalidInput, MalformedInput, ModelError
 from zypher_jobs.models.elements import DATATYPES, Tensor, dump, pack, parse, unpack
 from zypher_jobs.models.schema import json_schema
@@ -23,7 +23,7 @@ _BINARY_SIZE = "binary_data_size"
 _SCHEMA = json_schema(InferRequest)
 _encode = msgspec.json.Encoder().encode
 _decode_request = msgspec.json.Decoder(InferRequest).decode
-_decode_response = msgspec.json.Decoder(InferResponse).decode
+_decode_answered = msgspec.json.Decoder(Answered).decode
 
 
 class Framed(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,14 +44,18 @@ def read_request(framed: Framed) -> tuple[InferRequest, list[Tensor]]:
     return request, _read_tensors(request.inputs, binary, role="inputs")
 
 
-def read_response(framed: Framed) -> tuple[InferResponse, list[Tensor]]:
-    """What a server answered; raises as ``read_request``."""
+def read_response(framed: Framed) -> list[Tensor]:
+    """The outputs that another server answered; raises as ``read_request``."""
     json, binary = _split(framed)
     try:
-        response = _decode_response(json)
+        outputs = _decode_answered(json).outputs
     except (ValueError, RecursionError) as error:
         raise MalformedInput(f"The answer is no inference response: {error}.") from None
-    return response, _read_tensors(response.outputs, binary, role="outputs")
+    described = [
+        WireTensor(name=t.name, shape=t.shape, datatype=t.datatype, parameters=t.parameters or {}, data=t.data)
+        for t in outputs
+    ]
+    return _read_tensors(described, binary, role="outputs")
 
 
 def write_request(tensors: Sequence[Tensor], *, binary: Collection[str], parameters: dict[str, Any]) -> Framed:

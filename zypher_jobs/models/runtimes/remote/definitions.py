@@ -46,17 +46,16 @@ def unknown(manifest: ModelManifest) -> ModelDefinition:
 
 def known(manifest: ModelManifest, described: Described) -> ModelDefinition:
     """By its tensors; raises ``ModelNotReady`` for what cannot be served, whose message is the end of a sentence."""
-    metadata = described.metadata
-    if not metadata.inputs or not metadata.outputs:
+    if not described.inputs or not described.outputs:
         raise ModelNotReady("its server does not say which tensors it takes and gives; its metadata there has to")
-    varies = all(spec.shape[:1] == [-1] for spec in (*metadata.inputs, *metadata.outputs))
+    varies = all(spec.shape[:1] == [-1] for spec in (*described.inputs, *described.outputs))
     is_batched = varies and described.max_batch_size != 0
     if not is_batched and (manifest.max_batch_size or 1) > 1:
         raise ModelNotReady(
             "`max_batch_size` cannot be kept: the first dimension of its tensors is not that of a batch"
         )
-    inputs = [_sized(spec, is_batched=is_batched, is_input=True) for spec in metadata.inputs]
-    outputs = [_sized(spec, is_batched=is_batched, is_input=False) for spec in metadata.outputs]
+    inputs = [_sized(spec, is_batched=is_batched, is_input=True) for spec in described.inputs]
+    outputs = [_sized(spec, is_batched=is_batched, is_input=False) for spec in described.outputs]
     takes = input_struct(manifest.name, inputs, doc=f"One input of {manifest.name}, as its server takes it.")
     gives: Any = tensors_struct(
         f"{camel(manifest.name)}Output",

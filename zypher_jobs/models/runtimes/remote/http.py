@@ -19,6 +19,13 @@ class Unusable(Exception):
     """What came is no answer that can be read; the message is the end of a sentence, without its full stop."""
 
 
+class Stale(httpx.TransportError):
+    """A kept connection broke before an answer came: most likely it was closed already when the request was sent.
+
+    Servers on uvicorn close theirs behind each answer 500.
+    """
+
+
 class Answer(msgspec.Struct, frozen=True):
     """What a server answered."""
 
@@ -65,26 +72,28 @@ async def ask(
 ) -> Answer:
     """GET, or POST of a body. Canceled, it closes the connection.
 
-    Raises ``httpx.TransportError`` where the server cannot be reached, ``Unusable`` for what cannot be read.
+    Raises ``httpx.TransportError`` where the server cannot be reached, ``Stale`` if a new connection may reach it, and
+    ``Unusable`` for what cannot be read.
     """
-    method = "GET" if body is None else "POST"
-    async with client.stream(method, url, content=body, headers=headers) as answer:
-        is_error = answer.status_code >= 300
-        encoding = answer.headers.get("content-encoding", "identity")
-        if not is_error and encoding != "identity":
-            raise Unusable(f"it is encoded as {cleaned(encoding)}, which was not asked for")
-        received = bytearray()
-        most = _MOST_ERROR_BYTES if is_error else most_bytes
-        declared = answer.headers.get("content-length", "")
-        is_too_large = declared.isdigit() and int(declared) > most
-        async for chunk in answer.aiter_raw():
-            received += chunk
-            if is_too_large or len(received) > most:
-                is_too_large = True
-                break
-        if is_too_large and not is_error:
-            raise Unusable(f"it is larger than {most:,} bytes")
-        return Answer(answer.status_code, answer.headers, bytes(received[:most]))
+    is_new = False
+
+    async def trace(event: str, _: Any) -> None:
+        nonlocal is_new
+        is_new = is_new or event == "connection.connect_tcp.started"
+
+    asked = client.build_request(
+        "GET" if body is None else "POST", url, content=body, headers=headers, extensions={"trace": trace}
+    )
+    try:
+        answer = await client.send(asked, stream=True)
+    except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as error:
+        if is_new:
+            raise
+        raise Stale(str(error)) from error
+    try:
+        return await _read(answer, most_bytes)
+    finally:
+        await answer.aclose()
 
 
 async def ask_within(timeout_s: float, client: httpx.AsyncClient, url: str, *, most_bytes: int) -> Answer:
@@ -93,11 +102,32 @@ async def ask_within(timeout_s: float, client: httpx.AsyncClient, url: str, *, m
         return await ask(client, url, most_bytes=most_bytes)
 
 
+async def _read(answer: httpx.Response, most_bytes: int) -> Answer:
+    is_error = answer.status_code >= 300
+    encoding = answer.headers.get("content-encoding", "identity")
+    if not is_error and encoding != "identity":
+        raise Unusable(f"it is encoded as {cleaned(encoding)}, which was not asked for")
+    received = bytearray()
+    most = _MOST_ERROR_BYTES if is_error else most_bytes
+    declared = answer.headers.get("content-length", "")
+    is_too_large = declared.isdigit() and int(declared) > most
+    async for chunk in answer.aiter_raw():
+        received += chunk
+        if is_too_large or len(received) > most:
+            is_too_large = True
+            break
+    if is_too_large and not is_error:
+        raise Unusable(f"it is larger than {most:,} bytes")
+    return Answer(answer.status_code, answer.headers, bytes(received[:most]))
+
+
 def reason_of(error: BaseException) -> str:
     """Why a server could not be reached, without a full stop."""
-    if isinstance(error, httpx.ConnectTimeout | TimeoutError):
-        return "no connection in time" if isinstance(error, httpx.ConnectTimeout) else "no answer in time"
-    return cleaned(str(error)) or type(error).__name__
+    if isinstance(error, httpx.ConnectTimeout):
+        return "no connection in time"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return cleaned(str(error)) or "the connection broke"
 
 
 def cleaned(text: str) -> str:

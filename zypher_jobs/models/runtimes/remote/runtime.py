@@ -124,6 +124,8 @@ def _url_of(manifest: ModelManifest) -> str:
         url = httpx.URL("")
     if url.scheme not in {"http", "https"} or not url.host or url.query or url.fragment:
         raise _refusal(manifest, "`url` must be that of its server, such as http://triton:8000")
+    if url.userinfo:
+        raise _refusal(manifest, "`url` must not hold a password; name the variable that holds a key in `api_key_env`")
     return given.rstrip("/").removesuffix("/v2")
 
 

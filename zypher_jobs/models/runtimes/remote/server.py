@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
 import msgspec
 
-from zypher_jobs.contracts.inference import ModelMetadata, ServerMetadata
+from zypher_jobs.contracts.inference import WireSpec
 from zypher_jobs.contracts.model import ModelManifest
 from zypher_jobs.errors import (
     InvalidInput,
@@ -21,7 +22,16 @@ from zypher_jobs.errors import (
 )
 from zypher_jobs.models.elements import Tensor
 from zypher_jobs.models.inference import LENGTH_HEADER, Framed, read_response, write_request
-from zypher_jobs.models.runtimes.remote.http import Answer, Unusable, ask, ask_within, cleaned, make_client, reason_of
+from zypher_jobs.models.runtimes.remote.http import (
+    Answer,
+    Stale,
+    Unusable,
+    ask,
+    ask_within,
+    cleaned,
+    make_client,
+    reason_of,
+)
 
 T = TypeVar("T")
 
@@ -39,11 +49,23 @@ _REFUSED = {400, 413, 422}
 class Described(msgspec.Struct, frozen=True):
     """What a server said of one model."""
 
-    metadata: ModelMetadata
+    inputs: list[WireSpec]
+    outputs: list[WireSpec]
     takes_binary: bool
     """Whether tensors may stand as bytes behind the JSON."""
     max_batch_size: int | None
     """Predictions in one request; 0: its model has no dimension for them; ``None``: it did not say."""
+
+
+class _Server(msgspec.Struct):
+    """What is read of what it says of itself; some write ``null`` for what they leave out."""
+
+    extensions: list[str] | None = None
+
+
+class _Model(msgspec.Struct):
+    inputs: list[WireSpec] | None = None
+    outputs: list[WireSpec] | None = None
 
 
 class _Ready(msgspec.Struct):
@@ -85,15 +107,20 @@ class RemoteServer:
             server = await self._get(client, self._server)
             extensions = list[str]()
             if server.status != 404:  # it need not say anything of itself
-                extensions = self._read(server, ServerMetadata).extensions
-            metadata = self._read(await self._get(client, self._model), ModelMetadata)
+                extensions = self._read(server, _Server).extensions or []
+            model = self._read(await self._get(client, self._model), _Model)
             ready = await self._get(client, f"{self._model}/ready")
             if ready.status != 200 or not _is_ready(ready.body):
                 raise ModelNotReady(f"its server does not have it ready ({ready.said})")
             config = _Config()
             if "model_configuration" in extensions:
                 config = self._read(await self._get(client, f"{self._model}/config"), _Config)
-            return Described(metadata, "binary_tensor_data" in extensions, config.max_batch_size)
+            return Described(
+                inputs=model.inputs or [],
+                outputs=model.outputs or [],
+                takes_binary="binary_tensor_data" in extensions,
+                max_batch_size=config.max_batch_size,
+            )
 
     async def _get(self, client: httpx.AsyncClient, url: str) -> Answer:
         try:
@@ -130,10 +157,14 @@ class RemoteServer:
         if client is None:
             raise ModelNotReady(f"Model {self._name!r} is not ready: it is not loaded.")
         self._loop = asyncio.get_running_loop()
+        post = partial(
+            ask, client, f"{self._model}/infer", body=framed.body, headers=headers, most_bytes=MOST_ANSWER_BYTES
+        )
         try:
-            answer = await ask(
-                client, f"{self._model}/infer", body=framed.body, headers=headers, most_bytes=MOST_ANSWER_BYTES
-            )
+            try:
+                answer = await post()
+            except Stale:
+                answer = await post()
         except httpx.TransportError as error:
             raise Gone(self._name, f"does not answer ({reason_of(error)})") from error
         except Unusable as error:
@@ -148,7 +179,7 @@ class RemoteServer:
             if length is not None and (not length.isdigit() or len(length) > 18):
                 raise Unusable(f"its header {LENGTH_HEADER} is no number of bytes")
             json_bytes = None if length is None else int(length)
-            return read_response(Framed(body=answer.body, json_bytes=json_bytes))[1]
+            return read_response(Framed(body=answer.body, json_bytes=json_bytes))
         except (Unusable, InvalidInput) as error:
             raise broken(self._name, cleaned(str(error))) from None
 
