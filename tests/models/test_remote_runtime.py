@@ -3,12 +3,14 @@
 import asyncio
 import json
 import struct
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from tests.models.remote_server import TRITON, Asked, reply, scripted, served_by, sums
+from zypher_jobs.contracts.model import ModelManifest
 from zypher_jobs.errors import (
     InvalidInput,
     ModelNotReady,
@@ -21,6 +23,7 @@ from zypher_jobs.errors import (
 )
 from zypher_jobs.models import ServedModel
 from zypher_jobs.models.call import Call
+from zypher_jobs.models.runtimes.from_manifest import runtime_of
 from zypher_jobs.models.runtimes.remote import server as remote_server
 from zypher_jobs.testing import wait_until
 
@@ -161,6 +164,11 @@ async def test_texts_of_any_length_are_stacked_by_their_sizes() -> None:
         (reply({"model_name": "sums", "outputs": []}), RemoteFailed, "cannot be used: output 'sum' is missing."),
         (
             reply({"model_name": "sums", "outputs": []}, inference_header_content_length="x1"),
+            RemoteFailed,
+            "its header Inference-Header-Content-Length is no number of bytes.",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ninference-header-content-length: \xb2\r\n\r\n{}",
             RemoteFailed,
             "its header Inference-Header-Content-Length is no number of bytes.",
         ),
@@ -465,3 +473,29 @@ async def test_a_key_is_sent_and_never_shown(monkeypatch: pytest.MonkeyPatch, ca
             await ask(served, x=[1, 2, 3])
         assert {asked.headers.get("authorization") for asked in server.asked} == {"Bearer s3cret"}
         assert "s3cret" not in caplog.text + str(failed.value) + str(served.info)
+
+
+async def test_what_waits_when_a_model_comes_back_without_batches_is_sent_one_by_one() -> None:
+    """The batch was made for the old tensors, the requests are made for the new ones."""
+    async with scripted() as server:
+        runtime = runtime_of(ModelManifest(name="sums", runtime="remote", url=server.url), Path())
+        await asyncio.to_thread(runtime.load)
+        old = runtime.definition.input_type
+        calls = [Call(msgspec.convert({"x": [number, 0, 0]}, old), timeout_s=20) for number in range(3)]
+        server.answers["/v2/models/sums"] = reply(
+            {
+                "name": "sums",
+                "inputs": [{"name": "x", "datatype": "FP32", "shape": [3]}],
+                "outputs": [{"name": "sum", "datatype": "FP32", "shape": [1]}],
+            }
+        )
+        await asyncio.to_thread(runtime.load)
+
+        def answer(asked: Asked) -> bytes:
+            (tensor,) = asked.json["inputs"]
+            assert tensor["shape"] == [3]
+            return reply({"outputs": [output(shape=[1], data=[sum(tensor["data"])])]})
+
+        server.infer = answer
+        assert msgspec.to_builtins(await runtime.run(calls)) == [{"sum": float(number)} for number in range(3)]
+        await asyncio.to_thread(runtime.unload)

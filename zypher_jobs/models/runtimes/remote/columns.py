@@ -36,8 +36,13 @@ class Columns:
         self._tensors = cast("Tensors", definition.tensors)
 
     def groups(self, inputs: Sequence[Any]) -> list[Group]:
-        """The requests of a batch: one for the inputs of each size; raises ``PredictionFailed``."""
+        """The requests of a batch: one for the inputs of each size; raises ``PredictionFailed``.
+
+        They are several also where the model has come back without a dimension for batches while they waited.
+        """
         rows = [self._row(input) for input in inputs]
+        if not self._tensors.is_batched:
+            return [Group(self._stacked([row]), (number,)) for number, row in enumerate(rows)]
         by_size = dict[tuple[tuple[int, ...], ...], list[int]]()
         for number, row in enumerate(rows):
             by_size.setdefault(tuple(shape for _, shape in row), []).append(number)

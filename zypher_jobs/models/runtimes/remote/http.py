@@ -110,7 +110,7 @@ async def _read(answer: httpx.Response, most_bytes: int) -> Answer:
     received = bytearray()
     most = _MOST_ERROR_BYTES if is_error else most_bytes
     declared = answer.headers.get("content-length", "")
-    is_too_large = declared.isdigit() and int(declared) > most
+    is_too_large = declared.isdecimal() and int(declared) > most
     async for chunk in answer.aiter_raw():
         received += chunk
         if is_too_large or len(received) > most:

@@ -79,7 +79,7 @@ class _Config(msgspec.Struct):
 
 
 class RemoteServer:
-    """Messages hold no address: it may have a password in it, and callers read them."""
+    """What is said of it holds no address: callers read it."""
 
     def __init__(self, manifest: ModelManifest, *, url: str, api_key: str | None, connections: int) -> None:
         self._name = manifest.name
@@ -141,10 +141,7 @@ class RemoteServer:
             ) from None
 
     async def infer(self, tensors: Sequence[Tensor], *, is_binary: bool) -> list[Tensor]:
-        """The output tensors; raises a ``PredictionFailed``: of ``RemoteUnavailable`` those that are ``Gone`` too.
-
-        Canceled, it closes its connection.
-        """
+        """The output tensors; raises a ``PredictionFailed``, such as ``Gone``. Canceled, it closes its connection."""
         framed = write_request(
             tensors,
             binary=[tensor.name for tensor in tensors] if is_binary else [],
@@ -176,7 +173,7 @@ class RemoteServer:
     def _tensors(self, answer: Answer) -> list[Tensor]:
         length = answer.headers.get(LENGTH_HEADER)
         try:
-            if length is not None and (not length.isdigit() or len(length) > 18):
+            if length is not None and (not length.isdecimal() or len(length) > 18):
                 raise Unusable(f"its header {LENGTH_HEADER} is no number of bytes")
             json_bytes = None if length is None else int(length)
             return read_response(Framed(body=answer.body, json_bytes=json_bytes))
