@@ -1,7 +1,10 @@
 """Which facts are shown, and what is said of those that are missing."""
 
+import msgspec
+
 from tests.tui.facts import health, histogram, overview, reading
 from zypher_jobs.contracts.prediction import Status
+from zypher_jobs.contracts.stats import PartHealth
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.store import Store
 from zypher_tui.core.view import Link
@@ -90,6 +93,21 @@ def test_an_api_that_has_no_figures_says_why() -> None:
     notice = store.view(1).notice
     assert notice is not None
     assert "it asks for a key (401)" in notice
+
+
+def test_a_model_that_is_not_ready_is_named_with_its_reason() -> None:
+    """Where nothing worse is to be said; until it is ready again."""
+    store = Store()
+    away = PartHealth(ok=False, detail="Not ready: its server does not answer (no connection in time).")
+    sick = msgspec.structs.replace(health(), models={"mock": PartHealth(ok=True), "far": away})
+    store.fold(reading(REDIS, 1))
+    store.fold(reading(API, 1, overview=overview(), health=sick))
+    assert store.view(1).notice == "Model far not ready: its server does not answer (no connection in time)."
+    sick = msgspec.structs.replace(sick, models=sick.models | {"near": PartHealth(ok=False)})
+    store.fold(reading(API, 2, overview=overview(), health=sick))
+    assert (store.view(2).notice or "").endswith("(no connection in time). 1 more not ready.")
+    store.fold(reading(API, 3, overview=overview(), health=health()))
+    assert store.view(3).notice is None
 
 
 def test_a_source_that_fell_silent_is_not_relied_upon() -> None:

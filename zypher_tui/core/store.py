@@ -143,7 +143,7 @@ class Store:
         if api and api.last and api.last.error is None and api.last.overview_error and not away:
             sentences.append(f"The API has no figures: {api.last.overview_error}.")
         if not sentences:
-            return None
+            return _unready_sentence(api.last.health) if api and api.last and api.last.health else None
         if stale_s is not None:
             sentences.append(f"Figures are {formats.age_s(stale_s)} old.")
         elif self._overview_from is SourceName.REDIS:
@@ -164,6 +164,16 @@ def _away_sentence(link: LinkView) -> str:
     lasting = f" for {formats.age_s(link.since_s)}" if link.since_s and link.since_s >= 1 else ""
     reason = f": {link.reason}" if link.reason else ""
     return f"{link.source.label} away{lasting}{reason}."
+
+
+def _unready_sentence(health: Health) -> str | None:
+    """Of the first model that is not ready, and how many more there are."""
+    unready = [(name, part.detail or "") for name, part in health.models.items() if not part.ok]
+    if not unready:
+        return None
+    name, detail = unready[0]
+    more = f" {len(unready) - 1} more not ready." if len(unready) > 1 else ""
+    return f"Model {name} {ending(detail) or 'not ready'}.{more}"
 
 
 def _throughput(last: Sample, before: Sample | None) -> float | None:
