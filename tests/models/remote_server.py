@@ -120,12 +120,12 @@ class ScriptedServer:
     async def _read(reader: asyncio.StreamReader) -> Asked | None:
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        except asyncio.IncompleteReadError:
+            first, *lines = head.strip().split("\r\n")
+            method, path, _ = first.split(" ")
+            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+            return Asked(method, path, headers, await reader.readexactly(int(headers.get("content-length", 0))))
+        except asyncio.IncompleteReadError:  # the client has gone
             return None
-        first, *lines = head.strip().split("\r\n")
-        method, path, _ = first.split(" ")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        return Asked(method, path, headers, await reader.readexactly(int(headers.get("content-length", 0))))
 
 
 @asynccontextmanager
