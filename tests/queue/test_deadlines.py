@@ -12,7 +12,6 @@ from zypher_jobs.models import Model, ModelRegistry
 from zypher_jobs.models.retries import RetryPolicy
 from zypher_jobs.queue import PredictionQueue
 from zypher_jobs.settings import Settings
-from zypher_jobs.testing import wait_until
 
 
 class Nothing(msgspec.Struct):
