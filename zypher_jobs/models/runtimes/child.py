@@ -8,6 +8,7 @@ does, even while the model holds the GIL.
 import asyncio
 import contextlib
 import ctypes
+import faulthandler
 import importlib
 import logging
 import os
@@ -177,10 +178,12 @@ class ModelServer:
         return Failed(self._number, error.code, error.message, error.traceback, may_pass)
 
 
-def main(fd: int, parent_pid: int) -> None:
-    """Serve over the socket ``fd`` until it ends."""
+def main(fd: int, trace_fd: int, parent_pid: int) -> None:
+    """Serve over the socket ``fd`` until it ends; where it crashed is written to the file ``trace_fd``."""
     _die_with(parent_pid)
-    os.set_inheritable(fd, False)  # what the model starts shall not hold it
+    for each in (fd, trace_fd):
+        os.set_inheritable(each, False)  # what the model starts shall not hold it
+    faulthandler.enable(trace_fd)
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, _leave_it_to_the_parent)
     with contextlib.suppress(OSError):  # where memory is short, the system shall end this and not the worker
@@ -242,4 +245,4 @@ def _end_soon() -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(*map(int, sys.argv[1:4]))

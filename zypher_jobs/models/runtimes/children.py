@@ -192,8 +192,10 @@ class _Place(threading.Thread):
         return child
 
     def _facts(self, why: str, pause_s: float) -> dict[str, object]:
-        pid = None if self._child is None else self._child.pid
-        return {"model": self._definition.reference, "pid": pid, "why": why, "starts_again_in_s": pause_s}
+        facts: dict[str, object] = {"model": self._definition.reference, "why": why, "starts_again_in_s": pause_s}
+        if self._child is not None:
+            facts |= {"pid": self._child.pid} | ({"traceback": self._child.trace} if self._child.trace else {})
+        return facts
 
     def end(self) -> None:
         """Start no more, and let go of what there is."""

@@ -6,21 +6,23 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+from typing import IO, cast
 
 from zypher_jobs.errors import ModelCrashed, ModelError, OutOfMemory
 from zypher_jobs.models.definition import ModelDefinition
 from zypher_jobs.models.runtimes.frames import Frames, FromChild, Hello, Loaded, NotLoaded, frame_of
-from zypher_jobs.processes import describe_exit, resident_bytes
+from zypher_jobs.processes import describe_exit, give_way, resident_bytes
 
 LOOK_S = 0.05 if sys.platform == "linux" else 1.0
 """Between two looks at the memory of a child that is busy; without /proc a look costs a process."""
-NICER = 5
-"""A child gives way to its parent, which answers callers, when every processor is busy."""
+TRACE_BYTES = 16_384
+"""What is kept of where it crashed."""
 _MIB = 1024 * 1024
-_COMMAND = [sys.executable, "-P", "-u", "-X", "faulthandler", "-m", "zypher_jobs.models.runtimes.child"]
+_COMMAND = [sys.executable, "-P", "-u", "-m", "zypher_jobs.models.runtimes.child"]
 
 
 class Child:
@@ -32,24 +34,28 @@ class Child:
         """How many it was given."""
         self.frames = Frames[FromChild](FromChild)
         self.exit_code: int | None = None
+        self.trace = ""
+        """Where it crashed, in Python's words; empty before its end, and where Python could not say."""
         self._when_dead: Callable[[], object] | None = None
         self._why: str | None = None
         self._lock = threading.Lock()
         self.socket, theirs = socket.socketpair()
+        # a file of its own, not the log: Python writes a crash's trace in pieces of a few bytes
+        self._trace_file = cast("IO[bytes]", tempfile.TemporaryFile())  # noqa: SIM115 closed by `wait`
+        inherited = (theirs.fileno(), self._trace_file.fileno())
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603  # our own module
-                [*_COMMAND, str(theirs.fileno()), str(os.getpid())],
+                [*_COMMAND, *map(str, inherited), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=2,  # what a model prints belongs to the log
-                pass_fds=(theirs.fileno(),),
-                process_group=0,  # so that what the model starts can be ended with it
+                pass_fds=inherited,
+                start_new_session=True,  # so that what the model starts can be ended with it, and gives way with it
             )
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, self.pid, os.getpriority(os.PRIO_PROCESS, 0) + NICER)
+        give_way(self.pid)
 
     @property
     def pid(self) -> int:
-        """Its process id, and that of its group."""
+        """Its process id, and that of its group and session."""
         return self._process.pid
 
     @property
@@ -81,7 +87,8 @@ class Child:
             data = b""
         if not data:
             self._process.wait()
-            raise ModelCrashed(f"its process {describe_exit(self._process.returncode)} while it loaded.")
+            how = describe_exit(self._process.returncode)
+            raise ModelCrashed(f"its process {how} while it loaded.", traceback=self._read_trace())
         for message in self.frames.take(data):
             if isinstance(message, NotLoaded):
                 raise ModelError(message.message)
@@ -131,12 +138,17 @@ class Child:
         code = self._process.wait()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
+        with self._trace_file:
+            self.trace = self._read_trace()
         with self._lock:
             self.exit_code = code
             if self._when_dead is None:
                 self.socket.close()
             else:
                 self._when_dead()
+
+    def _read_trace(self) -> str:
+        return os.pread(self._trace_file.fileno(), TRACE_BYTES, 0).decode(errors="replace").strip()
 
     def kill(self, why: str) -> None:
         """End it and whatever it started (SIGKILL)."""

@@ -232,7 +232,8 @@ class Turn:
         while self._read():
             pass
         if not self._end.done():
-            self._finish(ModelCrashed(f"Model {self._name!r} crashed: {child.end}."), keeps_child=False)
+            crash = ModelCrashed(f"Model {self._name!r} crashed: {child.end}.", traceback=child.trace)
+            self._finish(crash, keeps_child=False)
 
     def _give_up(self, why: str, error: Exception | None = None) -> None:
         if self._child is None:
