@@ -66,7 +66,7 @@ def make(sink: Sink, policy: Any = "all") -> Recorder:
 
 
 async def test_predictions_are_recorded_in_batches() -> None:
-    """One call for all that came meanwhile."""
+    """Few calls for all that came meanwhile, and none that holds Redis and the event loop for long."""
     sink = Sink()
     recorder = make(sink)
     recorder.start()
@@ -76,7 +76,7 @@ async def test_predictions_are_recorded_in_batches() -> None:
     await wait_until(lambda: len(sink.taken) == 100)
 
     assert ids(sink.taken) == [f"id-{number}" for number in range(100)]
-    assert sink.calls == 1
+    assert 4 <= sink.calls <= 10
     first = sink.taken[0]
     assert (first.status, first.worker, first.keep_record) == (Status.SUCCEEDED, "api-1", True)
     assert (first.input_preview, first.output_preview) == ('{"input":"hello"}', '{"result":"x"}')
