@@ -11,6 +11,7 @@ from litestar.params import FromPath
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
 from zypher_api.bodies import read_body, unpacked
+from zypher_api.event_stream import HEADERS
 from zypher_api.negotiation import require_json
 from zypher_api.openapi import OPT
 from zypher_api.predicting import Output, check_known, predict_now, prediction_header
@@ -30,7 +31,6 @@ from zypher_jobs.queue.ids import new_prediction_id
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(GenerateRequest).decode
 _SCHEMA = json_schema(GenerateRequest)
-_EVENTS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
 
 
 def handlers(services: Services) -> list[ControllerRouterHandler]:
@@ -107,7 +107,7 @@ class _Generation:
             piece = await pieces.next()
             if piece is _END and not self._is_whole(running):
                 running.result()
-            await send({"type": "http.response.start", "status": 200, "headers": [*_EVENTS, *self._headers]})
+            await send({"type": "http.response.start", "status": 200, "headers": [*HEADERS, *self._headers]})
             while piece is not _END:
                 await self._send(send, self._event(self._form.text(piece)))
                 piece = await pieces.next()
