@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.queue.steps import claim, finish
+from tests.queue.steps import claim, finish, renew
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.queue import PredictionQueue, keys
 from zypher_jobs.queue.connection import RedisClient
@@ -59,6 +59,26 @@ async def test_a_report_sent_again_after_its_reply_was_lost_is_accepted_and_chan
     assert await finish(queue, claimed) == [True]
     assert await queue.prediction(submitted.prediction_id) == ended
     assert [count.count for count in (await queue.inspect.overview()).counts] == [1]
+
+
+@pytest.mark.parametrize("defer_ms", [0, 60_000])
+@pytest.mark.parametrize("has_record", [True, False])
+async def test_a_renewal_that_comes_behind_a_hand_back_takes_nothing_up_again(
+    queue: PredictionQueue, has_record: bool, defer_ms: int
+) -> None:
+    """The keeper has not heard yet that its worker let go: the prediction, or arq's job, stays where it went."""
+    if has_record:
+        await queue.submit("mock", {"input": "a"})
+    else:
+        await queue.enqueue_job("predict")
+    claimed = await claim(queue)
+    (taken,) = claimed.claims
+    assert await finish(queue, claimed, Status.QUEUED, defer_ms=defer_ms) == [True]
+    redis: RedisClient = queue
+    place = await redis.zscore(taken.queue, taken.prediction_id)
+    assert await renew(queue, claimed) == ({taken.prediction_id}, set())
+    assert await redis.zscore(taken.queue, taken.prediction_id) == place
+    assert not await redis.exists(keys.ARQ_IN_PROGRESS + taken.prediction_id)
 
 
 @pytest.mark.parametrize(("heard_of", "lost"), [(False, 1), (True, 0)])

@@ -33,7 +33,7 @@ for i, e in ipairs(all) do
   local holder = holders[i]
   if not seen[id] and not holder and was_written(id, status, token, attempt) then
     accepted[i] = 1
-  elseif seen[id] or holder ~= token and (holder or not may_go_on(id, queue, token, attempt)) then
+  elseif seen[id] or holder ~= token and (holder or not may_go_on(id, queue, token, attempt, now)) then
     accepted[i] = 0
     refused = refused + 1
     -- late, not lost: its worker lives; said once, however often it is reported

@@ -10,7 +10,7 @@ local aborts = redis.call('EXISTS', ABORT) == 1
 for i = 2, #ARGV, 4 do
   local id, queue, token, attempt = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local holder = redis.call('GET', IN_PROGRESS .. id)
-  if holder == token or not holder and may_go_on(id, queue, token, attempt) then
+  if holder == token or not holder and may_go_on(id, queue, token, attempt, now) then
     redis.call('SET', IN_PROGRESS .. id, token, 'PX', ARGV[1])
     redis.call('ZADD', queue, 'XX', now + ARGV[1], id)
     if aborts and redis.call('ZSCORE', ABORT, id) then aborted[#aborted + 1] = id end

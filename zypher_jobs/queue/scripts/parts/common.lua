@@ -66,11 +66,14 @@ local function ended_lately(queue, now)
 end
 
 -- Whether an attempt whose lease lapsed is still the last one, and its prediction has not ended. The record tells workers apart:
--- a hand-back gives its attempt's number back, and an id may be submitted anew once it was dropped.
-local function may_go_on(id, queue, token, attempt)
-  if redis.call('GET', RETRY .. id) ~= tostring(attempt) or not redis.call('ZSCORE', queue, id) then return false end
+-- a hand-back gives its attempt's number back, and an id may be submitted anew once it was dropped. A job of arq's own client has
+-- no record; its score tells a lease that lapsed, at a time that has passed, from a hand-back, to its turn or to a time that comes.
+local function may_go_on(id, queue, token, attempt, now)
+  local score = tonumber(redis.call('ZSCORE', queue, id))
+  if not score or redis.call('GET', RETRY .. id) ~= tostring(attempt) then return false end
   local known = redis.call('HMGET', RECORD .. id, 'status', 'worker')
-  return not known[1] or known[1] == 'running' and known[2] .. '/' .. attempt == token
+  if known[1] then return known[1] == 'running' and known[2] .. '/' .. attempt == token end
+  return score >= TURNS_END and score <= now
 end
 
 -- Field of a record: who lost the attempt of that number, while it counts as lost with its worker.
