@@ -69,7 +69,7 @@ class Call:
         """Whether nobody wants its output any more: canceled, or past its deadline."""
         self.cache_use: CacheUse | None = None
         """What its model's cache did for it; ``None`` where there is none."""
-        self._hooks: list[Callable[[], None]] = []
+        self._hooks: list[Callable[[], None]] | None = None
 
     @property
     def remaining_s(self) -> float:
@@ -84,15 +84,15 @@ class Call:
         """Nobody wants its output any more."""
         with _lock:
             self.canceled = True
-            hooks, self._hooks = self._hooks, []
-        for hook in hooks:
+            hooks, self._hooks = self._hooks, None
+        for hook in hooks or ():
             hook()
 
     def when_canceled(self, hook: Callable[[], None]) -> None:
         """Call ``hook`` once it is canceled; at once if it is already."""
         with _lock:
             if not self.canceled:
-                self._hooks.append(hook)
+                self._hooks = [*(self._hooks or ()), hook]
                 return
         hook()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 import msgspec
@@ -262,7 +262,7 @@ class ServedModel:
         except (TypeError, ValueError, RecursionError) as error:
             raise ModelError(f"Model {self.name!r} returned what JSON cannot hold: {error}.") from error
 
-    async def run(
+    def run(
         self,
         input: Any,
         *,
@@ -270,9 +270,9 @@ class ServedModel:
         prediction_id: str = "",
         attempt: int = 1,
         listener: Listener = NOBODY,
-    ) -> Any:
+    ) -> Coroutine[Any, Any, Any]:
         """The output of one prediction; see ``run_call``."""
-        return await self.run_call(
+        return self.run_call(
             Call(input, timeout_s=timeout_s, prediction_id=prediction_id, attempt=attempt, listener=listener)
         )
 

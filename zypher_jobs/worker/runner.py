@@ -37,6 +37,7 @@ class AttemptRunner:
     def __init__(self, worker: Worker, narrator: Narrator) -> None:
         self._worker = worker
         self._narrator = narrator
+        self._default_ttl_ms = self._result_ttl_ms(None)
 
     async def run(self, attempt: Attempt, ctx: dict[Any, Any]) -> Finish:
         """One attempt, to its end and that of its story; never raises. ``ctx`` is its own copy of the worker's."""
@@ -59,14 +60,14 @@ class AttemptRunner:
         return finish
 
     async def _finish_of(self, attempt: Attempt, ctx: dict[Any, Any]) -> Finish:
-        attempt.result_ttl_ms = self._result_ttl_ms(None)
+        attempt.result_ttl_ms = self._default_ttl_ms
         try:
             function = self._function_of(attempt, ctx)
         except (PredictionFailed, JobExecutionFailed, DeserializationError) as error:
             return attempt.failed(error, Status.EXPIRED if isinstance(error, DeadlinePassed) else Status.FAILED)
         claim, call = attempt.claim, attempt.call
-        ctx |= {"job_id": claim.prediction_id, "job_try": attempt.number, "score": claim.score}
-        ctx |= {"enqueue_time": ms_to_datetime(call.enqueued_at_ms), "began_at_ms": attempt.claimed_at_ms}
+        ctx["job_id"], ctx["job_try"], ctx["score"] = claim.prediction_id, attempt.number, claim.score
+        ctx["enqueue_time"], ctx["began_at_ms"] = ms_to_datetime(call.enqueued_at_ms), attempt.claimed_at_ms
         attempt.ctx = ctx
         if self._worker.on_job_start:
             await call_hook(self._worker.on_job_start, ctx)
