@@ -26,7 +26,14 @@ def refusal(project: Path, text: str) -> str:
     [
         ("", "Field 'file' is missing: the .onnx file."),
         ('runtime = "remote"', "Field 'url' is missing: the server, such as http://triton:8000."),
-        ('url = "http://triton:8000"', "Field 'url' is of a model on another server: set runtime = \"remote\" too."),
+        (
+            'url = "http://triton:8000"',
+            "Field 'url' is of a model on another server: set runtime = \"remote\" too, or leave it out.",
+        ),
+        (
+            'file = "iris.onnx"\napi_key_env = "KEY"',
+            "Field 'api_key_env' is of a model on another server: set runtime = \"remote\" too, or leave it out.",
+        ),
         ('runtime = "remote"\nurll = "http://triton:8000"', "Field 'urll' is not known. Did you mean 'url'?"),
         ('runtime = "onix"', "Field 'runtime' cannot be 'onix'; known: onnx, remote."),
         ('fil = "iris.onnx"', "Field 'fil' is not known. Did you mean 'file'?"),

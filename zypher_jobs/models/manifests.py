@@ -18,6 +18,7 @@ from zypher_jobs.settings import CONFIG_FILE, MODEL_TABLES, read_config
 
 _NEEDED = {"onnx": ("file", "the .onnx file"), "remote": ("url", "the server, such as http://triton:8000")}
 """Runtime → the field without which it cannot run, and what that is."""
+_ONLY_REMOTE = ("url", "remote_name", "remote_version", "api_key_env")
 
 
 def configured_models(directory: Path) -> Iterator[Runtime]:
@@ -47,8 +48,11 @@ def _manifest(table: dict[str, Any], place: str) -> ModelManifest:
         manifest = msgspec.convert(table, ModelManifest)
     except msgspec.ValidationError as error:
         raise SettingError(f"{place}: {_sentence(table, error)}") from error
-    if manifest.url is not None and manifest.runtime != "remote":
-        raise SettingError(f"{place}: Field 'url' is of a model on another server: set runtime = \"remote\" too.")
+    for field in _ONLY_REMOTE if manifest.runtime != "remote" else ():
+        if getattr(manifest, field) is not None:
+            raise SettingError(
+                f'{place}: Field {field!r} is of a model on another server: set runtime = "remote" too, or leave it out.'
+            )
     field, meaning = _NEEDED[manifest.runtime]
     if getattr(manifest, field) is None:
         raise SettingError(f"{place}: Field {field!r} is missing: {meaning}.")
