@@ -50,9 +50,8 @@ def _manifest(table: dict[str, Any], place: str) -> ModelManifest:
         raise SettingError(f"{place}: {_sentence(table, error)}") from error
     for field in _ONLY_REMOTE if manifest.runtime != "remote" else ():
         if getattr(manifest, field) is not None:
-            raise SettingError(
-                f'{place}: Field {field!r} is of a model on another server: set runtime = "remote" too, or leave it out.'
-            )
+            way_out = 'set runtime = "remote" too, or leave it out'
+            raise SettingError(f"{place}: Field {field!r} is of a model on another server: {way_out}.")
     field, meaning = _NEEDED[manifest.runtime]
     if getattr(manifest, field) is None:
         raise SettingError(f"{place}: Field {field!r} is missing: {meaning}.")
