@@ -161,6 +161,21 @@ def _labels(text: str | None) -> list[str] | None:
 
 
 @zypher.command()
+def openapi() -> int:
+    """Print the OpenAPI document of the API, with the models that are set; nothing needs to run."""
+    import msgspec
+
+    from zypher_api.app import create_app
+    from zypher_api.routes.docs import openapi_json
+
+    settings = _settings()
+    anywhere = settings.redis_url or "redis://127.0.0.1"  # nothing connects to it
+    app = create_app(msgspec.structs.replace(settings, redis_url=anywhere))
+    click.echo(msgspec.json.format(openapi_json(app)))
+    return 0
+
+
+@zypher.command()
 def doctor() -> int:
     """Check every part and say what to do."""
     from zypher_jobs.doctor import run_doctor

@@ -110,6 +110,11 @@ _DOCUMENT = Operation(
 )
 
 
+def openapi_json(app: Litestar) -> bytes:
+    """The OpenAPI document of an application, running or not."""
+    return _encode(document(operations(app), version=__version__))
+
+
 def handlers() -> list[HTTPRouteHandler]:
     """The handlers of this file."""
 
@@ -120,7 +125,7 @@ def handlers() -> list[HTTPRouteHandler]:
         services: Services = app.state["services"]
         definitions = [served.definition for served in services.registry.all()]
         if not made or made[0][0] != definitions:
-            made[:] = [(definitions, _encode(document(operations(app), version=__version__)))]
+            made[:] = [(definitions, openapi_json(app))]
         return made[0][1]
 
     @read("/", _ROOT)
