@@ -84,6 +84,11 @@ bench name *arguments: _developing
 chaos *arguments: _developing
     @exec .venv/bin/python -m tests.chaos.run "$@"
 
+# write down what callers of the API may rely on, once a change of it is meant
+[group('develop')]
+contract: _developing
+    @.venv/bin/python -m tests.api.contract
+
 # make the pictures of the README again, from the real program
 [group('develop')]
 docs *arguments: _developing
