@@ -172,6 +172,11 @@ async def test_what_the_api_answers_fits_what_it_says(api: RunningApi, openapi: 
             await api.get("/predict/" + "0" * 32 + "/events"),
             await api.get(queued.headers["location"] + "/events", headers={"Last-Event-ID": "x"}),
         ],
+        ("/predict/{prediction_id}", "delete"): [
+            await api.delete("/predict/" + "0" * 32),
+            await api.delete("/predict/a%20b"),
+            await api.delete(queued.headers["location"]),
+        ],
         ("/models", "get"): [await api.get("/models")],
         ("/models/{name}", "get"): [await api.get("/models/digits"), await api.get("/models/nope")],
         ("/health", "get"): [await api.get("/health")],

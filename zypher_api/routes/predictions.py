@@ -1,4 +1,4 @@
-"""``GET /predict/{id}``: one prediction as it stands, or as soon as it has ended."""
+"""``/predict/{id}``: one prediction as it stands, or as soon as it has ended; ``DELETE`` cancels it."""
 
 import re
 from datetime import UTC, datetime
@@ -6,17 +6,17 @@ from typing import Any
 
 import msgspec
 from litestar import Request
-from litestar.handlers import HTTPRouteHandler
+from litestar.handlers import HTTPRouteHandler, delete
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 
 from zypher_api.negotiation import MAX_WAIT_S
-from zypher_api.openapi import EXAMPLE_ID, Answer, Content, Operation, Parameter
+from zypher_api.openapi import EXAMPLE_ID, OPT, Answer, Content, Operation, Parameter
 from zypher_api.problems import MalformedRequest
 from zypher_api.responses import RawResponse
 from zypher_api.routes.reading import read
 from zypher_api.services import Services
-from zypher_jobs.contracts.prediction import Mode, Prediction, Status
+from zypher_jobs.contracts.prediction import Mode, Prediction, PredictionFailure, Status
 from zypher_jobs.errors import UnknownPrediction
 from zypher_jobs.queue.ids import is_prediction_id
 
@@ -42,6 +42,13 @@ _EXAMPLE = Prediction(
     run_ms=96.0,
     worker="worker-1",
 )
+
+_STOPPING: dict[str, Any] = {"status": Status.RUNNING, "output": None, "finished_at": None, "run_ms": None}
+_CANCELED: dict[str, Any] = {
+    "status": Status.CANCELED,
+    "output": None,
+    "error": PredictionFailure(code="canceled", message="The prediction was canceled."),
+}
 
 PREDICTION_ID = Parameter(
     name="prediction_id",
@@ -82,6 +89,33 @@ _READ = Operation(
     },
 )
 
+_CANCEL = Operation(
+    method="delete",
+    path="/predict/{prediction_id}",
+    operation_id="cancel_prediction",
+    tag="predictions",
+    summary="Cancel a prediction",
+    description=(
+        "One that waits is canceled at once. One that runs is stopped by its worker, within a second; what it runs in "
+        "a thread goes on until the model looks at `context.check()`. One that has ended stays as it is. "
+        "A synchronous prediction is canceled by closing its connection."
+    ),
+    parameters=(PREDICTION_ID,),
+    answers={
+        200: Answer(
+            description="It has ended: canceled now, or as it had ended before.",
+            content=Content(type=Prediction, example=msgspec.structs.replace(_EXAMPLE, **_CANCELED)),
+        ),
+        202: Answer(
+            description="It still runs and is being stopped.",
+            content=Content(type=Prediction, example=msgspec.structs.replace(_EXAMPLE, **_STOPPING)),
+            headers={"Location": "Where to read it.", "Retry-After": "Seconds until it is worth asking."},
+        ),
+    },
+    problems=("malformed_request", "unknown_prediction", "redis_unavailable"),
+    problem_examples={"unknown_prediction": (UnknownPrediction(EXAMPLE_ID).message, None)},
+)
+
 
 def handlers(services: Services) -> list[HTTPRouteHandler]:
     """The handlers of this file."""
@@ -101,7 +135,17 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
             headers.append((b"retry-after", b"%d" % RETRY_AFTER_S))
         return RawResponse(_encode(prediction), headers=headers)
 
-    return [read_prediction]
+    @delete("/predict/{prediction_id:str}", status_code=200, opt={OPT: [_CANCEL]})
+    async def cancel_prediction(prediction_id: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
+        require_prediction_id(prediction_id)
+        request.scope["state"]["prediction_id"] = prediction_id
+        prediction = await services.queue.cancel(prediction_id)
+        if prediction.status.is_terminal:
+            return RawResponse(_encode(prediction))
+        where = (b"location", f"/predict/{prediction_id}".encode())
+        return RawResponse(_encode(prediction), status=202, headers=[where, (b"retry-after", b"%d" % RETRY_AFTER_S)])
+
+    return [read_prediction, cancel_prediction]
 
 
 def require_prediction_id(text: str) -> None:
