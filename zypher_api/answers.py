@@ -7,7 +7,7 @@ import msgspec
 
 from zypher_jobs.contracts.deployment import ShadowCounts, Traffic, VersionState
 from zypher_jobs.contracts.model import ModelInfo, ModelManifest
-from zypher_jobs.contracts.prediction import Prediction, PredictionFailure, Status
+from zypher_jobs.contracts.prediction import Prediction, PredictionFailure, PredictionSummary, Status
 
 RECEIVED = "Request received. Processing asynchronously."
 
@@ -79,6 +79,14 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
     """Every model, in order of registration."""
 
     models: list[ModelInfo]
+
+
+class PredictionPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some predictions, newest first."""
+
+    predictions: list[PredictionSummary]
+    next: str | None = None
+    """The `before` of the page behind this one; absent on the last."""
 
 
 class VersionDetail(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from zypher_api.routes import (
     models,
     predict,
     prediction_events,
+    prediction_list,
     predictions,
     system,
 )
@@ -41,6 +42,7 @@ def create_app(settings: Settings) -> Litestar:
             *predict.handlers(services),
             *predictions.handlers(services),
             *prediction_events.handlers(services),
+            *prediction_list.handlers(services),
             *models.handlers(services),
             *inference_v2.handlers(services),
             *inference_v2_generate.handlers(services),

@@ -177,6 +177,7 @@ async def test_what_the_api_answers_fits_what_it_says(api: RunningApi, openapi: 
             await api.delete("/predict/a%20b"),
             await api.delete(queued.headers["location"]),
         ],
+        ("/predictions", "get"): [await api.get("/predictions"), await api.get("/predictions?limit=0")],
         ("/models", "get"): [await api.get("/models")],
         ("/models/{name}", "get"): [await api.get("/models/digits"), await api.get("/models/nope")],
         ("/health", "get"): [await api.get("/health")],
