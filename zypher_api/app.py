@@ -16,6 +16,7 @@ from zypher_api.routes import (
     prediction_list,
     predictions,
     system,
+    webhooks,
 )
 from zypher_api.services import Services
 from zypher_api.watch import Watch
@@ -48,6 +49,7 @@ def create_app(settings: Settings) -> Litestar:
             *inference_v2_generate.handlers(services),
             *inference_v2_repository.handlers(services),
             *deployments.handlers(services),
+            *webhooks.handlers(services),
             *system.handlers(services),
             *docs.handlers(),
         ],

@@ -13,6 +13,7 @@ from litestar.routes import HTTPRoute
 
 from zypher_api.field_docs import as_description, describe_fields, structs_in
 from zypher_api.problems import KINDS, Problem, problem_type
+from zypher_jobs.contracts.webhook import WebhookPayload
 
 OPT = "operations"
 """Key in a handler's ``opt``; under it a list of ``Operation``, or of what gives one as things stand."""
@@ -89,6 +90,7 @@ TAGS = [
         "name": "inference protocol",
         "description": "The Open Inference Protocol v2 over the same models, for clients of Triton and KServe.",
     },
+    {"name": "webhooks", "description": "Who is told that predictions have ended."},
     {"name": "system", "description": "Health and figures, for people and machines that watch."},
     {"name": "documentation", "description": "These pages."},
 ]
@@ -110,7 +112,8 @@ def document(described: Iterable[Operation], *, version: str) -> dict[str, Any]:
     """The whole document, as plain values."""
     described = sorted(described, key=lambda operation: [tag["name"] for tag in TAGS].index(operation.tag))
     contents = [content for operation in described for content in _contents(operation)]
-    components, (problem_schema, *schemas) = _schemas([Problem, *(content.type for content in contents)])
+    types = [Problem, WebhookPayload, *(content.type for content in contents)]
+    components, (problem_schema, payload_schema, *schemas) = _schemas(types)
     schema_of = {id(content): schema for content, schema in zip(contents, schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
     for operation in described:
@@ -125,7 +128,39 @@ def document(described: Iterable[Operation], *, version: str) -> dict[str, Any]:
         },
         "tags": TAGS,
         "paths": paths,
+        "webhooks": {"prediction_ended": {"post": _webhook(payload_schema)}},
         "components": {"schemas": components},
+    }
+
+
+def _webhook(payload_schema: dict[str, Any]) -> dict[str, Any]:
+    """What receivers are sent."""
+    headers = {
+        "webhook-id": ("The same in every attempt to deliver it.", f"{EXAMPLE_ID}-direct"),
+        "webhook-timestamp": ("Of this attempt, in Unix seconds.", "1795700000"),
+        "webhook-signature": (
+            "One for each secret that signs, by spaces.",
+            "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
+        ),
+    }
+    return {
+        "tags": ["webhooks"],
+        "operationId": "prediction_ended",
+        "summary": "A prediction of the queue has ended",
+        "description": "Any 2xx takes it. 410 has a registered webhook disabled. Anything else is tried again.",
+        "parameters": [
+            {
+                "name": name,
+                "in": "header",
+                "required": True,
+                "description": text,
+                "schema": {"type": "string"},
+                "example": example,
+            }
+            for name, (text, example) in headers.items()
+        ],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": payload_schema}}},
+        "responses": {"2XX": {"description": "It was taken."}, "410": {"description": "Nothing more is wanted."}},
     }
 
 

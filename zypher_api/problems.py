@@ -75,6 +75,10 @@ KINDS: dict[str, Kind] = {
     "unknown_prediction": Kind(
         404, "No such prediction", "No prediction has the id 'abc', or its retention has ended."
     ),
+    "unknown_webhook": Kind(
+        404, "No such webhook", "No webhook 'wh_5f0c2a7be1d94a3c8b6e0f12' is registered, or it is disabled."
+    ),
+    "unknown_delivery": Kind(404, "No such delivery", "No delivery has the id 'abc', or it was too long ago."),
     "method_not_allowed": Kind(405, "The method is not allowed here", "PUT is not allowed here; allowed: POST."),
     "body_too_large": Kind(
         413, "The body is too large", "The body is larger than 1,048,576 bytes; ZYPHER_MAX_BODY_BYTES sets the limit."

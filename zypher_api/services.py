@@ -22,7 +22,9 @@ from zypher_jobs.models.store import store_of
 from zypher_jobs.queue import PredictionQueue
 from zypher_jobs.queue.deployments import Deployments
 from zypher_jobs.queue.probe import warn_of_server
+from zypher_jobs.queue.webhooks import Webhooks
 from zypher_jobs.settings import Settings
+from zypher_jobs.webhooks.addresses import AddressPolicy
 
 T = TypeVar("T")
 
@@ -40,6 +42,8 @@ class Services:
         self.process_id = f"api-{socket.gethostname()}-{os.getpid()}"
         """The ``worker`` of synchronous predictions."""
         self.deployments = Deployments(self.queue)
+        self.webhooks = Webhooks(self.queue, retention_ms=self.queue.retention_ms)
+        self.webhook_policy = AddressPolicy(settings.webhook_allow)
         store = store_of(settings)
         self.deployer = Deployer(
             self.registry,
@@ -87,6 +91,7 @@ class Services:
             await self.recorder.close()
             await self.deployer.close()
             await self.registry.close()
+            await self.webhooks.aclose()
             await self.queue.aclose()
             self.request_log.flush()
 

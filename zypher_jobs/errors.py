@@ -14,7 +14,9 @@
     ├── NotFound
     │   ├── UnknownModel                                                                  unknown_model
     │   ├── UnknownVersion                                                                unknown_version
-    │   └── UnknownPrediction                                                             unknown_prediction
+    │   ├── UnknownPrediction                                                             unknown_prediction
+    │   ├── UnknownWebhook                                                                unknown_webhook
+    │   └── UnknownDelivery                                                               unknown_delivery
     ├── CapacityError             too much at once; the same request may succeed later
     │   └── QueueFull             as many wait as may wait                                queue_full
     ├── Unavailable               the same request may succeed later
@@ -138,6 +140,24 @@ class UnknownPrediction(NotFound):
     def __init__(self, prediction_id: str) -> None:
         super().__init__(f"No prediction has the id {prediction_id!r}, or its retention has ended.")
         self.prediction_id = prediction_id
+
+
+class UnknownWebhook(NotFound):
+    """No webhook of that id is registered, or its receiver wants to be told nothing more."""
+
+    code = "unknown_webhook"
+
+    def __init__(self, webhook_id: str) -> None:
+        super().__init__(f"No webhook {webhook_id!r} is registered, or it is disabled.")
+
+
+class UnknownDelivery(NotFound):
+    """No delivery has that id, or it was too long ago."""
+
+    code = "unknown_delivery"
+
+    def __init__(self, delivery_id: str) -> None:
+        super().__init__(f"No delivery has the id {delivery_id!r}, or it was too long ago.")
 
 
 class CapacityError(ZypherError):

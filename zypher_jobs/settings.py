@@ -5,6 +5,7 @@ it can have, raises ``SettingError`` with the nearest name: a typing error must 
 """
 
 import difflib
+import ipaddress
 import math
 import os
 import re
@@ -22,9 +23,13 @@ from zypher_jobs.errors import SettingError
 
 PREFIX = "ZYPHER_"
 CONFIG_FILE = "zypher.toml"
+LISTS = ("models", "webhook_allow")
+"""Settings that the environment holds as comma separated."""
 MODEL_TABLES = "model"
 """What ``CONFIG_FILE`` holds beside settings: a table ``[model.NAME]`` for each model that is no class."""
 REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+MOST_PAUSE_S = 5 * 86_400
+"""A delivery is known for a week."""
 
 NonNegative = Annotated[float, Meta(ge=0)]
 Positive = Annotated[float, Meta(gt=0)]
@@ -71,6 +76,36 @@ def parse_latency(text: str) -> Latency:
     return LatencyRange(low, high)
 
 
+class Pauses(msgspec.Struct, frozen=True):
+    """Pauses in seconds; written ``5,300,1800``."""
+
+    each_s: tuple[float, ...]
+
+    def __str__(self) -> str:
+        return ",".join(f"{pause_s:.10g}" for pause_s in self.each_s)
+
+
+def parse_pauses(text: str) -> Pauses:
+    """Read ``5,300,1800``; raises ``ValueError`` for anything else."""
+    try:
+        each_s = tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        each_s = (math.nan,)
+    if not all(0 <= pause_s <= MOST_PAUSE_S for pause_s in each_s):
+        raise ValueError(f"expected seconds such as 5,300,1800, each no more than {MOST_PAUSE_S}")
+    return Pauses(each_s)
+
+
+def require_place(text: str) -> str:
+    """A host name, an address or a network, as it is; raises ``ValueError``."""
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        if not re.fullmatch(r"(?=.*[A-Za-z])[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", text):
+            raise ValueError("expected hosts, addresses or networks such as hooks.internal,10.0.0.0/8") from None
+    return text
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set; ``ZYPHER_HOST`` sets ``host``, and so on. ``describe()`` says what each is for."""
 
@@ -100,6 +135,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     model_max_bytes: Annotated[int, Meta(ge=1024)] = 1_073_741_824
     models_kept_loaded: Annotated[int, Meta(ge=0)] = 2
     record_sync: Literal["all", "errors", "none"] = "all"
+    webhook_allow: tuple[str, ...] = ()
+    webhook_retry_s: Pauses = Pauses((5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400))
+    webhook_timeout_s: Positive = 15
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
@@ -130,6 +168,9 @@ DESCRIPTIONS: dict[str, str] = {
     "model_max_bytes": "Largest file of a deployed model, in bytes.",
     "models_kept_loaded": "Versions without traffic that stay in memory; the least recently used leave it.",
     "record_sync": "Which synchronous predictions are recorded: all, errors or none.",
+    "webhook_allow": "Webhooks may go to these hosts, addresses or networks (CIDR) though not public, comma separated.",
+    "webhook_retry_s": "Pauses between the attempts to deliver a webhook, in seconds, comma separated.",
+    "webhook_timeout_s": "Longest wait for a webhook's receiver, in seconds.",
     "log_level": "debug, info, warning or error.",
 }
 """What ``zypher doctor`` and the README's table say of each setting."""
@@ -200,16 +241,23 @@ def _as_variable(field: str) -> str:
     return PREFIX + field.upper()
 
 
+_WRITTEN: dict[str, Callable[[str], Any]] = {"mock_latency_ms": parse_latency, "webhook_retry_s": parse_pauses}
+"""Settings with a way of their own to be written."""
+
+
 def _convert(name: str, value: Any, *, source: str) -> Any:
+    given = value
     shown = source if source != CONFIG_FILE else f"{name} in {CONFIG_FILE}"
     if name == "redis_url":
         return _redis_url(value, shown=shown)
     expected = next(f.type for f in msgspec.structs.fields(Settings) if f.name == name)
     try:
-        if name == "mock_latency_ms":
-            return parse_latency(str(value))
-        if name == "models" and isinstance(value, str):
+        if name in _WRITTEN:
+            return _WRITTEN[name](str(value))
+        if name in LISTS and isinstance(value, str):
             value = [part.strip() for part in value.split(",") if part.strip()]
+        if name == "webhook_allow":
+            value = [require_place(each) for each in msgspec.convert(value, list[str])]
         if name == "models" and isinstance(value, dict):
             raise ValueError("it is a list of classes; describe a model in a table such as [model.iris]")
         if name == "data_dir":
@@ -220,7 +268,7 @@ def _convert(name: str, value: Any, *, source: str) -> Any:
         converted = msgspec.convert(value, expected, strict=source == CONFIG_FILE)
     except (msgspec.ValidationError, ValueError) as error:
         reason = _wanted(expected) or str(error)[:1].lower() + str(error)[1:]
-        raise SettingError(f"{shown}={value!r} cannot be used: {reason}.{_hint(expected, value)}") from error
+        raise SettingError(f"{shown}={given!r} cannot be used: {reason}.{_hint(expected, value)}") from error
     if isinstance(converted, float) and not math.isfinite(converted):
         raise SettingError(f"{shown}={value!r} cannot be used: {_wanted(expected)}.")
     return converted

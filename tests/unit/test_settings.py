@@ -11,6 +11,7 @@ from zypher_jobs.settings import (
     DESCRIPTIONS,
     LatencyRange,
     LatencyTail,
+    Pauses,
     Settings,
     load_settings,
     load_with_sources,
@@ -44,6 +45,9 @@ GOOD: dict[str, tuple[str, Any]] = {
     "model_max_bytes": ("2048", 2048),
     "models_kept_loaded": ("0", 0),
     "record_sync": ("errors", "errors"),
+    "webhook_allow": ("hooks.internal, 10.0.0.0/8", ("hooks.internal", "10.0.0.0/8")),
+    "webhook_retry_s": ("1, 2.5", Pauses((1.0, 2.5))),
+    "webhook_timeout_s": ("5", 5.0),
     "log_level": ("DEBUG", "debug"),
 }
 
@@ -73,6 +77,10 @@ BAD = [
     ("max_body_bytes", "1023", "a whole number, 1024 or more"),
     ("data_dir", "a\0b", "a path holds no NUL"),
     ("record_sync", "some", "one of all, errors, none"),
+    ("webhook_allow", "10.0.0.0/33", "expected hosts, addresses or networks"),
+    ("webhook_retry_s", "soon", "expected seconds such as 5,300,1800"),
+    ("webhook_retry_s", "432001", "each no more than 432000"),
+    ("webhook_timeout_s", "0", "a number above 0"),
     ("log_level", "loud", "one of debug, error, info, warning"),
 ]
 
@@ -289,7 +297,8 @@ def test_settings_can_be_written_to_the_file_and_read_again(here: Path) -> None:
     """Every default, as TOML, is a valid file."""
     defaults = {field: getattr(Settings(), field) for field in Settings.__struct_fields__}
     written = {
-        field: str(value) if isinstance(value, (Path, LatencyRange)) else value for field, value in defaults.items()
+        field: str(value) if isinstance(value, (Path, LatencyRange, Pauses)) else value
+        for field, value in defaults.items()
     }
     lines = [
         f"{field} = {msgspec.json.encode(value).decode()}" for field, value in written.items() if value is not None

@@ -24,6 +24,7 @@ from zypher_api.responses import Header, RawResponse
 from zypher_api.routes import predict_docs
 from zypher_api.routes.predict_stream import stream_now
 from zypher_api.services import Services
+from zypher_api.webhook_headers import refuse_webhook, wanted_webhook
 from zypher_jobs.errors import ModelNotReady
 from zypher_jobs.models import ServedModel
 from zypher_jobs.queue.ids import new_prediction_id
@@ -88,11 +89,14 @@ async def _predict(services: Services, served: ServedModel, scope: Scope, receiv
     require_json(headers.get(b"content-type"))
     body = await read_body(headers, receive, max_bytes=services.settings.max_body_bytes)
     input = served.decode(body)
+    webhook = ""
+    if b"webhook-url" in headers:
+        webhook = wanted_webhook(headers, services.webhook_policy) if reply.later else refuse_webhook()
     if reply.as_events:
         await stream_now(services, served, scope, receive, send, input=input, body=body)
         return
     answer = await (
-        _later(services, served, scope, receive, input, body, reply)
+        _later(services, served, scope, receive, input, body, reply, webhook)
         if reply.later
         else _now(services, served, scope, input, body)
     )
@@ -111,7 +115,14 @@ async def _now(services: Services, served: ServedModel, scope: Scope, input: Any
 
 
 async def _later(
-    services: Services, served: ServedModel, scope: Scope, receive: Receive, input: Any, body: bytes, reply: Reply
+    services: Services,
+    served: ServedModel,
+    scope: Scope,
+    receive: Receive,
+    input: Any,
+    body: bytes,
+    reply: Reply,
+    webhook: str,
 ) -> RawResponse:
     """Queue it; with ``wait``, answer as if it had run here when it ends in time."""
     prediction = await services.queue.submit(
@@ -121,6 +132,7 @@ async def _later(
         input_preview=preview(body),
         input_bytes=len(body),
         will_wait=bool(reply.wait_s),
+        webhook=webhook,
     )
     scope["state"]["prediction_id"] = prediction.prediction_id
     if reply.wait_s:

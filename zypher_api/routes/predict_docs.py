@@ -8,6 +8,7 @@ from zypher_api.answers import Accepted
 from zypher_api.negotiation import MAX_WAIT_S
 from zypher_api.openapi import EXAMPLE_ID, Answer, Content, Operation, Parameter
 from zypher_jobs.contracts.prediction import Status
+from zypher_jobs.contracts.webhook import MOST_URL_CHARS
 from zypher_jobs.errors import InvalidInput
 from zypher_jobs.models import ServedModel
 
@@ -26,6 +27,22 @@ PREFER = Parameter(
     schema={"type": "string"},
     example="respond-async, wait=5",
 )
+WEBHOOK_URL = Parameter(
+    name="Webhook-Url",
+    place="header",
+    description="Of a prediction that is answered later: where to POST how it ended, signed as Standard Webhooks "
+    "has it.",
+    schema={"type": "string", "format": "uri", "maxLength": MOST_URL_CHARS},
+    example="https://example.com/hook",
+)
+WEBHOOK_EVENTS = Parameter(
+    name="Webhook-Events",
+    place="header",
+    description="With `Webhook-Url`: which ends are told, comma separated; absent: all.",
+    schema={"type": "string", "default": "completed"},
+    example="prediction.succeeded, prediction.failed",
+)
+HEADERS = (ASYNC_MODE, PREFER, WEBHOOK_URL, WEBHOOK_EVENTS)
 NAME = Parameter(name="name", place="path", description="Name of a model.", schema={"type": "string"}, example="mock")
 VERSION = Parameter(
     name="version", place="path", description="A version of the model.", schema={"type": "string"}, example="1"
@@ -107,7 +124,7 @@ def any_model(example: ServedModel) -> Operation:
         tag="predictions",
         summary="Predict with any model, by name",
         description="What it takes and answers is that of the model: `GET /models/{name}` has its schemas.",
-        parameters=(NAME, ASYNC_MODE, PREFER),
+        parameters=(NAME, *HEADERS),
         body=Content(type=Any, example=info.input_example),
         answers=_answers(Content(type=Any, example=info.output_example)),
         problems=("unknown_model", *PROBLEMS, *OF_ISOLATED, *OF_REMOTE),
@@ -124,7 +141,7 @@ def any_version(example: ServedModel) -> Operation:
         operation_id="predict_with_version",
         summary="Predict with one version of a model",
         description="Whatever share of the traffic it has: `GET /models/{name}` has the versions.",
-        parameters=(NAME, VERSION, ASYNC_MODE, PREFER),
+        parameters=(NAME, VERSION, *HEADERS),
         problems=("unknown_version", *by_name.problems),
     )
 
@@ -138,7 +155,7 @@ def _operation(served: ServedModel, *, path: str, operation_id: str, summary: st
         tag="predictions",
         summary=summary,
         description=info.description,
-        parameters=(ASYNC_MODE, PREFER),
+        parameters=HEADERS,
         body=Content(type=served.input_type, example=info.input_example),
         answers=_answers(Content(type=served.output_type, example=info.output_example)),
         problems=(

@@ -98,6 +98,7 @@ class PredictionQueue(ArqRedis):
         timeout_s: float | None = None,
         replay_of: str = "",
         will_wait: bool = False,
+        webhook: str = "",
     ) -> Prediction:
         """Queue a prediction; when this returns it is in Redis.
 
@@ -105,7 +106,8 @@ class PredictionQueue(ArqRedis):
         check. With ``prediction_id`` it is idempotent: an id that is known already is answered as it stands, and
         nothing changes. ``caller`` is whom it is for: callers take turns. ``expires_in_s``: it is not begun after so
         long; ``timeout_s``: one attempt runs no longer. With ``will_wait``, ``wait_for`` what this returns costs no
-        round trip. Raises ``InvalidInput`` for what MessagePack cannot hold
+        round trip. ``webhook``: who is told of its end, as ``deliver.lua`` reads it.
+        Raises ``InvalidInput`` for what MessagePack cannot hold
         (integers beyond 64 bits), ``QueueFull`` over the limit.
         """
         submission = self._submission(
@@ -121,6 +123,7 @@ class PredictionQueue(ArqRedis):
             expires_in_s=expires_in_s,
             replay_of=replay_of,
             reply_to=self._waiters.client_id if will_wait else "",
+            webhook=webhook,
         )
         if not will_wait:
             return await self._answer(submission.new, await self._submitter.submit(submission))
@@ -281,6 +284,7 @@ class PredictionQueue(ArqRedis):
         expires_in_s: float | None = None,
         replay_of: str = "",
         reply_to: str = "",
+        webhook: str = "",
     ) -> Submission:
         now_ms = int(time.time() * 1000)
         options: dict[str, Any] = {"version": version} if version else {}
@@ -303,6 +307,7 @@ class PredictionQueue(ArqRedis):
             self.depth_limit,
             replay_of,
             reply_to,
+            webhook,
         )
         return Submission(new, job)
 

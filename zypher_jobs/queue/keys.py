@@ -44,6 +44,14 @@ Ours:
 ``zypher:shadow:{model}``       hash    pairs of its versions by outcomes    compare; goes with the deployment
 ``zypher:serving``              zset    trimmed by age at each report        heartbeat; process → last seen ms
 ``zypher:serving:{process}``    string  ``SERVING_TTL_S``                    heartbeat; what it serves
+``zypher:webhooks``             hash    ``WEBHOOKS_KEPT``                    register, report; id → webhook
+``zypher:webhook-secrets``      hash    ``WEBHOOKS_KEPT`` and one            register, rotate; id → its secrets
+``zypher:deliveries``           zset    what is to be delivered              finish, cancel, claim, report; id → due ms
+``zypher:delivery:{id}``        hash    ``DELIVERY_TTL_MS``, retention once  finish, cancel, claim, report
+                                        it was delivered
+``zypher:deliveries:{webhook}``  zset   ``DELIVERIES_LOGGED`` newest,        finish, cancel; id → created ms
+                                        ``DELIVERY_TTL_MS``
+``zypher:deliver``              channel no data kept                         finish, cancel, redeliver: look
 ``zypher:work:{worker id}``     channel no data kept                         submit (what it is handed); empty: look
 ``zypher:replies:{client id}``  channel no data kept                         finish, cancel, record; how it ended
 ``zypher:watched``              string  ``WATCHED_TTL_MS``                   watch; whether anybody watches anything
@@ -96,6 +104,12 @@ REPLIES = "zypher:replies:"
 STORY = "zypher:story:"
 WATCHED = "zypher:watched"
 WATCH = "zypher:watch:"
+WEBHOOKS = "zypher:webhooks"
+WEBHOOK_SECRETS = "zypher:webhook-secrets"
+DELIVERIES = "zypher:deliveries"
+DELIVERY = "zypher:delivery:"
+DELIVERED_TO = "zypher:deliveries:"
+DELIVER = "zypher:deliver"
 
 JOB_TTL_MS = 7 * 86_400_000
 """How long a queued prediction waits for a worker before Redis forgets it."""
@@ -127,6 +141,12 @@ output does."""
 ENTRY_BYTES = 64
 """What an entry of a story takes beside its text, about."""
 WATCHED_TTL_MS = 3_600_000
+WEBHOOKS_KEPT = 100
+"""Registered at once: the end of each prediction looks at all of them."""
+DELIVERY_TTL_MS = 7 * 86_400_000
+"""How long a delivery that did not succeed is known."""
+DELIVERIES_LOGGED = 1_000
+"""Of each registered webhook."""
 SUSPECT_AFTER = 2
 """Attempts lost with their worker after which a prediction counts as what kills it, or is suspected to."""
 TURNS_END = 1_000_000_000_000
@@ -185,6 +205,16 @@ def replies(client_id: str) -> str:
 def watch(client_id: str) -> str:
     """The channel on which a client is told that a prediction it watches has something to read."""
     return WATCH + client_id
+
+
+def delivery(delivery_id: str) -> str:
+    """One prediction's end, for one webhook."""
+    return DELIVERY + delivery_id
+
+
+def delivered_to(webhook_id: str) -> str:
+    """The deliveries of a registered webhook, by creation."""
+    return DELIVERED_TO + webhook_id
 
 
 def story(prediction_id: str) -> str:

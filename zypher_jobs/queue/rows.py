@@ -27,6 +27,8 @@ class New(msgspec.Struct, frozen=True, array_like=True):
     replay_of: str = ""
     reply_to: str = ""
     """The client that is told how it ends."""
+    webhook: str = ""
+    """Who is told by HTTP, as ``deliver.lua`` reads it: a URL, and behind it the statuses of which it is told."""
 
 
 class Submission(msgspec.Struct, frozen=True):

@@ -24,12 +24,12 @@ from zypher_jobs.queue.wire import Script, Wire
 _PREPENDED = {
     "submit": ("frame", "idle"),
     "hand": ("frame",),
-    "finish_one": ("frame", "register", "notify", "tell"),
+    "finish_one": ("frame", "register", "notify", "deliver", "tell"),
     "claim": ("frame", "idle", "register", "notify", "take"),
     "expire": ("frame", "notify", "take"),
-    "finish": ("frame", "idle", "register", "notify", "tell", "tally"),
-    "record": ("frame", "notify", "tell", "tally"),
-    "cancel": ("frame", "notify", "tell", "tally"),
+    "finish": ("frame", "idle", "register", "notify", "deliver", "tell", "tally"),
+    "record": ("frame", "notify", "deliver", "tell", "tally"),
+    "cancel": ("frame", "notify", "deliver", "tell", "tally"),
     "narrate": ("notify",),
     "wake": ("frame", "idle"),
 }
@@ -62,6 +62,12 @@ _NAMES = {
     "WATCH": keys.WATCH,
     "SHADOW": keys.SHADOW,
     "DEPLOYED": keys.DEPLOYED,
+    "WEBHOOKS": keys.WEBHOOKS,
+    "WEBHOOK_SECRETS": keys.WEBHOOK_SECRETS,
+    "DELIVERIES": keys.DELIVERIES,
+    "DELIVERY": keys.DELIVERY,
+    "DELIVERED_TO": keys.DELIVERED_TO,
+    "DELIVER": keys.DELIVER,
 }
 _NUMBERS = {
     "TURNS_END": keys.TURNS_END,
@@ -81,6 +87,9 @@ _NUMBERS = {
     "STORY_BYTES": keys.STORY_BYTES,
     "ENTRY_BYTES": keys.ENTRY_BYTES,
     "WATCHED_TTL_MS": keys.WATCHED_TTL_MS,
+    "WEBHOOKS_KEPT": keys.WEBHOOKS_KEPT,
+    "DELIVERY_TTL_MS": keys.DELIVERY_TTL_MS,
+    "DELIVERIES_LOGGED": keys.DELIVERIES_LOGGED,
     "SUSPECT_AFTER": keys.SUSPECT_AFTER,
     "SUSPECT_AGAIN_MS": 250,
 }
@@ -109,7 +118,7 @@ class Scripts:
 
     async def submit(self, submissions: Sequence[Submission]) -> list[Submitted]:
         """Queue predictions, or hand them to idle workers; for each what became of it."""
-        if len(submissions) == 1 and self._was_handed:
+        if len(submissions) == 1 and self._was_handed and not submissions[0].new.webhook:
             handed = await self._hand_over(submissions[0])
             if handed is not None:
                 return [handed]

@@ -23,6 +23,7 @@ from zypher_jobs.queue.deployments import Deployments
 from zypher_jobs.queue.payloads import PREDICT
 from zypher_jobs.queue.probe import warn_of_server
 from zypher_jobs.settings import Settings, load_settings
+from zypher_jobs.webhooks.delivering import delivering
 from zypher_jobs.worker.predict import predict
 from zypher_jobs.worker.stock_settings import HEALTH_KEY_S, worker_settings_of
 from zypher_jobs.worker.worker import PredictionWorker, new_worker_id
@@ -74,8 +75,9 @@ async def _serve(settings: Settings) -> None:
         health_check_interval=HEALTH_KEY_S,
     )
     try:
-        with suppress(asyncio.CancelledError):  # how arq ends its main task once the grace period is over
-            await worker.async_run()
+        async with delivering(queue, settings):
+            with suppress(asyncio.CancelledError):  # how arq ends its main task once the grace period is over
+                await worker.async_run()
     finally:
         await deployer.close()
         await worker.close()

@@ -24,7 +24,7 @@ if (status == 'queued' or status == 'running') and redis.call('EXISTS', IN_PROGR
   write_events(now)
   tally(known[2], 'async', 'canceled')
   write_tallies(COUNTS, LATENCY)
-  tell(id, {id}, '')
+  tell(id, {id}, '', 'canceled', now)
   return 'canceled'
 end
 if status == 'running' or status == 'queued' then

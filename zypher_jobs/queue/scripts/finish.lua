@@ -87,9 +87,9 @@ for i, e in ipairs(all) do
         if e[20] then put(dead, DEAD, now, id) end
         tally(model, 'async', status, e[14], e[15], e[16], e[17], e[21])
         if attempt > 1 or #ARGV[6 + i] > TOLD_BYTES then
-          tell(id, {id}, '')
+          tell(id, {id}, '', status, now)
         else
-          tell(id, {id, status, now, e[22], e[17], attempt, string.match(token, '^(.*)/'), e[9], e[10], e[11], e[23]}, ARGV[6 + i])
+          tell(id, {id, status, now, e[22], e[17], attempt, string.match(token, '^(.*)/'), e[9], e[10], e[11], e[23]}, ARGV[6 + i], status, now)
         end
       end
     end

@@ -8,7 +8,8 @@
 -- Returns {1 if the worker is registered as idle now, ms until something is due that was deferred or -1}, or false if it did nothing.
 local id, worker, model = ARGV[5], ARGV[2], ARGV[8]
 local created = redis.call('ZSCORE', LIST .. 'running', id)
-if not created or redis.call('EXISTS', ABORT) == 1 or redis.call('GET', IN_PROGRESS .. id) ~= ARGV[7] then return false end
+local asked = redis.call('EXISTS', ABORT, WEBHOOKS)
+if not created or asked > 0 and redis.call('EXISTS', ABORT) == 1 or redis.call('GET', IN_PROGRESS .. id) ~= ARGV[7] then return false end
 even_when_full()
 local now, exactly = clock()
 local record = RECORD .. id
@@ -21,7 +22,7 @@ redis.call('ZREM', ARGV[6], id)
 redis.call('ZREM', LIST .. 'running', id)
 redis.call('ZADD', LIST .. 'succeeded', created, id)
 if now % TRIM_EVERY == 0 then trim('succeeded', TRIM_EVERY) end
-local known = redis.call('HMGET', record, 'reply_to', 'watchers', 'story')
+local known = redis.call('HMGET', record, 'reply_to', 'watchers', 'story', 'webhook')
 if known[1] and known[1] ~= '' then
   local head = {id}
   if #ARGV[9] <= TOLD_BYTES and not known[3] then
@@ -31,6 +32,7 @@ if known[1] and known[1] ~= '' then
 end
 if known[3] then close_story(id) end
 notify(id, known[2])
+if asked > 0 or known[4] then deliver(id, 'succeeded', now, known[4]) end
 local rate = string.format('%s%s:%.0f', RATE, ARGV[6], math.floor(now / RATE_BUCKET_MS))
 if redis.call('INCRBY', rate, 1) == 1 then redis.call('PEXPIRE', rate, RATE_TTL_MS) end
 redis.call('HINCRBY', COUNTS, model .. '|async|succeeded', 1)

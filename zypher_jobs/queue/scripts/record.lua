@@ -6,7 +6,7 @@
 --         without fields the prediction is only counted.
 --       4 and on: the output of each as MessagePack, empty for none (cmsgpack reads no binary strings)
 -- Returns how many records were written.
-local written = 0
+local written, now = 0, clock()
 for i, ended in ipairs(cmsgpack.unpack(ARGV[3])) do
   local id, mode, fields = ended[1], ended[3], ended[11]
   tally(ended[2], mode, ended[4], ended[5], ended[6], ended[7], ended[8], ended[9])
@@ -27,7 +27,7 @@ for i, ended in ipairs(cmsgpack.unpack(ARGV[3])) do
       move('queued', ended[4], {{id, known[1] or ended[10]}})
       trim(ended[4], 1)
       event(id, ended[4], ended[2], tonumber(known[2] or 1), known[3] or '')
-      tell(id, {id}, '')
+      tell(id, {id}, '', ended[4], now)
     end
   end
 end
@@ -39,5 +39,5 @@ if surplus > 0 then
   end
 end
 write_tallies(COUNTS, LATENCY)
-write_events((clock()))
+write_events(now)
 return written

@@ -13,12 +13,13 @@ local function close_story(id)
   if redis.call('PTTL', STORY .. id) > STORY_ENDED_TTL_MS then redis.call('PEXPIRE', STORY .. id, STORY_ENDED_TTL_MS) end
 end
 
-local function tell(id, head, result)
-  local known = redis.call('HMGET', RECORD .. id, 'reply_to', 'watchers', 'story')
+local function tell(id, head, result, status, now)
+  local known = redis.call('HMGET', RECORD .. id, 'reply_to', 'watchers', 'story', 'webhook')
   if known[1] and known[1] ~= '' then
     -- what it said is read, too
     tell_clients(known[1], known[3] and frame({id}, {''}) or frame(head, {result}))
   end
   if known[3] then close_story(id) end
   notify(id, known[2])
+  deliver(id, status, now, known[4])
 end

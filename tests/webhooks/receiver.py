@@ -1,0 +1,93 @@
+"""A receiver of webhooks that a test scripts: raw HTTP on loopback, so that it may also break the rules."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+
+class Received(NamedTuple):
+    """A request that came."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The payload."""
+        return json.loads(self.body)
+
+    def is_signed_with(self, secret: str) -> bool:
+        """By the text of Standard Webhooks, not by our code."""
+        content = f"{self.headers['webhook-id']}.{self.headers['webhook-timestamp']}.{self.body.decode()}"
+        key = base64.b64decode(secret.removeprefix("whsec_"))
+        right = base64.b64encode(hmac.new(key, content.encode(), hashlib.sha256).digest()).decode()
+        return f"v1,{right}" in self.headers["webhook-signature"].split(" ")
+
+
+def answer(status: int = 200, body: bytes = b"", **headers: str) -> bytes:
+    """A whole answer."""
+    lines = [f"HTTP/1.1 {status} Said", f"content-length: {len(body)}", *(f"{k}: {v}" for k, v in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+class Receiver:
+    """Answers as ``says`` has it, one after the other, the last for ever; ``None`` hangs."""
+
+    def __init__(self) -> None:
+        self.says: list[bytes | None] = [answer()]
+        self.received: list[Received] = []
+        self.connections = 0
+        self.url = ""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        self.connections += 1
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            first, *lines = head.strip().split("\r\n")
+            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+            body = await reader.readexactly(int(headers["content-length"]))
+            says = self.says[0] if len(self.says) == 1 else self.says.pop(0)
+            self.received.append(Received(first.split(" ")[1], headers, body))
+            if says is None:
+                await reader.read(1)
+            else:
+                writer.write(says)
+                await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def receiving(host: str = "127.0.0.1") -> AsyncGenerator[Receiver]:
+    """One that listens until the block is left."""
+    receiver = Receiver()
+    tasks: set[asyncio.Task[Any]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task: Any = asyncio.current_task()
+        tasks.add(task)
+        try:
+            await receiver.serve(reader, writer)
+        except asyncio.CancelledError:
+            pass
+        finally:
+            tasks.discard(task)
+
+    server = await asyncio.start_server(serve, host, 0)
+    receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+    try:
+        yield receiver
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

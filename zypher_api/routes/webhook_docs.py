@@ -1,0 +1,202 @@
+"""What the documentation says of the routes about webhooks."""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from zypher_api.openapi import EXAMPLE_ID, Answer, Content, Operation, Parameter
+from zypher_api.routes.predictions import PREDICTION_ID
+from zypher_api.webhook_answers import DeliveryList, WebhookList
+from zypher_jobs.contracts.webhook import (
+    DIRECT,
+    Delivery,
+    DeliveryAttempt,
+    DeliveryState,
+    NewWebhook,
+    Webhook,
+    WebhookEvent,
+    WebhookRequest,
+    WebhookSecret,
+)
+
+WRONG_LIMIT = "limit must be a whole number from 1 to 1000, such as ?limit=50."
+MALFORMED = 'The body is not JSON; send one such as {"url":"https://example.com/hook"}.'
+
+_AT = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105  # an example
+_WEBHOOK = Webhook(
+    webhook_id="wh_5f0c2a7be1d94a3c8b6e0f12",
+    url="https://example.com/hook",
+    events=[WebhookEvent.FAILED],
+    models=["mock"],
+    created_at=_AT,
+)
+_NEW = NewWebhook(**msgspec.structs.asdict(_WEBHOOK), secret=_SECRET)
+_DELIVERY = Delivery(
+    delivery_id=f"{EXAMPLE_ID}-direct",
+    webhook_id=DIRECT,
+    prediction_id=EXAMPLE_ID,
+    type=WebhookEvent.SUCCEEDED,
+    url="https://example.com/hook",
+    state=DeliveryState.PENDING,
+    created_at=_AT,
+    attempts=1,
+    next_attempt_at=datetime(2026, 11, 23, 12, 0, 5, tzinfo=UTC),
+    log=[DeliveryAttempt(at=_AT, duration_ms=12.5, status=503, error="It answered 503.", response="busy")],
+)
+_WEBHOOK_ID = Parameter(
+    name="webhook_id",
+    place="path",
+    description="From the answer to its registration.",
+    schema={"type": "string"},
+    example=_WEBHOOK.webhook_id,
+)
+_SECRET_OF = msgspec.structs.replace(
+    _WEBHOOK_ID,
+    description="From the answer to its registration; `direct` for all that are given with a prediction.",
+    example=DIRECT,
+)
+_DELIVERY_ID = Parameter(
+    name="delivery_id",
+    place="path",
+    description="As in the header `webhook-id`.",
+    schema={"type": "string"},
+    example=_DELIVERY.delivery_id,
+)
+_LISTED = Content(type=WebhookList, example=WebhookList(webhooks=[_WEBHOOK]))
+_DELIVERED = Content(type=DeliveryList, example=DeliveryList(deliveries=[_DELIVERY]))
+_ONE = Content(type=Delivery, example=_DELIVERY)
+_SECRETS = Content(type=WebhookSecret, example=WebhookSecret(webhook_id=DIRECT, secret=_SECRET))
+
+REGISTER = Operation(
+    method="post",
+    path="/webhooks",
+    operation_id="register_webhook",
+    tag="webhooks",
+    summary="Register a webhook",
+    description="It is told of every prediction of the queue that ends from now on. One prediction alone is told with "
+    "the header `Webhook-Url` of its request.",
+    body=Content(type=WebhookRequest, example=WebhookRequest(url=_WEBHOOK.url, events=[WebhookEvent.FAILED])),
+    answers={
+        201: Answer(
+            description="It is registered.",
+            content=Content(type=NewWebhook, example=_NEW),
+            headers={"Location": "Where to read it."},
+        )
+    },
+    problems=(
+        *("malformed_request", "malformed_input", "body_too_large", "unsupported_media_type", "invalid_input"),
+        *("conflict", "redis_unavailable"),
+    ),
+    problem_examples={
+        "malformed_input": (MALFORMED, "$"),
+        "invalid_input": (
+            "127.0.0.1 is no public address; ZYPHER_WEBHOOK_ALLOW names those that may be told all the same.",
+            "$.url",
+        ),
+        "conflict": ("100 webhooks are registered; delete one that is not needed.", None),
+    },
+)
+LIST = Operation(
+    method="get",
+    path="/webhooks",
+    operation_id="list_webhooks",
+    tag="webhooks",
+    summary="List webhooks",
+    answers={200: Answer(description="All that are registered.", content=_LISTED)},
+    problems=("redis_unavailable",),
+)
+READ = Operation(
+    method="get",
+    path="/webhooks/{webhook_id}",
+    operation_id="read_webhook",
+    tag="webhooks",
+    summary="Read a webhook",
+    parameters=(_WEBHOOK_ID,),
+    answers={200: Answer(description="It.", content=Content(type=Webhook, example=_WEBHOOK))},
+    problems=("unknown_webhook", "redis_unavailable"),
+)
+DELETE = Operation(
+    method="delete",
+    path="/webhooks/{webhook_id}",
+    operation_id="delete_webhook",
+    tag="webhooks",
+    summary="Delete a webhook",
+    description="What is pending for it is given up.",
+    parameters=(_WEBHOOK_ID,),
+    answers={200: Answer(description="Those that are left.", content=_LISTED)},
+    problems=("unknown_webhook", "redis_unavailable"),
+)
+SECRET = Operation(
+    method="get",
+    path="/webhooks/{webhook_id}/secret",
+    operation_id="read_webhook_secret",
+    tag="webhooks",
+    summary="Read what deliveries are signed with",
+    parameters=(_SECRET_OF,),
+    answers={200: Answer(description="The secret.", content=_SECRETS)},
+    problems=("unknown_webhook", "redis_unavailable"),
+)
+ROTATE = Operation(
+    method="post",
+    path="/webhooks/{webhook_id}/secret",
+    operation_id="rotate_webhook_secret",
+    tag="webhooks",
+    summary="Change what deliveries are signed with",
+    description="The old one signs beside the new one for a day.",
+    parameters=(_SECRET_OF,),
+    answers={200: Answer(description="The new secret.", content=_SECRETS)},
+    problems=("unknown_webhook", "redis_unavailable"),
+)
+DELIVERIES = Operation(
+    method="get",
+    path="/webhooks/{webhook_id}/deliveries",
+    operation_id="list_webhook_deliveries",
+    tag="webhooks",
+    summary="List what was delivered to a webhook",
+    parameters=(
+        _WEBHOOK_ID,
+        Parameter(
+            name="limit",
+            place="query",
+            description="How many at most.",
+            schema={"type": "integer", "minimum": 1, "maximum": 1000, "default": 50},
+            example=50,
+        ),
+    ),
+    answers={200: Answer(description="Deliveries, newest first.", content=_DELIVERED)},
+    problems=("malformed_request", "unknown_webhook", "redis_unavailable"),
+    problem_examples={"malformed_request": (WRONG_LIMIT, "limit")},
+)
+OF_PREDICTION = Operation(
+    method="get",
+    path="/predict/{prediction_id}/deliveries",
+    operation_id="list_prediction_deliveries",
+    tag="webhooks",
+    summary="List who was told of a prediction",
+    description="None before it has ended.",
+    parameters=(PREDICTION_ID,),
+    answers={200: Answer(description="Its deliveries.", content=_DELIVERED)},
+    problems=("malformed_request", "redis_unavailable"),
+)
+DELIVERY = Operation(
+    method="get",
+    path="/deliveries/{delivery_id}",
+    operation_id="read_delivery",
+    tag="webhooks",
+    summary="Read a delivery",
+    parameters=(_DELIVERY_ID,),
+    answers={200: Answer(description="It, with its attempts.", content=_ONE)},
+    problems=("unknown_delivery", "redis_unavailable"),
+)
+REDELIVER = Operation(
+    method="post",
+    path="/deliveries/{delivery_id}/redeliver",
+    operation_id="redeliver",
+    tag="webhooks",
+    summary="Deliver once more",
+    description="At once, and then by its schedule, whatever came of it before.",
+    parameters=(_DELIVERY_ID,),
+    answers={202: Answer(description="It is pending.", content=_ONE)},
+    problems=("unknown_delivery", "redis_unavailable"),
+)

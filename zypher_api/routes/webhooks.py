@@ -1,0 +1,126 @@
+"""Webhooks: register, list, delete, their secrets; what was delivered, and once more."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from litestar import Request
+from litestar.handlers import HTTPRouteHandler, delete, post
+from litestar.params import FromPath
+from litestar.types import ASGIApp
+
+from zypher_api.bodies import read_body
+from zypher_api.negotiation import require_json
+from zypher_api.openapi import OPT
+from zypher_api.problems import MalformedRequest
+from zypher_api.responses import RawResponse
+from zypher_api.routes import webhook_docs as docs
+from zypher_api.routes.predictions import require_prediction_id
+from zypher_api.routes.reading import read
+from zypher_api.services import Services
+from zypher_api.webhook_answers import DeliveryList, WebhookList
+from zypher_jobs.contracts.webhook import NewWebhook, WebhookRequest
+from zypher_jobs.errors import InvalidInput, MalformedInput
+from zypher_jobs.webhooks.addresses import require_url
+
+REQUEST_BYTES = 65_536
+LIMIT, MOST = 50, 1_000
+
+_encode = msgspec.json.Encoder().encode
+_NO_STORE = [(b"cache-control", b"no-store")]
+
+
+def handlers(services: Services) -> list[HTTPRouteHandler]:
+    """The handlers of this file."""
+    return [*_registered(services), *_secrets(services), *_delivered(services)]
+
+
+def _registered(services: Services) -> list[HTTPRouteHandler]:
+    webhooks = services.webhooks
+
+    @post("/webhooks", opt={OPT: [docs.REGISTER]})
+    async def register_webhook(request: Request[Any, Any, Any]) -> ASGIApp:
+        headers = dict(request.scope["headers"])
+        require_json(headers.get(b"content-type"))
+        asked = read_request(await read_body(headers, request.receive, max_bytes=REQUEST_BYTES))
+        require_url(asked.url, services.webhook_policy, field="$.url")
+        webhook, secret = await webhooks.register(asked)
+        created = NewWebhook(**msgspec.structs.asdict(webhook), secret=secret)
+        location = (b"location", f"/webhooks/{webhook.webhook_id}".encode())
+        return RawResponse(_encode(created), status=201, headers=[location, *_NO_STORE])
+
+    @read("/webhooks", docs.LIST)
+    async def list_webhooks() -> ASGIApp:
+        return RawResponse(_encode(WebhookList(webhooks=await webhooks.all())))
+
+    @read("/webhooks/{webhook_id:str}", docs.READ)
+    async def read_webhook(webhook_id: FromPath[str]) -> ASGIApp:
+        return RawResponse(_encode(await webhooks.get(webhook_id)))
+
+    @delete("/webhooks/{webhook_id:str}", status_code=200, opt={OPT: [docs.DELETE]})
+    async def delete_webhook(webhook_id: FromPath[str]) -> ASGIApp:
+        await webhooks.remove(webhook_id)
+        return RawResponse(_encode(WebhookList(webhooks=await webhooks.all())))
+
+    return [register_webhook, list_webhooks, read_webhook, delete_webhook]
+
+
+def _secrets(services: Services) -> list[HTTPRouteHandler]:
+    webhooks = services.webhooks
+
+    @read("/webhooks/{webhook_id:str}/secret", docs.SECRET)
+    async def read_webhook_secret(webhook_id: FromPath[str]) -> ASGIApp:
+        return RawResponse(_encode(await webhooks.secret(webhook_id)), headers=_NO_STORE)
+
+    @post("/webhooks/{webhook_id:str}/secret", status_code=200, opt={OPT: [docs.ROTATE]})
+    async def rotate_webhook_secret(webhook_id: FromPath[str]) -> ASGIApp:
+        return RawResponse(_encode(await webhooks.secret(webhook_id, rotate=True)), headers=_NO_STORE)
+
+    return [read_webhook_secret, rotate_webhook_secret]
+
+
+def _delivered(services: Services) -> list[HTTPRouteHandler]:
+    webhooks = services.webhooks
+
+    @read("/webhooks/{webhook_id:str}/deliveries", docs.DELIVERIES)
+    async def list_webhook_deliveries(webhook_id: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
+        found = await webhooks.deliveries(webhook_id, limit=_limit(request))
+        return RawResponse(_encode(DeliveryList(deliveries=found)), headers=_NO_STORE)
+
+    @read("/predict/{prediction_id:str}/deliveries", docs.OF_PREDICTION)
+    async def list_prediction_deliveries(prediction_id: FromPath[str]) -> ASGIApp:
+        require_prediction_id(prediction_id)
+        found = await webhooks.deliveries_of(prediction_id)
+        return RawResponse(_encode(DeliveryList(deliveries=found)), headers=_NO_STORE)
+
+    @read("/deliveries/{delivery_id:str}", docs.DELIVERY)
+    async def read_delivery(delivery_id: FromPath[str]) -> ASGIApp:
+        return RawResponse(_encode(await webhooks.delivery(delivery_id)), headers=_NO_STORE)
+
+    @post("/deliveries/{delivery_id:str}/redeliver", status_code=202, opt={OPT: [docs.REDELIVER]})
+    async def redeliver(delivery_id: FromPath[str]) -> ASGIApp:
+        return RawResponse(_encode(await webhooks.redeliver(delivery_id)), status=202, headers=_NO_STORE)
+
+    return [list_webhook_deliveries, list_prediction_deliveries, read_delivery, redeliver]
+
+
+_decode_request: Callable[[bytes], WebhookRequest] = msgspec.json.Decoder(WebhookRequest).decode
+
+
+def read_request(body: bytes) -> WebhookRequest:
+    """What is to be registered. Raises ``InvalidInput`` with the field's path."""
+    try:
+        return _decode_request(body)
+    except msgspec.ValidationError as error:
+        what, _, path = str(error).partition(" - at `")
+        raise InvalidInput(f"{what}.", field=path.rstrip("`") or "$") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise MalformedInput(docs.MALFORMED) from None
+
+
+def _limit(request: Request[Any, Any, Any]) -> int:
+    values = request.query_params.getall("limit", [str(LIMIT)])
+    if len(values) > 1 or not re.fullmatch(r"[0-9]{1,4}", values[0]) or not 1 <= int(values[0]) <= MOST:
+        raise MalformedRequest(docs.WRONG_LIMIT, field="limit")
+    return int(values[0])

@@ -1,0 +1,117 @@
+"""Webhooks: who is told that a prediction has ended, and what came of telling it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from zypher_jobs.contracts.prediction import Prediction
+
+DIRECT = "direct"
+"""In the place of a webhook's id: the one that was given with the prediction itself."""
+MOST_URL_CHARS = 2048
+
+
+class WebhookEvent(StrEnum):
+    """What a webhook is told of: how a prediction of the queue ended."""
+
+    SUCCEEDED = "prediction.succeeded"
+    FAILED = "prediction.failed"
+    CANCELED = "prediction.canceled"
+    EXPIRED = "prediction.expired"
+
+
+class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A webhook to be registered."""
+
+    url: Annotated[str, Meta(max_length=MOST_URL_CHARS)]
+    """Where to POST to: http or https."""
+    events: Annotated[list[WebhookEvent], Meta(max_length=16)] = []
+    """Which it is told of; none named: all."""
+    models: Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=100)] = []
+    """Whose predictions it is told of; none named: those of all models."""
+    description: Annotated[str, Meta(max_length=200)] = ""
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """One that is registered."""
+
+    webhook_id: str
+    url: str
+    events: list[WebhookEvent] = []
+    """Which it is told of; empty: all."""
+    models: list[str] = []
+    """Whose predictions it is told of; empty: those of all models."""
+    description: str = ""
+    created_at: datetime
+    disabled_at: datetime | None = None
+    """When its receiver answered 410: it is told nothing more."""
+
+
+class NewWebhook(Webhook, frozen=True, kw_only=True):
+    """One that has just been registered."""
+
+    secret: str
+    """What its deliveries are signed with."""
+
+
+class WebhookSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """What deliveries are signed with."""
+
+    webhook_id: str
+    secret: str
+    """``whsec_`` and base64, as Standard Webhooks has it."""
+    previous_until: datetime | None = None
+    """Until when the one before it signs too."""
+
+
+class WebhookPayload(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of a delivery."""
+
+    type: WebhookEvent
+    timestamp: datetime
+    """When the prediction ended."""
+    data: Prediction
+    """As ``GET /predict/{prediction_id}`` shows it."""
+
+
+class DeliveryState(StrEnum):
+    """``pending → delivered | failed``; a redelivery makes it pending again."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+class DeliveryAttempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One POST, or why there was none."""
+
+    at: datetime
+    duration_ms: float
+    status: int | None = None
+    """What the receiver answered, if it did."""
+    error: str = ""
+    """Why it was no success; empty if it was one."""
+    response: str = ""
+    """The beginning of what the receiver said, if it was no success."""
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One prediction's end, for one webhook."""
+
+    delivery_id: str
+    """The same in every attempt, in the header ``webhook-id``."""
+    webhook_id: str
+    """``direct`` for one that was given with the prediction."""
+    prediction_id: str
+    type: WebhookEvent
+    url: str
+    state: DeliveryState
+    created_at: datetime
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+    """While it is pending; while it is under way, when it would be taken up again."""
+    log: list[DeliveryAttempt] = []
+    """The last attempts, oldest first."""

@@ -1,0 +1,307 @@
+"""``Webhooks``: who is told that predictions end, and the queue of what is to be delivered to them.
+
+The scripts that end predictions put deliveries into it, in the same step. Several processes take them out, each under a
+lease: one that a process died with is due again by itself.
+"""
+
+import base64
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from zypher_jobs.contracts.webhook import (
+    DIRECT,
+    Delivery,
+    DeliveryAttempt,
+    DeliveryState,
+    Webhook,
+    WebhookEvent,
+    WebhookRequest,
+    WebhookSecret,
+)
+from zypher_jobs.errors import Conflict, UnknownDelivery, UnknownWebhook
+from zypher_jobs.queue import keys
+from zypher_jobs.queue.connection import RedisClient, redis_errors
+from zypher_jobs.queue.records import instant
+from zypher_jobs.queue.scripts import source
+from zypher_jobs.queue.wire import Script, Wire
+
+ROTATION_MS = 86_400_000
+"""How long a secret signs beside the one that came after it."""
+ATTEMPTS_LOGGED = 20
+SECRET_BYTES = 24
+
+
+class _Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """As the scripts read it: lists are never absent."""
+
+    url: str
+    events: list[WebhookEvent]
+    models: list[str]
+    description: str
+    created_at_ms: int
+    disabled_at_ms: int = 0
+
+
+class _StoredDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    webhook_id: str
+    prediction_id: str
+    type: WebhookEvent
+    url: str
+    state: DeliveryState
+    created_at_ms: int
+    attempts: int = 0
+    step: int = 0
+    log: str = "[]"
+
+
+class ClaimedDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One that this process is to deliver, while its lease lasts."""
+
+    delivery_id: str
+    claim: int
+    webhook_id: str
+    prediction_id: str
+    type: WebhookEvent
+    url: str
+    attempts: int
+    step: int
+    """How many pauses of the schedule it has had."""
+    log: list[DeliveryAttempt]
+    body: bytes | None
+    """As it was sent before; ``None``: it never was."""
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Stored).decode
+_encode_log = msgspec.json.Encoder().encode
+_decode_log = msgspec.json.Decoder(list[DeliveryAttempt]).decode
+
+
+class Webhooks:
+    """Reads and changes. Every call raises ``RedisUnavailable`` when Redis does not answer in time."""
+
+    def __init__(self, redis: RedisClient, *, retention_ms: int) -> None:
+        """``redis`` is a ``PredictionQueue``; its pool is used, for one connection more. No I/O yet.
+
+        ``retention_ms``: how long what was delivered is known.
+        """
+        self._redis = redis
+        self._retention_ms = retention_ms
+        self._hears = False
+        self._wire = Wire(redis.connection_pool, lost=self._lost)
+        self._register = Script(self._wire, source("register_webhook"))
+        self._rotate = Script(self._wire, source("rotate_secret"))
+        self._claim = Script(self._wire, source("claim_deliveries"))
+        self._report = Script(self._wire, source("report_delivery"))
+        self._redeliver = Script(self._wire, source("redeliver"), publishes=True)
+
+    async def register(self, asked: WebhookRequest) -> tuple[Webhook, str]:
+        """A new webhook, and its secret. Raises ``Conflict`` when there are too many."""
+        webhook_id, secret = f"wh_{os.urandom(12).hex()}", new_secret()
+        stored = _Stored(
+            url=asked.url,
+            events=asked.events,
+            models=asked.models,
+            description=asked.description,
+            created_at_ms=int(time.time() * 1000),
+        )
+        with redis_errors():
+            added = await self._register(args=(webhook_id, _encode(stored), secret))
+        if not added:
+            raise Conflict(f"{keys.WEBHOOKS_KEPT} webhooks are registered; delete one that is not needed.")
+        return _webhook_of(webhook_id, stored), secret
+
+    async def all(self) -> list[Webhook]:
+        """Every one that is registered, oldest first."""
+        with redis_errors():
+            packed: dict[bytes, bytes] = await self._redis.hgetall(keys.WEBHOOKS)
+        found = [_webhook_of(webhook_id.decode(), _decode(stored)) for webhook_id, stored in packed.items()]
+        return sorted(found, key=lambda webhook: (webhook.created_at, webhook.webhook_id))
+
+    async def get(self, webhook_id: str) -> Webhook:
+        """One of them; raises ``UnknownWebhook``."""
+        with redis_errors():
+            packed = await self._redis.hget(keys.WEBHOOKS, webhook_id)
+        if packed is None:
+            raise UnknownWebhook(webhook_id)
+        return _webhook_of(webhook_id, _decode(packed))
+
+    async def remove(self, webhook_id: str) -> None:
+        """It is told nothing more, what is pending is given up; raises ``UnknownWebhook``."""
+        with redis_errors():
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.hdel(keys.WEBHOOKS, webhook_id)
+                pipe.hdel(keys.WEBHOOK_SECRETS, webhook_id)
+                removed, _ = await pipe.execute()
+        if not removed:
+            raise UnknownWebhook(webhook_id)
+
+    async def secret(self, webhook_id: str, *, rotate: bool = False) -> WebhookSecret:
+        """What it signs with, a new one with ``rotate``; raises ``UnknownWebhook``."""
+        secrets, until_ms = await self._secrets(webhook_id, rotate=rotate)
+        current = secrets[0]
+        return WebhookSecret(
+            webhook_id=webhook_id, secret=current, previous_until=instant(until_ms) if len(secrets) > 1 else None
+        )
+
+    async def signing_secrets(self, webhook_id: str) -> list[str]:
+        """All that sign now, newest first; raises ``UnknownWebhook``."""
+        return (await self._secrets(webhook_id, rotate=False))[0]
+
+    async def deliveries(self, webhook_id: str, *, limit: int = 50) -> list[Delivery]:
+        """Those to a registered webhook, newest first; raises ``UnknownWebhook``."""
+        await self.get(webhook_id)
+        with redis_errors():
+            ids: list[bytes] = await self._redis.zrange(keys.delivered_to(webhook_id), 0, limit - 1, desc=True)
+        return await self._deliveries([delivery_id.decode() for delivery_id in ids])
+
+    async def deliveries_of(self, prediction_id: str) -> list[Delivery]:
+        """Those of one prediction: to its own webhook, and to those that are registered still."""
+        with redis_errors():
+            registered: list[bytes] = await self._redis.hkeys(keys.WEBHOOKS)
+        return await self._deliveries([f"{prediction_id}-{each}" for each in (DIRECT, *map(bytes.decode, registered))])
+
+    async def delivery(self, delivery_id: str) -> Delivery:
+        """One of them; raises ``UnknownDelivery``."""
+        found = await self._deliveries([delivery_id])
+        if not found:
+            raise UnknownDelivery(delivery_id)
+        return found[0]
+
+    async def redeliver(self, delivery_id: str) -> Delivery:
+        """Have it delivered anew, whatever came of it before; raises ``UnknownDelivery``."""
+        with redis_errors():
+            known = await self._redeliver(args=(delivery_id,))
+        if not known:
+            raise UnknownDelivery(delivery_id)
+        return await self.delivery(delivery_id)
+
+    async def hear(self, due: Callable[[], None]) -> None:
+        """Have ``due`` called when something is to be delivered. The connection may end: call it again each time."""
+        if not self._hears:
+            with redis_errors():
+                await self._wire.subscribe(keys.DELIVER, lambda _: due())
+            self._hears = True
+
+    async def claim(self, *, room: int, lease_s: float) -> tuple[list[ClaimedDelivery], float | None]:
+        """Up to ``room`` deliveries that are due, and in how many seconds the next one is."""
+        with redis_errors():
+            due_ms, rows = await self._claim(args=(room, round(lease_s * 1000)))
+        return [_claimed(*row) for row in rows], None if due_ms < 0 else due_ms / 1000
+
+    async def report(
+        self,
+        claimed: ClaimedDelivery,
+        state: DeliveryState,
+        *,
+        attempt: DeliveryAttempt | None = None,
+        again_in_s: float = 0,
+        body: bytes = b"",
+        disable: bool = False,
+    ) -> bool:
+        """What came of it; whether that counts. Without ``attempt`` it is only put back.
+
+        ``body`` is what is sent again; ``disable``: its webhook wants to be told nothing more.
+        """
+        log = claimed.log if attempt is None else [*claimed.log, attempt][-ATTEMPTS_LOGGED:]
+        more = attempt is not None
+        with redis_errors():
+            return bool(
+                await self._report(
+                    args=(
+                        *(claimed.delivery_id, claimed.claim, state, round(again_in_s * 1000)),
+                        *(claimed.attempts + more, claimed.step + more, _encode_log(log), body),
+                        keys.DELIVERY_TTL_MS if state is DeliveryState.FAILED else self._retention_ms,
+                        claimed.webhook_id if disable else "",
+                    )
+                )
+            )
+
+    async def aclose(self) -> None:
+        """Close its connection."""
+        await self._wire.aclose()
+
+    async def _secrets(self, webhook_id: str, *, rotate: bool) -> tuple[list[str], int]:
+        with redis_errors():
+            found = await self._rotate(args=(webhook_id, new_secret(), ROTATION_MS, "1" if rotate else ""))
+        if found is None:
+            raise UnknownWebhook(webhook_id)
+        current, *old = found.decode().split(" ")
+        if not old or int(old[1]) <= time.time() * 1000:
+            return [current], 0
+        return [current, old[0]], int(old[1])
+
+    async def _deliveries(self, ids: list[str]) -> list[Delivery]:
+        with redis_errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for delivery_id in ids:
+                    pipe.hgetall(keys.delivery(delivery_id))
+                    pipe.zscore(keys.DELIVERIES, delivery_id)
+                rows: list[Any] = await pipe.execute() if ids else []
+        return [
+            _delivery_of(delivery_id, fields, due_ms)
+            for delivery_id, fields, due_ms in zip(ids, rows[::2], rows[1::2], strict=True)
+            if fields
+        ]
+
+    def _lost(self, _: Exception) -> None:
+        self._hears = False
+
+
+def new_secret() -> str:
+    """As Standard Webhooks has it."""
+    return "whsec_" + base64.b64encode(os.urandom(SECRET_BYTES)).decode()
+
+
+def _webhook_of(webhook_id: str, stored: _Stored) -> Webhook:
+    return Webhook(
+        webhook_id=webhook_id,
+        url=stored.url,
+        events=stored.events,
+        models=stored.models,
+        description=stored.description,
+        created_at=instant(stored.created_at_ms),
+        disabled_at=instant(stored.disabled_at_ms or None),
+    )
+
+
+def _fields(fields: Mapping[bytes, bytes]) -> _StoredDelivery:
+    texts = {name.decode(): value.decode() for name, value in fields.items() if name != b"body"}
+    return msgspec.convert(texts, _StoredDelivery, strict=False)
+
+
+def _claimed(delivery_id: bytes, claim: int, flat: list[bytes]) -> ClaimedDelivery:
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    stored = _fields(fields)
+    return ClaimedDelivery(
+        delivery_id=delivery_id.decode(),
+        claim=claim,
+        webhook_id=stored.webhook_id,
+        prediction_id=stored.prediction_id,
+        type=stored.type,
+        url=stored.url,
+        attempts=stored.attempts,
+        step=stored.step,
+        log=_decode_log(stored.log),
+        body=fields.get(b"body"),
+    )
+
+
+def _delivery_of(delivery_id: str, fields: Mapping[bytes, bytes], due_ms: float | None) -> Delivery:
+    stored = _fields(fields)
+    return Delivery(
+        delivery_id=delivery_id,
+        webhook_id=stored.webhook_id,
+        prediction_id=stored.prediction_id,
+        type=stored.type,
+        url=stored.url,
+        state=stored.state,
+        created_at=instant(stored.created_at_ms),
+        attempts=stored.attempts,
+        next_attempt_at=None if due_ms is None else instant(int(due_ms)),
+        log=_decode_log(stored.log),
+    )
