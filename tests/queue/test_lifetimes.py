@@ -9,11 +9,13 @@ from arq.connections import RedisSettings, create_pool
 
 from tests.queue.conftest import StartWorker, running_worker
 from zypher_jobs.contracts.prediction import Mode, Priority, Status, SyncOutcome
+from zypher_jobs.contracts.webhook import WebhookRequest
 from zypher_jobs.models import Model, ModelRegistry, context
 from zypher_jobs.models.retries import RetryPolicy
 from zypher_jobs.queue import PredictionQueue, deserialize, keys, serialize
 from zypher_jobs.queue.connection import RedisClient
 from zypher_jobs.queue.latency import BOUNDS_MS
+from zypher_jobs.queue.webhooks import Webhooks
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
 
@@ -45,6 +47,10 @@ MOST: dict[str, int] = {
     keys.EVENTS: keys.EVENTS_KEPT,
     keys.WORKERS: 0,
     keys.REFUSED: 1,
+    # webhooks: the registered one with its secret; what has not been delivered
+    keys.WEBHOOKS: 1,
+    keys.WEBHOOK_SECRETS: 1,
+    keys.DELIVERIES: 40,
     # turns: one number for each queue, and those callers who have something waiting
     **{keys.TURN + queue: len("1000000000000") for queue in (HIGH, NORMAL, LOW)},
     **{keys.TURNS + queue: CALLERS for queue in (HIGH, NORMAL, LOW)},
@@ -85,6 +91,9 @@ async def test_every_key_has_a_lifetime_or_a_bound(
     Ways.tried.clear()
     registry.add(Ways)
     await registry.load_all()
+    webhooks = Webhooks(queue, retention_ms=queue.retention_ms)
+    await webhooks.register(WebhookRequest(url="https://example.com/hook"))
+    await webhooks.aclose()
     await queue.pause(Priority.LOW)
     async with running_worker(settings, registry, max_jobs=20, health_check_interval=1):
         await end_in_every_way(queue, settings)
@@ -167,7 +176,7 @@ async def end_in_every_way(queue: PredictionQueue, settings: Settings) -> None:
     for number in range(15):
         priority = list(Priority)[number % 2]  # the low queue is paused
         await to_end({"way": "well"}, Status.SUCCEEDED, priority=priority, caller="me" if number % 3 else "")
-    await to_end({"way": "second"}, Status.SUCCEEDED)
+    await to_end({"way": "second"}, Status.SUCCEEDED, webhook="https://example.com/own")
     dead = [await to_end({"way": "badly"}, Status.FAILED) for _ in range(2)]
     await to_end({}, Status.FAILED, model="nobody")
     assert await queue.drop(dead[:1]) == 1
