@@ -31,6 +31,8 @@ log = logging.getLogger("zypher.webhooks")
 AT_ONCE = 64
 AT_ONCE_A_HOST = 16
 PUT_BACK_S = 1.0
+"""The first time; twice as long each time, up to ``2 ** PUT_BACK_DOUBLINGS``: many may wait for one dead host."""
+PUT_BACK_DOUBLINGS = 6
 LOOK_EVERY_S = 5.0
 """The safety net: what is due is announced."""
 MARGIN_S = 10.0
@@ -41,6 +43,12 @@ GONE = 410
 """The receiver wants to be told nothing more."""
 
 _encode = msgspec.json.Encoder().encode
+
+
+def put_back_s(claimed: ClaimedDelivery) -> float:
+    """How long one waits whose host has enough under way."""
+    doublings = min(claimed.claim - claimed.attempts - 1, PUT_BACK_DOUBLINGS)
+    return PUT_BACK_S * 2**doublings * random.uniform(0.5, 1)  # noqa: S311  # jitter
 
 
 class Deliverer:
@@ -113,7 +121,7 @@ class Deliverer:
         host = urlsplit(claimed.url).netloc
         try:
             if self._hosts[host] >= AT_ONCE_A_HOST:
-                await self._webhooks.report(claimed, DeliveryState.PENDING, again_in_s=PUT_BACK_S)
+                await self._webhooks.report(claimed, DeliveryState.PENDING, again_in_s=put_back_s(claimed))
                 self._due.set()
                 return
             self._hosts[host] += 1
