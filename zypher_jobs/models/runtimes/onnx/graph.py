@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from zypher_jobs.contracts.model import Datatype, ModelManifest
 from zypher_jobs.errors import ModelDefinitionError
 
+importlib.import_module("numpy")  # all of it: onnxruntime takes what another thread has half imported, and fails
 _onnxruntime: Any = importlib.import_module("onnxruntime")  # it has no types
 
 _DATATYPES: dict[str, Datatype] = {
