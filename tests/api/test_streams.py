@@ -282,8 +282,8 @@ async def test_open_streams_end_when_the_process_drains(api: RunningApi) -> None
 async def test_redis_goes_and_comes_back_under_an_open_stream(
     valkey_settings: Settings, valkey: EmbeddedServer
 ) -> None:
-    """The stream stays open and goes on; a new one is refused meanwhile with 503."""
-    settings = msgspec.structs.replace(valkey_settings, models=("tests.api.models:Speaks",))
+    """The stream stays open and goes on, while the lease does; a new one is refused meanwhile with 503."""
+    settings = msgspec.structs.replace(valkey_settings, models=("tests.api.models:Speaks",), lease_s=60)
     async with running_api(settings) as api, running_worker(api):
         path = await queued(api, "so it goes")
         async with opened(api, "GET", path) as events:
