@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from zypher_jobs.contracts.access import ApiKey
 from zypher_jobs.contracts.deployment import ShadowCounts, Traffic, VersionState
 from zypher_jobs.contracts.model import ModelInfo, ModelManifest
 from zypher_jobs.contracts.prediction import Prediction, PredictionFailure, PredictionSummary, Status
@@ -153,3 +154,9 @@ class Links(msgspec.Struct, frozen=True, kw_only=True):
     metrics: str = "/metrics"
     docs: str = "/docs"
     openapi: str = "/docs/openapi.json"
+
+
+class ApiKeyList(msgspec.Struct, frozen=True, kw_only=True):
+    """Every API key, oldest first."""
+
+    keys: list[ApiKey]

@@ -2,7 +2,9 @@
 
 from litestar import Litestar
 from litestar.plugins import PluginProtocol
+from litestar.types import ControllerRouterHandler
 
+from zypher_api.auth import protect
 from zypher_api.problems import EXCEPTION_HANDLERS
 from zypher_api.routes import (
     deployments,
@@ -10,6 +12,7 @@ from zypher_api.routes import (
     inference_v2,
     inference_v2_generate,
     inference_v2_repository,
+    keys,
     models,
     predict,
     prediction_events,
@@ -38,21 +41,22 @@ def create_app(settings: Settings) -> Litestar:
     ``app.state["services"]`` holds its parts. Raises ``SettingError`` or ``ModelDefinitionError``.
     """
     services = Services(settings)
+    handlers: list[ControllerRouterHandler] = [
+        *predict.handlers(services),
+        *predictions.handlers(services),
+        *prediction_events.handlers(services),
+        *prediction_list.handlers(services),
+        *models.handlers(services),
+        *inference_v2.handlers(services),
+        *inference_v2_generate.handlers(services),
+        *inference_v2_repository.handlers(services),
+        *deployments.handlers(services),
+        *webhooks.handlers(services),
+        *system.handlers(services),
+        *keys.handlers(services),
+    ]
     app = LeanLitestar(
-        route_handlers=[
-            *predict.handlers(services),
-            *predictions.handlers(services),
-            *prediction_events.handlers(services),
-            *prediction_list.handlers(services),
-            *models.handlers(services),
-            *inference_v2.handlers(services),
-            *inference_v2_generate.handlers(services),
-            *inference_v2_repository.handlers(services),
-            *deployments.handlers(services),
-            *webhooks.handlers(services),
-            *system.handlers(services),
-            *docs.handlers(),
-        ],
+        route_handlers=[*protect(handlers, services.auth), *docs.handlers()],
         lifespan=[services.running],
         exception_handlers=EXCEPTION_HANDLERS,
         openapi_config=None,  # zypher_api.openapi makes the document

@@ -1,10 +1,16 @@
 """Reads a request's body, up to a limit."""
 
 import zlib
+from collections.abc import Callable
+from typing import TypeVar
 
+import msgspec
 from litestar.types import Receive
 
 from zypher_api.problems import BodyTooLarge, MalformedRequest, UnsupportedMediaType
+from zypher_jobs.errors import InvalidInput, MalformedInput
+
+T = TypeVar("T")
 
 
 async def read_body(headers: dict[bytes, bytes], receive: Receive, *, max_bytes: int) -> bytes:
@@ -54,3 +60,15 @@ _WINDOW_BITS = {b"gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
 
 def _too_large(max_bytes: int) -> BodyTooLarge:
     return BodyTooLarge(f"The body is larger than {max_bytes:,} bytes; ZYPHER_MAX_BODY_BYTES sets the limit.")
+
+
+def decoded(decode: Callable[[bytes], T], body: bytes, *, malformed: str) -> T:
+    """A body of the API's own. Raises ``MalformedInput`` with that sentence for what is no JSON, ``InvalidInput`` with
+    the field's path for what does not fit."""
+    try:
+        return decode(body)
+    except msgspec.ValidationError as error:
+        what, _, path = str(error).partition(" - at `")
+        raise InvalidInput(f"{what}.", field=path.rstrip("`") or "$") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise MalformedInput(malformed) from None

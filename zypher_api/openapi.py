@@ -13,10 +13,13 @@ from litestar.routes import HTTPRoute
 
 from zypher_api.field_docs import as_description, describe_fields, structs_in
 from zypher_api.problems import KINDS, Problem, problem_type
+from zypher_jobs.contracts.access import Scope
 from zypher_jobs.contracts.webhook import WebhookPayload
 
 OPT = "operations"
 """Key in a handler's ``opt``; under it a list of ``Operation``, or of what gives one as things stand."""
+ANY_SCOPE = (Scope.PREDICT, Scope.READ, Scope.OPERATE, Scope.DEPLOY)
+"""Whoever has a key may."""
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +65,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     body: Content | None = None
     body_is_required: bool = True
     answers: dict[int, Answer]
+    scopes: tuple[Scope, ...] = (Scope.ADMIN,)
+    """Of a caller's key one of these is enough; none: it is open to everybody."""
     problems: tuple[str, ...] = ()
     """Codes of ``zypher_api.problems.KINDS``; ``internal_error`` is understood."""
     problem_examples: dict[str, tuple[str, str | None]] = {}
@@ -77,10 +82,15 @@ Predictions now, or later through a queue.
 - **While it runs:** either way as server-sent events, with progress, log lines and the output piece by piece:
   now with `Accept: text/event-stream`, later from `GET /predict/{prediction_id}/events`.
 
+Once the server has API keys, each call but the probes and these pages wants one, as `Authorization: Bearer zk_…`, with
+one of the scopes that stand at the call.
+
 Every error is a problem document (RFC 9457); its `code` is for programs, its `detail` for people.
 What answers `GET` answers `HEAD` too, with the same headers.
 """
 
+KEY = "key"
+"""The security scheme."""
 _COMPONENTS = "#/components/schemas/"
 
 TAGS = [
@@ -91,6 +101,7 @@ TAGS = [
         "description": "The Open Inference Protocol v2 over the same models, for clients of Triton and KServe.",
     },
     {"name": "webhooks", "description": "Who is told that predictions have ended."},
+    {"name": "keys", "description": "Who may call, and what."},
     {"name": "system", "description": "Health and figures, for people and machines that watch."},
     {"name": "documentation", "description": "These pages."},
 ]
@@ -129,7 +140,18 @@ def document(described: Iterable[Operation], *, version: str) -> dict[str, Any]:
         "tags": TAGS,
         "paths": paths,
         "webhooks": {"prediction_ended": {"post": _webhook(payload_schema)}},
-        "components": {"schemas": components},
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                KEY: {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "zk_…",
+                    "description": "An API key, from `zypher keys create` or `POST /keys`. A server without keys wants "
+                    "none, and serves its own machine only.",
+                }
+            },
+        },
     }
 
 
@@ -189,6 +211,8 @@ def _operation(operation: Operation, schema_of: dict[int, Any], problem_schema: 
         "operationId": operation.operation_id,
         "summary": operation.summary,
     }
+    if operation.scopes:
+        described["security"] = [{KEY: [scope]} for scope in operation.scopes]
     if operation.description:
         described["description"] = operation.description
     if operation.parameters:
@@ -241,7 +265,8 @@ def _media(content: Content, schema_of: dict[int, Any]) -> dict[str, Any]:
 def _problems(operation: Operation, schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Status → response, with an example for each code."""
     responses: dict[str, dict[str, Any]] = {}
-    for code in (*operation.problems, "internal_error"):
+    of_keys = ("unauthorized", "forbidden", "protected") if operation.scopes else ()
+    for code in (*operation.problems, *of_keys, "internal_error"):
         kind = KINDS[code]
         response = responses.setdefault(
             str(kind.status),

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from litestar.types import Receive
 
+from zypher_api.keyring import Caller
 from zypher_api.recorder import Answered
 from zypher_api.responses import Header
 from zypher_api.services import Services
@@ -37,6 +38,7 @@ async def predict_now(
     *,
     body: bytes,
     prediction_id: str,
+    caller: Caller,
     timeout_s: float | None = None,
     listener: Listener = NOBODY,
 ) -> Output:
@@ -75,6 +77,7 @@ async def predict_now(
             error=None if failure is None else PredictionFailure(code=failure.code, message=failure.message),
             created_at_ms=created_at_ms,
             run_ms=(time.perf_counter() - started_s) * 1000,
+            caller=caller.key_id,
         )
     )
     if failure is not None:

@@ -6,7 +6,7 @@ today's callers and the Open Inference Protocol both read it.
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -65,6 +65,19 @@ KINDS: dict[str, Kind] = {
         "Async-Mode",
     ),
     "not_found": Kind(404, "Nothing is here", "Nothing is here; /docs lists every route."),
+    "unauthorized": Kind(401, "A key is wanted", "This server wants a key: send it as Authorization: Bearer zk_…."),
+    "forbidden": Kind(
+        403,
+        "The key is not for this",
+        "The key 'shop' may not do this: it takes a key with the scope operate or read.",
+    ),
+    "protected": Kind(
+        403,
+        "Only this machine may call",
+        "This server has no API keys yet, so it serves callers on its own machine only, by address and not through a "
+        "proxy. Make a key there with `zypher keys create NAME`, and send it as Authorization: Bearer; or set "
+        "ZYPHER_AUTH=off where the network keeps strangers out.",
+    ),
     "deploy_off": Kind(
         403,
         "Models are not deployed here",
@@ -78,6 +91,7 @@ KINDS: dict[str, Kind] = {
     "unknown_webhook": Kind(
         404, "No such webhook", "No webhook 'wh_5f0c2a7be1d94a3c8b6e0f12' is registered, or it is disabled."
     ),
+    "unknown_key": Kind(404, "No such key", "No key is called 'shop'; `zypher keys list` shows them all."),
     "unknown_delivery": Kind(404, "No such delivery", "No delivery has the id 'abc', or it was too long ago."),
     "method_not_allowed": Kind(405, "The method is not allowed here", "PUT is not allowed here; allowed: POST."),
     "body_too_large": Kind(
@@ -174,6 +188,31 @@ class BodyTooLarge(ZypherError):
     code = "body_too_large"
 
 
+class NoSuchKey(ZypherError):
+    """A key is wanted, and none was sent that is one."""
+
+    code = "unauthorized"
+
+
+class Forbidden(ZypherError):
+    """The key is good, but not for this; ``wanted`` are scopes of which one would be enough."""
+
+    code = "forbidden"
+
+    def __init__(self, name: str, *, wanted: Sequence[str]) -> None:
+        super().__init__(f"The key {name!r} may not do this: it takes a key with the scope {' or '.join(wanted)}.")
+        self.wanted = wanted
+
+
+class Protected(ZypherError):
+    """There are no keys, and the caller is not on this machine."""
+
+    code = "protected"
+
+    def __init__(self) -> None:
+        super().__init__(KINDS["protected"].example)
+
+
 class DeployOff(ZypherError):
     """``ZYPHER_DEPLOY`` does not let models be deployed over HTTP."""
 
@@ -231,6 +270,11 @@ def _headers(scope: Scope, error: Exception, kind: Kind) -> list[Header]:
         headers.append((b"retry-after", str(math.ceil(error.retry_after_s)).encode()))
     elif kind.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers.append((b"retry-after", b"1"))
+    if isinstance(error, NoSuchKey):
+        headers.append((b"www-authenticate", b'Bearer realm="zypher"'))
+    if isinstance(error, Forbidden):
+        scope_wanted = " ".join(error.wanted).encode()
+        headers.append((b"www-authenticate", b'Bearer error="insufficient_scope", scope="%b"' % scope_wanted))
     if isinstance(error, HTTPException) and error.headers and (allow := error.headers.get("allow")):
         headers.append((b"allow", allow.encode()))
     if isinstance(error, PredictionFailed) and (prediction_id := scope["state"].get("prediction_id")):

@@ -45,6 +45,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     error: PredictionFailure | None = None
     created_at_ms: int
     run_ms: float
+    caller: str = ""
 
 
 class Recorder:
@@ -144,6 +145,7 @@ class Recorder:
             started_at_ms=answered.created_at_ms,
             run_ms=answered.run_ms,
             worker=self._process_id,
+            caller=answered.caller,
             keep_record=keep,
         )
 

@@ -11,6 +11,8 @@ from typing import TypeVar
 from litestar import Litestar
 from litestar.types import Receive
 
+from zypher_api.auth import Auth
+from zypher_api.keyring import KeyRing
 from zypher_api.meter import HttpMeter
 from zypher_api.problems import CallerGone
 from zypher_api.recorder import Recorder
@@ -20,10 +22,12 @@ from zypher_jobs.models.deployer import Deployer
 from zypher_jobs.models.rollout import Rollout
 from zypher_jobs.models.store import store_of
 from zypher_jobs.queue import PredictionQueue
+from zypher_jobs.queue.api_keys import ApiKeys
 from zypher_jobs.queue.deployments import Deployments
 from zypher_jobs.queue.probe import warn_of_server
 from zypher_jobs.queue.webhooks import Webhooks
 from zypher_jobs.settings import Settings
+from zypher_jobs.supervisor.data_dir import DataDir
 from zypher_jobs.webhooks.addresses import AddressPolicy
 
 T = TypeVar("T")
@@ -41,6 +45,9 @@ class Services:
         self.queue = PredictionQueue.from_settings(settings)
         self.process_id = f"api-{socket.gethostname()}-{os.getpid()}"
         """The ``worker`` of synchronous predictions."""
+        self.api_keys = ApiKeys(self.queue)
+        self.key_ring = KeyRing(ApiKeys(self.queue), local_token=DataDir(settings.data_dir).local_token())
+        self.auth = Auth(self.key_ring, settings.auth)
         self.deployments = Deployments(self.queue)
         self.webhooks = Webhooks(self.queue, retention_ms=self.queue.retention_ms)
         self.webhook_policy = AddressPolicy(settings.webhook_allow)
@@ -77,7 +84,8 @@ class Services:
     @asynccontextmanager
     async def running(self, _: Litestar) -> AsyncGenerator[None]:
         """Record, and load the models behind the first requests; in the end flush and close."""
-        await self.deployer.start()
+        await asyncio.gather(self.deployer.start(), self.key_ring.start())
+        self.auth.warn(self.settings.host)
         self._loading = loading = asyncio.create_task(self._load())
         warning = asyncio.create_task(warn_of_server(self.queue))  # beside the start: Redis may be away
         self.recorder.start()
@@ -90,6 +98,8 @@ class Services:
             await asyncio.wait([loading, warning])
             await self.recorder.close()
             await self.deployer.close()
+            await self.key_ring.close()
+            await self.api_keys.aclose()
             await self.registry.close()
             await self.webhooks.aclose()
             await self.queue.aclose()

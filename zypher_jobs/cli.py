@@ -80,10 +80,10 @@ def worker(*, exit_with_parent: bool) -> int:
 @_API_URL
 def tui(*, api_url: str | None) -> int:
     """Show the dashboard."""
-    found_api_url, redis_url = _sources(api_url)
+    found_api_url, redis_url, api_key = _sources(api_url)
     from zypher_tui.app import run_dashboard
 
-    return run_dashboard(api_url=found_api_url, redis_url=redis_url)
+    return run_dashboard(api_url=found_api_url, redis_url=redis_url, api_key=api_key)
 
 
 @zypher.command()
@@ -94,10 +94,10 @@ def top(*, once: bool, as_json: bool, api_url: str | None) -> int:
     """Print what the dashboard shows, without a terminal."""
     if not once:
         raise click.UsageError("zypher top prints once: add --once. For a live view run: zypher tui")
-    found_api_url, redis_url = _sources(api_url)
+    found_api_url, redis_url, api_key = _sources(api_url)
     from zypher_tui.top import print_once
 
-    return print_once(api_url=found_api_url, redis_url=redis_url, as_json=as_json)
+    return print_once(api_url=found_api_url, redis_url=redis_url, as_json=as_json, api_key=api_key)
 
 
 @zypher.command()
@@ -145,8 +145,9 @@ def deploy(*, file: Path, labels: str | None, live: bool, api_url: str | None, *
     """Deploy an ONNX file as a version of a model, on every machine."""
     from zypher_jobs.deploy import deploy as deploy_file
 
-    found_api_url, _ = _sources(api_url)
-    return deploy_file(found_api_url.rstrip("/"), file, {**said, "labels": _labels(labels)}, live=live)
+    found_api_url, _, api_key = _sources(api_url)
+    said_all = {**said, "labels": _labels(labels)}
+    return deploy_file(found_api_url.rstrip("/"), file, said_all, live=live, api_key=api_key)
 
 
 def _labels(text: str | None) -> list[str] | None:
@@ -158,6 +159,49 @@ def _labels(text: str | None) -> list[str] | None:
         return Path(text[1:]).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise click.BadParameter(f"{text[1:]} cannot be read.", param_hint="--labels") from error
+
+
+@zypher.group()
+def keys() -> None:
+    """Who may call the API. The first key closes it to all who have none."""
+
+
+@keys.command("create")
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(["predict", "read", "operate", "deploy", "admin"]),
+    help="What it may do; once for each. [predict]",
+)
+@click.option("--expires", help="After so long it is refused: 12h, 30d. By default never.")
+@click.option("--requests", help="Requests it may make: 100/s, 1000/min.")
+@click.option("--predictions", help="Predictions it may ask for: 100/s, 1000/min.")
+@click.option("--concurrent", type=click.IntRange(min=1), help="Predictions of its that may wait and run at once.")
+def create_key(*, name: str, scopes: tuple[str, ...], expires: str | None, **limits: str | int | None) -> int:
+    """Make a key and print it; it is kept nowhere."""
+    from zypher_jobs.key_commands import create
+
+    return create(_settings_with_redis(), name, scopes or ("predict",), expires=expires, limits=limits)
+
+
+@keys.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def list_keys(*, as_json: bool) -> int:
+    """Print all keys, without what proves them."""
+    from zypher_jobs.key_commands import show
+
+    return show(_settings_with_redis(), as_json=as_json)
+
+
+@keys.command("revoke")
+@click.argument("name")
+def revoke_key(*, name: str) -> int:
+    """Refuse a key from now on, by its name or its id."""
+    from zypher_jobs.key_commands import revoke
+
+    return revoke(_settings_with_redis(), name)
 
 
 @zypher.command()
@@ -204,19 +248,21 @@ def _settings_with_redis() -> "Settings":
     return msgspec.structs.replace(settings, redis_url=running.redis_url)
 
 
-def _sources(api_url: str | None) -> tuple[str, str | None]:
-    """Where the dashboard reads: the API's URL, and Redis's if it is known."""
+def _sources(api_url: str | None) -> tuple[str, str | None, str | None]:
+    """Where the dashboard reads: the API's URL, and Redis's and a key for the API if they are known."""
     from zypher_jobs.supervisor.data_dir import DataDir
     from zypher_jobs.supervisor.probes import api_url as url_of
     from zypher_jobs.supervisor.probes import is_listening
 
     settings = _settings()
-    running = DataDir(settings.data_dir).running()
+    data_dir = DataDir(settings.data_dir)
+    running = data_dir.running()
     redis_url = settings.redis_url or (running.redis_url if running else None)
     found = api_url or (running.api_url if running else url_of(settings))
     if redis_url is None and not is_listening(found):
         raise StartError(_nothing_runs(settings))
-    return found, redis_url
+    is_own = running is not None and found.rstrip("/") == running.api_url.rstrip("/")
+    return found, redis_url, settings.api_key or (data_dir.local_token() if is_own else None)
 
 
 def _nothing_runs(settings: "Settings") -> str:

@@ -17,7 +17,7 @@ ANSWER_S = 600.0
 VERSION_CHARS = 12
 
 
-def deploy(api_url: str, file: Path, said: dict[str, Any], *, live: bool) -> int:
+def deploy(api_url: str, file: Path, said: dict[str, Any], *, live: bool, api_key: str | None = None) -> int:
     """Upload ``file``; ``said`` is its manifest, of which nothing has to be there. With ``live`` it gets all traffic.
 
     Prints what became of it; the exit code. Raises ``StartError`` when the API does not answer.
@@ -25,8 +25,9 @@ def deploy(api_url: str, file: Path, said: dict[str, Any], *, live: bool) -> int
     manifest = manifest_of(file, said)
     reference = f"{manifest.name}@{manifest.version}"
     path = f"{api_url}/models/{manifest.name}"
+    headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
     try:
-        with httpx.Client(timeout=ANSWER_S) as client, file.open("rb") as opened:
+        with httpx.Client(timeout=ANSWER_S, headers=headers) as client, file.open("rb") as opened:
             parts: Sequence[tuple[str, Any]] = [
                 ("manifest", (None, msgspec.json.encode(manifest), "application/json")),
                 ("file", (file.name, opened, "application/octet-stream")),

@@ -76,6 +76,8 @@ def _print_settings(loaded: LoadedSettings) -> None:
         value: object = getattr(loaded.settings, name)
         if name == "redis_url":
             shown = mask_url(str(value)) if value else "unset"
+        elif name == "api_key":
+            shown = "set" if value else "unset"
         elif name == "models":
             shown = ", ".join(loaded.settings.models) or "none"
         else:

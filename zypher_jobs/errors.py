@@ -16,7 +16,8 @@
     │   ├── UnknownVersion                                                                unknown_version
     │   ├── UnknownPrediction                                                             unknown_prediction
     │   ├── UnknownWebhook                                                                unknown_webhook
-    │   └── UnknownDelivery                                                               unknown_delivery
+    │   ├── UnknownDelivery                                                               unknown_delivery
+    │   └── UnknownKey                                                                    unknown_key
     ├── CapacityError             too much at once; the same request may succeed later
     │   └── QueueFull             as many wait as may wait                                queue_full
     ├── Unavailable               the same request may succeed later
@@ -158,6 +159,15 @@ class UnknownDelivery(NotFound):
 
     def __init__(self, delivery_id: str) -> None:
         super().__init__(f"No delivery has the id {delivery_id!r}, or it was too long ago.")
+
+
+class UnknownKey(NotFound):
+    """No API key has that id or name."""
+
+    code = "unknown_key"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No key is called {name!r}; `zypher keys list` shows them all.")
 
 
 class CapacityError(ZypherError):

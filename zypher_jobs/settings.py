@@ -129,6 +129,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     grace_s: NonNegative = 10
     retention_s: Annotated[int, Meta(ge=1)] = 86_400
     max_body_bytes: Annotated[int, Meta(ge=1024)] = 1_048_576
+    auth: Literal["auto", "required", "off"] = "auto"
+    api_key: str | None = None
     deploy: Literal["local", "on", "off"] = "local"
     deploy_timeout_s: Positive = 60
     model_store: str | None = None
@@ -162,6 +164,8 @@ DESCRIPTIONS: dict[str, str] = {
     "grace_s": "How long running predictions may go on when the process drains, in seconds.",
     "retention_s": "How long records and results are kept, in seconds.",
     "max_body_bytes": "Largest request body, in bytes.",
+    "auth": "Who may call: auto (who has a key; while there are none, this machine), required, or off (anybody).",
+    "api_key": "The key that the dashboard, `zypher top` and `zypher deploy` send to the API.",
     "deploy": "Whether models may be deployed over HTTP: on, off, or local (only while the API listens on loopback).",
     "deploy_timeout_s": "How long a switch waits until every process has the version ready, in seconds.",
     "model_store": "Where deployed models are kept: a directory, or s3://bucket/prefix; unset: models in the data dir.",
@@ -248,8 +252,8 @@ _WRITTEN: dict[str, Callable[[str], Any]] = {"mock_latency_ms": parse_latency, "
 def _convert(name: str, value: Any, *, source: str) -> Any:
     given = value
     shown = source if source != CONFIG_FILE else f"{name} in {CONFIG_FILE}"
-    if name == "redis_url":
-        return _redis_url(value, shown=shown)
+    if name in _SECRET:
+        return _SECRET[name](value, shown)
     expected = next(f.type for f in msgspec.structs.fields(Settings) if f.name == name)
     try:
         if name in _WRITTEN:
@@ -274,7 +278,7 @@ def _convert(name: str, value: Any, *, source: str) -> Any:
     return converted
 
 
-def _redis_url(value: Any, *, shown: str) -> str:
+def _redis_url(value: Any, shown: str) -> str:
     """The URL as it is. It may hold a password, so no message repeats any of it."""
     try:
         usable = isinstance(value, str) and _leads_somewhere(value)
@@ -286,6 +290,19 @@ def _redis_url(value: Any, *, shown: str) -> str:
             f"redis+sentinel://host:26379,host2:26379/service/0 or unix:///path/to.sock."
         )
     return str(value)
+
+
+def _api_key(value: Any, shown: str) -> str:
+    """The key as it is; no message repeats any of it."""
+    if not (isinstance(value, str) and re.fullmatch(r"zk_[a-z0-9]+_[0-9a-f]+", value)):
+        raise SettingError(
+            f"{shown} cannot be used: it must be a whole key such as zk_…, as `zypher keys create` prints it."
+        )
+    return value
+
+
+_SECRET: dict[str, Callable[[Any, str], str]] = {"redis_url": _redis_url, "api_key": _api_key}
+"""Settings whose values no message repeats."""
 
 
 def _leads_somewhere(url: str) -> bool:

@@ -221,23 +221,23 @@ class Dashboard(App[int]):
         self._prediction_table.show_view(view)
 
 
-def run_dashboard(*, api_url: str, redis_url: str | None) -> int:
+def run_dashboard(*, api_url: str, redis_url: str | None, api_key: str | None = None) -> int:
     """Show the dashboard in this terminal until ``q`` or Ctrl-C; returns the exit code."""
-    return Dashboard(openers_of(api_url, redis_url), api_url=api_url).run() or 0
+    return Dashboard(openers_of(api_url, redis_url, api_key=api_key), api_url=api_url).run() or 0
 
 
-def openers_of(api_url: str, redis_url: str | None) -> dict[SourceName, Opener]:
+def openers_of(api_url: str, redis_url: str | None, *, api_key: str | None = None) -> dict[SourceName, Opener]:
     """The sources behind those addresses."""
-    openers: dict[SourceName, Opener] = {SourceName.API: lambda: _open_api(api_url)}
+    openers: dict[SourceName, Opener] = {SourceName.API: lambda: _open_api(api_url, api_key)}
     if redis_url:
         openers[SourceName.REDIS] = lambda: _open_redis(redis_url)
     return openers
 
 
-def _open_api(url: str) -> Source:
+def _open_api(url: str, api_key: str | None) -> Source:
     from zypher_tui.sources.api import ApiSource  # noqa: PLC0415  # 120 ms, after the first frame
 
-    return ApiSource(url)
+    return ApiSource(url, api_key=api_key)
 
 
 def _open_redis(url: str) -> Source:

@@ -50,9 +50,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     overview: Overview | None
 
 
-def print_once(*, api_url: str, redis_url: str | None, as_json: bool) -> int:
+def print_once(*, api_url: str, redis_url: str | None, as_json: bool, api_key: str | None = None) -> int:
     """Print the facts; returns 0, or 1 with a sentence on stderr when no source answers."""
-    readings = [_ask_api(api_url)]
+    readings = [_ask_api(api_url, api_key)]
     if redis_url and readings[0].overview is None:
         readings.append(asyncio.run(_ask_redis(redis_url)))
     if all(reading.error is not None for reading in readings):
@@ -99,20 +99,21 @@ def text_of(view: View) -> list[str]:
     ]
 
 
-def _ask_api(url: str) -> Reading:
+def _ask_api(url: str, api_key: str | None) -> Reading:
     split = urlsplit(url)
     connection_type = http.client.HTTPSConnection if split.scheme == "https" else http.client.HTTPConnection
     connection = connection_type(split.hostname or "", split.port, timeout=TIMEOUT_S)
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     error = latency_ms = health = overview = overview_error = None
     try:
         started_s = time.perf_counter()
-        status, _ = _get(connection, split.path + "/health/live")
+        status, _ = _get(connection, split.path + "/health/live", headers)
         latency_ms = (time.perf_counter() - started_s) * 1000
         if status != 200:
             raise SourceAway(f"it answers {status}; is it a Zypher API?")
-        health = answers.health(*_get(connection, split.path + "/health"))
+        health = answers.health(*_get(connection, split.path + "/health", headers))
         try:
-            overview = answers.overview(*_get(connection, f"{split.path}/stats?latest={LATEST}"))
+            overview = answers.overview(*_get(connection, f"{split.path}/stats?latest={LATEST}", headers))
         except SourceAway as refusal:
             overview_error = str(refusal)
     except SourceAway as refusal:
@@ -132,8 +133,8 @@ def _ask_api(url: str) -> Reading:
     )
 
 
-def _get(connection: http.client.HTTPConnection, path: str) -> tuple[int, bytes]:
-    connection.request("GET", path)
+def _get(connection: http.client.HTTPConnection, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
+    connection.request("GET", path, headers=headers)
     answer = connection.getresponse()
     return answer.status, answer.read()
 

@@ -255,7 +255,9 @@ async def test_what_nobody_expected_is_told_to_the_log_and_not_to_the_caller(
 async def test_a_caller_that_goes_away_in_the_middle_of_its_body_breaks_nothing(api: RunningApi) -> None:
     """The next caller is served."""
     _, writer = await asyncio.open_connection("127.0.0.1", api.settings.port)
-    writer.write(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{")
+    writer.write(
+        b"POST /predict HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{"
+    )
     await writer.drain()
     writer.close()
     await writer.wait_closed()

@@ -265,7 +265,7 @@ async def test_framing_that_cannot_be_right_is_refused(
 async def test_a_body_of_a_gigabyte_is_refused_when_it_is_announced(api: RunningApi) -> None:
     """Before any of it has come."""
     reader, writer = await asyncio.open_connection("127.0.0.1", api.settings.port)
-    writer.write(f"POST {URL} HTTP/1.1\r\nHost: here\r\nContent-Length: {GIGABYTE}\r\n\r\n".encode())
+    writer.write(f"POST {URL} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {GIGABYTE}\r\n\r\n".encode())
 
     assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")
     writer.close()

@@ -218,7 +218,7 @@ async def test_two_hundred_at_once_each_get_their_own_answer(api: RunningApi, wo
 @pytest.mark.parametrize(
     "request_head",
     [
-        "GET /predict/{id}?wait=60 HTTP/1.1\r\nhost: x\r\n\r\n",
+        "GET /predict/{id}?wait=60 HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n",
         'POST /predict HTTP/1.1\r\nprefer: respond-async, wait=60\r\ncontent-length: 13\r\n\r\n{"input":"x"}',
     ],
     ids=["long poll", "Prefer: wait"],

@@ -8,6 +8,7 @@ import msgspec
 from zypher_api.answers import ModelDetail, ModelList, UploadForm, VersionDetail
 from zypher_api.openapi import Answer, Content, Operation
 from zypher_api.routes.predict_docs import NAME, VERSION
+from zypher_jobs.contracts.access import Scope
 from zypher_jobs.contracts.deployment import Traffic, VersionState
 from zypher_jobs.contracts.model import ModelInfo, ModelManifest
 from zypher_jobs.models import ServedModel
@@ -63,6 +64,7 @@ def operations(served: ServedModel) -> Operations:
             method="put",
             path="/models/{name}/versions/{version}",
             operation_id="upload_version",
+            scopes=(Scope.DEPLOY,),
             tag="models",
             summary="Upload a version: an ONNX file with its manifest",
             description="It is checked, stored, and made ready in every process before this answers; a model's first "
@@ -86,6 +88,7 @@ def operations(served: ServedModel) -> Operations:
             method="put",
             path="/models/{name}/live",
             operation_id="set_live",
+            scopes=(Scope.DEPLOY,),
             tag="models",
             summary="Send the traffic to versions, by shares",
             description="Every process loads them first; if one cannot, nothing has changed.",
@@ -102,6 +105,7 @@ def operations(served: ServedModel) -> Operations:
             method="post",
             path="/models/{name}/rollback",
             operation_id="roll_back",
+            scopes=(Scope.DEPLOY,),
             tag="models",
             summary="Send the traffic where it was before the last switch",
             parameters=(NAME,),
@@ -112,6 +116,7 @@ def operations(served: ServedModel) -> Operations:
             method="delete",
             path="/models/{name}/versions/{version}",
             operation_id="delete_version",
+            scopes=(Scope.DEPLOY,),
             tag="models",
             summary="Delete a version that has no traffic",
             parameters=(NAME, VERSION),
@@ -122,6 +127,7 @@ def operations(served: ServedModel) -> Operations:
             method="delete",
             path="/models/{name}",
             operation_id="delete_model",
+            scopes=(Scope.DEPLOY,),
             tag="models",
             summary="Delete all that was deployed of a model",
             parameters=(NAME,),

@@ -14,7 +14,9 @@ from litestar.params import FromPath
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from zypher_api.answers import ModelList
+from zypher_api.auth import caller_of
 from zypher_api.bodies import read_body
+from zypher_api.keyring import Caller
 from zypher_api.model_detail import model_detail
 from zypher_api.negotiation import require_json
 from zypher_api.openapi import OPT
@@ -43,7 +45,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
     @put("/models/{name:str}/versions/{version:str}", opt={OPT: [docs.upload]})
     async def upload_version(name: FromPath[str], version: FromPath[str]) -> ASGIApp:
         async def upload(scope: Scope, receive: Receive, send: Send) -> None:
-            _require_deploy(services.settings)
+            _require_deploy(services.settings, caller_of(scope))
             services.rollout.require_new(name, version)
             body = Upload(dict(scope["headers"]).get(b"content-type"), receive)
             manifest = read_manifest(await body.manifest(), name=name, version=version)
@@ -59,7 +61,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
 
     @put("/models/{name:str}/live", opt={OPT: [docs.live]})
     async def set_live(name: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
-        _require_deploy(services.settings)
+        _require_deploy(services.settings, caller_of(request.scope))
         headers = dict(request.scope["headers"])
         require_json(headers.get(b"content-type"))
         body = await read_body(headers, request.receive, max_bytes=TRAFFIC_BYTES)
@@ -67,20 +69,20 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
         return await answer(name)
 
     @post("/models/{name:str}/rollback", opt={OPT: [docs.roll_back]})
-    async def roll_back(name: FromPath[str]) -> ASGIApp:
-        _require_deploy(services.settings)
+    async def roll_back(name: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
+        _require_deploy(services.settings, caller_of(request.scope))
         await services.rollout.roll_back(name)
         return await answer(name)
 
     @delete("/models/{name:str}/versions/{version:str}", status_code=200, opt={OPT: [docs.delete_version]})
-    async def delete_version(name: FromPath[str], version: FromPath[str]) -> ASGIApp:
-        _require_deploy(services.settings)
+    async def delete_version(name: FromPath[str], version: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
+        _require_deploy(services.settings, caller_of(request.scope))
         await services.rollout.remove(name, version)
         return await answer(name)
 
     @delete("/models/{name:str}", status_code=200, opt={OPT: [docs.delete_model]})
-    async def delete_model(name: FromPath[str]) -> ASGIApp:
-        _require_deploy(services.settings)
+    async def delete_model(name: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
+        _require_deploy(services.settings, caller_of(request.scope))
         await services.rollout.forget(name)
         return RawResponse(_encode(ModelList(models=services.registry.infos())))
 
@@ -135,8 +137,8 @@ def read_traffic(body: bytes) -> Traffic:
         raise MalformedInput(f"The body is not valid JSON ({error}); send JSON such as {example}.") from None
 
 
-def _require_deploy(settings: Settings) -> None:
-    if settings.deploy == "on" or (settings.deploy == "local" and is_loopback(settings.host)):
+def _require_deploy(settings: Settings, caller: Caller) -> None:
+    if settings.deploy == "on" or (settings.deploy == "local" and (caller.key_id or is_loopback(settings.host))):
         return
     if settings.deploy == "off":
         raise DeployOff("Models are not deployed over HTTP here: ZYPHER_DEPLOY is off.")

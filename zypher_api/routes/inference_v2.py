@@ -10,7 +10,9 @@ from litestar.params import FromPath
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
 from zypher_api.answers import AcceptedMany, Live, Ready, accepted_of
+from zypher_api.auth import caller_of
 from zypher_api.bodies import read_body, unpacked
+from zypher_api.keyring import Caller
 from zypher_api.negotiation import Reply, require_json, wanted_reply
 from zypher_api.openapi import OPT
 from zypher_api.predicting import check_known, check_success, not_ready, predict_now, prediction_header, wait_for
@@ -111,7 +113,7 @@ def _infers(services: Services, name: str, version: str | None = None) -> ASGIAp
             await services.loaded()  # what the model takes may be known only then
             check_known(served)
         request, tensors = read_request(framed)
-        inferring = _Inference(services, served, request)
+        inferring = _Inference(services, served, request, caller_of(scope))
         inputs = served.tensors.read(tensors, served.convert, served.decode)
         answer = await (inferring.later(inputs, reply, scope, receive) if reply.later else inferring.now(inputs, scope))
         await answer(scope, receive, send)
@@ -135,7 +137,7 @@ async def _read(scope: Scope, receive: Receive, *, max_bytes: int) -> Framed:
 class _Inference:
     """One request for ``…/infer``: its predictions run together, or wait in the queue."""
 
-    def __init__(self, services: Services, served: ServedModel, request: InferRequest) -> None:
+    def __init__(self, services: Services, served: ServedModel, request: InferRequest, caller: Caller) -> None:
         """Raises ``InvalidInput`` for what the request wants and is not served."""
         for name, why in _REFUSED.items():
             if request.parameters.get(name):
@@ -143,6 +145,7 @@ class _Inference:
         self._services = services
         self._served = served
         self._request = request
+        self._caller = caller
         self._outputs = served.tensors.check_outputs([each.name for each in request.outputs])
         self._binary = self._wanted_binary()
         self._timeout_s = self._wanted_timeout_s()
@@ -159,6 +162,7 @@ class _Inference:
                     input,
                     body=_encode(input),
                     prediction_id=f"{prediction_id}-{number}" if number else prediction_id,
+                    caller=self._caller,
                     timeout_s=self._timeout_s,
                 )
                 for number, input in enumerate(inputs)
@@ -202,6 +206,7 @@ class _Inference:
                 version=served.version,
                 input_previews=[preview(body) for body in bodies],
                 input_bytes=[len(body) for body in bodies],
+                caller=self._caller.key_id,
             )
         prediction = await queue.submit(
             served.name,
@@ -211,6 +216,7 @@ class _Inference:
             input_bytes=len(bodies[0]),
             timeout_s=self._timeout_s,
             will_wait=will_wait,
+            caller=self._caller.key_id,
         )
         return [prediction]
 

@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 
 from zypher_api.answers import Accepted, Live, Ready
-from zypher_api.openapi import EXAMPLE_ID, Answer, Content, Operation, Parameter
+from zypher_api.openapi import ANY_SCOPE, EXAMPLE_ID, Answer, Content, Operation, Parameter
 from zypher_api.routes.predict_docs import ASYNC_MODE, NAME, PREFER, VERSION
 from zypher_api.routes.predict_docs import PROBLEMS as PREDICT_PROBLEMS
+from zypher_jobs.contracts.access import Scope
 from zypher_jobs.contracts.inference import (
     GenerateRequest,
     GenerateResponse,
@@ -45,6 +46,7 @@ SERVER = Operation(
     method="get",
     path="/v2",
     operation_id="v2_server_metadata",
+    scopes=ANY_SCOPE,
     tag=TAG,
     summary="What the server is",
     answers={
@@ -61,6 +63,7 @@ LIVE = Operation(
     method="get",
     path="/v2/health/live",
     operation_id="v2_live",
+    scopes=(),
     tag=TAG,
     summary="Whether the process answers",
     answers={200: Answer(description="It does.", content=Content(type=Live, example=Live()))},
@@ -69,6 +72,7 @@ READY = Operation(
     method="get",
     path="/v2/health/ready",
     operation_id="v2_ready",
+    scopes=(),
     tag=TAG,
     summary="Whether it can serve: as /health/ready",
     answers={200: Answer(description="It can.", content=Content(type=Ready, example=Ready()))},
@@ -78,6 +82,7 @@ MODEL_READY = Operation(
     method="get",
     path="/v2/models/{name}/ready",
     operation_id="v2_model_ready",
+    scopes=ANY_SCOPE,
     tag=TAG,
     summary="Whether a model can predict",
     parameters=(NAME,),
@@ -108,6 +113,7 @@ def model(example: ServedModel) -> Operation:
         method="get",
         path="/v2/models/{name}",
         operation_id="v2_model_metadata",
+        scopes=ANY_SCOPE,
         tag=TAG,
         summary="The tensors that a model takes and gives",
         parameters=(NAME,),
@@ -137,6 +143,7 @@ def infer(example: ServedModel) -> Operation:
         method="post",
         path="/v2/models/{name}/infer",
         operation_id="v2_infer",
+        scopes=(Scope.PREDICT,),
         tag=TAG,
         summary="Predict with tensors, as many predictions as their first dimension says",
         description="Each prediction is one of its own, and meets the others in the model's batches. The id of the "
@@ -214,6 +221,7 @@ GENERATE = Operation(
     method="post",
     path="/v2/models/{name}/generate",
     operation_id="v2_generate",
+    scopes=(Scope.PREDICT,),
     tag=TAG,
     summary="Text to text",
     description="For models with one text in their input, and one in their output. `parameters` are other fields of "
@@ -270,6 +278,7 @@ INDEX = Operation(
     method="post",
     path="/v2/repository/index",
     operation_id="v2_repository_index",
+    scopes=ANY_SCOPE,
     tag=TAG,
     summary="List every version of every model, and whether it can predict",
     body=Content(type=IndexRequest, example=IndexRequest()),
@@ -282,6 +291,7 @@ LOAD = Operation(
     method="post",
     path="/v2/repository/models/{name}/load",
     operation_id="v2_repository_load",
+    scopes=(Scope.DEPLOY,),
     tag=TAG,
     summary="Load a model in this process, all of its versions",
     description="Other processes, workers among them, are not told. The answer comes when it can predict.",

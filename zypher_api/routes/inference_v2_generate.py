@@ -10,6 +10,7 @@ from litestar.handlers import post
 from litestar.params import FromPath
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
+from zypher_api.auth import caller_of
 from zypher_api.bodies import read_body, unpacked
 from zypher_api.event_stream import HEADERS
 from zypher_api.negotiation import require_json
@@ -90,6 +91,7 @@ class _Generation:
         self._id = request.id
         self._input = served.convert(self._form.input(request.text_input, self._parameters(request)))
         self._prediction_id = new_prediction_id()
+        self._caller = caller_of(scope)
         scope["state"]["prediction_id"] = self._prediction_id
         self._headers = [prediction_header(self._prediction_id), served.header]
 
@@ -130,6 +132,7 @@ class _Generation:
             self._input,
             body=_encode(self._input),
             prediction_id=self._prediction_id,
+            caller=self._caller,
             listener=listener,
         )
 

@@ -7,7 +7,7 @@ from litestar.types import ASGIApp
 
 from zypher_api.answers import ModelDetail, ModelList
 from zypher_api.model_detail import model_detail
-from zypher_api.openapi import Answer, Content, Operation
+from zypher_api.openapi import ANY_SCOPE, Answer, Content, Operation
 from zypher_api.responses import RawResponse
 from zypher_api.routes.deployment_docs import example_detail
 from zypher_api.routes.predict_docs import NAME
@@ -24,6 +24,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
         method="get",
         path="/models",
         operation_id="list_models",
+        scopes=ANY_SCOPE,
         tag="models",
         summary="List the models, with their schemas",
         answers={
@@ -36,6 +37,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
         method="get",
         path="/models/{name}",
         operation_id="read_model",
+        scopes=ANY_SCOPE,
         tag="models",
         summary="Read what one model takes and answers",
         parameters=(NAME,),

@@ -15,7 +15,9 @@ from litestar.params import FromPath
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
 from zypher_api.answers import accepted_of
+from zypher_api.auth import OWN_AUTH
 from zypher_api.bodies import read_body
+from zypher_api.keyring import Caller
 from zypher_api.negotiation import Reply, require_json, wanted_reply
 from zypher_api.openapi import OPT, Operation
 from zypher_api.predicting import check_success, predict_now, prediction_header, wait_for
@@ -25,11 +27,13 @@ from zypher_api.routes import predict_docs
 from zypher_api.routes.predict_stream import stream_now
 from zypher_api.services import Services
 from zypher_api.webhook_headers import refuse_webhook, wanted_webhook
+from zypher_jobs.contracts.access import Scope as KeyScope
 from zypher_jobs.errors import ModelNotReady
 from zypher_jobs.models import ServedModel
 from zypher_jobs.queue.ids import new_prediction_id
 
 _ALLOW = "OPTIONS, POST"
+_PREDICT = frozenset({KeyScope.PREDICT})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -38,11 +42,14 @@ def handlers(services: Services) -> list[ControllerRouterHandler]:
     default = services.default_model
     models = [services.registry.get(name) for name in services.registry.names()]
 
-    @post("/models/{name:str}/predict", opt={OPT: [predict_docs.any_model(default)]})
+    @post("/models/{name:str}/predict", opt={OPT: [predict_docs.any_model(default)], OWN_AUTH: True})
     async def predict_named(name: FromPath[str]) -> ASGIApp:
         return _predicts_with(services, name)
 
-    @post("/models/{name:str}/versions/{version:str}/predict", opt={OPT: [predict_docs.any_version(default)]})
+    @post(
+        "/models/{name:str}/versions/{version:str}/predict",
+        opt={OPT: [predict_docs.any_version(default)], OWN_AUTH: True},
+    )
     async def predict_version(name: FromPath[str], version: FromPath[str]) -> ASGIApp:
         return _predicts_with(services, name, version)
 
@@ -61,12 +68,18 @@ def _handler(
     services: Services, served: ServedModel, path: str, operation: Callable[[], Operation]
 ) -> ASGIRouteHandler:
     """What a model takes may change, so its documentation is made when it is asked for."""
-    return asgi(path, copy_scope=False, opt={OPT: [operation]})(_predicts_with(services, served.name))
+    return asgi(path, copy_scope=False, opt={OPT: [operation], OWN_AUTH: True})(_predicts_with(services, served.name))
 
 
 def _predicts_with(services: Services, name: str, version: str | None = None) -> ASGIApp:
     async def predict(scope: Scope, receive: Receive, send: Send) -> None:
-        await _predict(services, await _served(services, name, version), scope, receive, send)
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await _other_method(scope, send)
+            return
+        headers = dict(scope["headers"])
+        caller = services.auth.admit(scope, headers, _PREDICT)
+        served = await _served(services, name, version)
+        await _predict(services, served, scope, receive, send, headers=headers, caller=caller)
 
     return predict
 
@@ -80,12 +93,17 @@ async def _served(services: Services, name: str, version: str | None) -> ServedM
     return services.registry.get(name, version)
 
 
-async def _predict(services: Services, served: ServedModel, scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] != "http" or scope["method"] != "POST":
-        await _other_method(scope, send)
-        return
+async def _predict(
+    services: Services,
+    served: ServedModel,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    *,
+    headers: dict[bytes, bytes],
+    caller: Caller,
+) -> None:
     reply = wanted_reply(scope)
-    headers = dict(scope["headers"])
     require_json(headers.get(b"content-type"))
     body = await read_body(headers, receive, max_bytes=services.settings.max_body_bytes)
     input = served.decode(body)
@@ -93,21 +111,23 @@ async def _predict(services: Services, served: ServedModel, scope: Scope, receiv
     if b"webhook-url" in headers:
         webhook = wanted_webhook(headers, services.webhook_policy) if reply.later else refuse_webhook()
     if reply.as_events:
-        await stream_now(services, served, scope, receive, send, input=input, body=body)
+        await stream_now(services, served, scope, receive, send, input=input, body=body, caller=caller)
         return
     answer = await (
-        _later(services, served, scope, receive, input, body, reply, webhook)
+        _later(services, served, scope, receive, input, body, reply, webhook, caller)
         if reply.later
-        else _now(services, served, scope, input, body)
+        else _now(services, served, scope, input, body, caller)
     )
     await answer(scope, receive, send)
 
 
-async def _now(services: Services, served: ServedModel, scope: Scope, input: Any, body: bytes) -> RawResponse:
+async def _now(
+    services: Services, served: ServedModel, scope: Scope, input: Any, body: bytes, caller: Caller
+) -> RawResponse:
     """Run it in this process; its record follows behind the answer."""
     prediction_id = new_prediction_id()
     scope["state"]["prediction_id"] = prediction_id
-    output = await predict_now(services, served, input, body=body, prediction_id=prediction_id)
+    output = await predict_now(services, served, input, body=body, prediction_id=prediction_id, caller=caller)
     headers = [prediction_header(prediction_id), served.header]
     if output.cache_use is not None:
         headers.append((b"model-cache", output.cache_use.encode()))
@@ -123,6 +143,7 @@ async def _later(
     body: bytes,
     reply: Reply,
     webhook: str,
+    caller: Caller,
 ) -> RawResponse:
     """Queue it; with ``wait``, answer as if it had run here when it ends in time."""
     prediction = await services.queue.submit(
@@ -133,6 +154,7 @@ async def _later(
         input_bytes=len(body),
         will_wait=bool(reply.wait_s),
         webhook=webhook,
+        caller=caller.key_id,
     )
     scope["state"]["prediction_id"] = prediction.prediction_id
     if reply.wait_s:

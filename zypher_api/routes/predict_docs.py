@@ -7,6 +7,7 @@ import msgspec
 from zypher_api.answers import Accepted
 from zypher_api.negotiation import MAX_WAIT_S
 from zypher_api.openapi import EXAMPLE_ID, Answer, Content, Operation, Parameter
+from zypher_jobs.contracts.access import Scope
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.contracts.webhook import MOST_URL_CHARS
 from zypher_jobs.errors import InvalidInput
@@ -121,6 +122,7 @@ def any_model(example: ServedModel) -> Operation:
         method="post",
         path="/models/{name}/predict",
         operation_id="predict_with_model",
+        scopes=(Scope.PREDICT,),
         tag="predictions",
         summary="Predict with any model, by name",
         description="What it takes and answers is that of the model: `GET /models/{name}` has its schemas.",
@@ -152,6 +154,7 @@ def _operation(served: ServedModel, *, path: str, operation_id: str, summary: st
         method="post",
         path=path,
         operation_id=operation_id,
+        scopes=(Scope.PREDICT,),
         tag="predictions",
         summary=summary,
         description=info.description,

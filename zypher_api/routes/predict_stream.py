@@ -9,6 +9,7 @@ from litestar.types import Receive, Scope, Send
 
 from zypher_api.answers import End, Gap, Start
 from zypher_api.event_stream import EventStream
+from zypher_api.keyring import Caller
 from zypher_api.predicting import Output, predict_now, prediction_header
 from zypher_api.problems import INTERNAL
 from zypher_api.services import LOAD_WAIT_S, Services
@@ -26,7 +27,15 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def stream_now(
-    services: Services, served: ServedModel, scope: Scope, receive: Receive, send: Send, *, input: Any, body: bytes
+    services: Services,
+    served: ServedModel,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    *,
+    input: Any,
+    body: bytes,
+    caller: Caller,
 ) -> None:
     """Run it in this process and send its events; raises what refuses it before it begins.
 
@@ -37,7 +46,7 @@ async def stream_now(
     events = EventStream(receive, send, headers=[prediction_header(prediction_id), served.header])
     notes = Notes(asyncio.get_running_loop(), lambda _: events.wake())
     running: asyncio.Task[Output] = asyncio.create_task(
-        predict_now(services, served, input, body=body, prediction_id=prediction_id, listener=notes)
+        predict_now(services, served, input, body=body, prediction_id=prediction_id, caller=caller, listener=notes)
     )
     running.add_done_callback(lambda _: events.wake())
     try:

@@ -9,8 +9,9 @@ from litestar.params import FromPath
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from zypher_api.answers import End, Gap, StatusChange
+from zypher_api.auth import require_own
 from zypher_api.event_stream import EventStream
-from zypher_api.openapi import EXAMPLE_ID, Answer, Content, Operation, Parameter
+from zypher_api.openapi import ANY_SCOPE, EXAMPLE_ID, Answer, Content, Operation, Parameter
 from zypher_api.problems import MalformedRequest
 from zypher_api.routes.predictions import PREDICTION_ID, require_prediction_id
 from zypher_api.routes.reading import read
@@ -49,6 +50,7 @@ _EVENTS = Operation(
     method="get",
     path="/predict/{prediction_id}/events",
     operation_id="follow_prediction",
+    scopes=ANY_SCOPE,
     tag="predictions",
     summary="Follow a prediction",
     description="Server-sent events: `status` whenever it changes, `progress`, `log` and `output` as the model says "
@@ -88,6 +90,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
     async def follow_prediction(prediction_id: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
         require_prediction_id(prediction_id)
         request.scope["state"]["prediction_id"] = prediction_id
+        await require_own(request.scope, services.queue, prediction_id)
         after = _after(request)
         if after == END:
             return _nothing_follows

@@ -11,7 +11,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
 from zypher_api.answers import PredictionPage
-from zypher_api.openapi import EXAMPLE_ID, Answer, Content, Operation, Parameter
+from zypher_api.auth import caller_of
+from zypher_api.openapi import ANY_SCOPE, EXAMPLE_ID, Answer, Content, Operation, Parameter
 from zypher_api.problems import MalformedRequest
 from zypher_api.responses import RawResponse
 from zypher_api.routes.reading import read
@@ -35,11 +36,12 @@ _LIST = Operation(
     method="get",
     path="/predictions",
     operation_id="list_predictions",
+    scopes=ANY_SCOPE,
     tag="predictions",
     summary="List predictions",
     description=(
-        "Newest first, synchronous ones too, as long as they are kept. A page may hold fewer than `limit`, even none, "
-        "while there are more: the last one has no `next`."
+        "Newest first, synchronous ones too, as long as they are kept; with a key that neither reads nor operates, "
+        "only its own. A page may hold fewer than `limit`, even none, while there are more: the last one has no `next`."
     ),
     parameters=(
         Parameter(
@@ -109,14 +111,16 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
 
     @read("/predictions", _LIST)
     async def list_predictions(request: Request[Any, Any, Any]) -> ASGIApp:
-        page = await _page(services, _wanted(request))
+        caller = caller_of(request.scope)
+        page = await _page(services, _wanted(request), None if caller.sees_all else caller.key_id)
         return RawResponse(_encode(page), headers=[(b"cache-control", b"no-store")])
 
     return [list_predictions]
 
 
-async def _page(services: Services, wanted: _Wanted) -> PredictionPage:
-    if wanted.model is None:
+async def _page(services: Services, wanted: _Wanted, key_id: str | None) -> PredictionPage:
+    """``key_id``: only what was asked with that key."""
+    if wanted.model is None and key_id is None:
         found, following = await services.queue.inspect.list_predictions(
             wanted.status, before=wanted.before, limit=wanted.limit
         )
@@ -128,7 +132,7 @@ async def _page(services: Services, wanted: _Wanted) -> PredictionPage:
             wanted.status, before=before, limit=READ_AT_ONCE
         )
         for at, one in enumerate(some):
-            if one.model != wanted.model:
+            if wanted.model not in (None, one.model) or key_id not in (None, one.caller):
                 continue
             kept.append(one)
             if len(kept) == wanted.limit:

@@ -10,8 +10,9 @@ from litestar.handlers import HTTPRouteHandler, delete
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 
+from zypher_api.auth import require_own
 from zypher_api.negotiation import MAX_WAIT_S
-from zypher_api.openapi import EXAMPLE_ID, OPT, Answer, Content, Operation, Parameter
+from zypher_api.openapi import ANY_SCOPE, EXAMPLE_ID, OPT, Answer, Content, Operation, Parameter
 from zypher_api.problems import MalformedRequest
 from zypher_api.responses import RawResponse
 from zypher_api.routes.reading import read
@@ -62,6 +63,7 @@ _READ = Operation(
     method="get",
     path="/predict/{prediction_id}",
     operation_id="read_prediction",
+    scopes=ANY_SCOPE,
     tag="predictions",
     summary="Read a prediction, or wait for it",
     description="Synchronous predictions are recorded a moment after their answer.",
@@ -93,6 +95,7 @@ _CANCEL = Operation(
     method="delete",
     path="/predict/{prediction_id}",
     operation_id="cancel_prediction",
+    scopes=ANY_SCOPE,
     tag="predictions",
     summary="Cancel a prediction",
     description=(
@@ -124,6 +127,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
     async def read_prediction(prediction_id: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
         require_prediction_id(prediction_id)
         request.scope["state"]["prediction_id"] = prediction_id
+        await require_own(request.scope, services.queue, prediction_id)
         wait_s = _wait_s(request)
         prediction = None
         if wait_s:
@@ -139,6 +143,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
     async def cancel_prediction(prediction_id: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
         require_prediction_id(prediction_id)
         request.scope["state"]["prediction_id"] = prediction_id
+        await require_own(request.scope, services.queue, prediction_id, to_act=True)
         prediction = await services.queue.cancel(prediction_id)
         if prediction.status.is_terminal:
             return RawResponse(_encode(prediction))

@@ -16,6 +16,7 @@ from zypher_api.responses import RawResponse
 from zypher_api.routes.reading import read
 from zypher_api.services import Services
 from zypher_jobs import __version__
+from zypher_jobs.contracts.access import Scope
 from zypher_jobs.contracts.stats import Health, Overview, PartHealth, QueueStats
 from zypher_jobs.errors import ModelNotReady, RedisUnavailable
 from zypher_jobs.models.versions import Versions
@@ -42,6 +43,7 @@ _HEALTH_OPERATION = Operation(
     method="get",
     path="/health",
     operation_id="health",
+    scopes=(Scope.READ, Scope.OPERATE),
     tag="system",
     summary="How each part is",
     answers={
@@ -63,6 +65,7 @@ _LIVE_OPERATION = Operation(
     method="get",
     path="/health/live",
     operation_id="live",
+    scopes=(),
     tag="system",
     summary="Whether the process answers at all",
     answers={200: Answer(description="It does.", content=Content(type=Live, example=Live()))},
@@ -71,6 +74,7 @@ _READY_OPERATION = Operation(
     method="get",
     path="/health/ready",
     operation_id="ready",
+    scopes=(),
     tag="system",
     summary="Whether it can serve: Redis answers and the default model is loaded",
     answers={200: Answer(description="It can.", content=Content(type=Ready, example=Ready()))},
@@ -80,6 +84,7 @@ _METRICS_OPERATION = Operation(
     method="get",
     path="/metrics",
     operation_id="metrics",
+    scopes=(Scope.READ, Scope.OPERATE),
     tag="system",
     summary="Figures for Prometheus",
     answers={
@@ -93,6 +98,7 @@ _STATS_OPERATION = Operation(
     method="get",
     path="/stats",
     operation_id="stats",
+    scopes=(Scope.READ, Scope.OPERATE),
     tag="system",
     summary="The whole system at one instant: what the dashboard shows",
     parameters=(

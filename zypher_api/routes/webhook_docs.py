@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from zypher_api.openapi import EXAMPLE_ID, Answer, Content, Operation, Parameter
+from zypher_api.openapi import ANY_SCOPE, EXAMPLE_ID, Answer, Content, Operation, Parameter
 from zypher_api.routes.predictions import PREDICTION_ID
 from zypher_api.webhook_answers import DeliveryList, WebhookList
+from zypher_jobs.contracts.access import Scope
 from zypher_jobs.contracts.webhook import (
     DIRECT,
     Delivery,
@@ -72,6 +73,7 @@ REGISTER = Operation(
     method="post",
     path="/webhooks",
     operation_id="register_webhook",
+    scopes=(Scope.OPERATE,),
     tag="webhooks",
     summary="Register a webhook",
     description="It is told of every prediction of the queue that ends from now on. One prediction alone is told with "
@@ -101,6 +103,7 @@ LIST = Operation(
     method="get",
     path="/webhooks",
     operation_id="list_webhooks",
+    scopes=(Scope.READ, Scope.OPERATE),
     tag="webhooks",
     summary="List webhooks",
     answers={200: Answer(description="All that are registered.", content=_LISTED)},
@@ -110,6 +113,7 @@ READ = Operation(
     method="get",
     path="/webhooks/{webhook_id}",
     operation_id="read_webhook",
+    scopes=(Scope.READ, Scope.OPERATE),
     tag="webhooks",
     summary="Read a webhook",
     parameters=(_WEBHOOK_ID,),
@@ -120,6 +124,7 @@ DELETE = Operation(
     method="delete",
     path="/webhooks/{webhook_id}",
     operation_id="delete_webhook",
+    scopes=(Scope.OPERATE,),
     tag="webhooks",
     summary="Delete a webhook",
     description="What is pending for it is given up.",
@@ -131,6 +136,7 @@ SECRET = Operation(
     method="get",
     path="/webhooks/{webhook_id}/secret",
     operation_id="read_webhook_secret",
+    scopes=(Scope.OPERATE,),
     tag="webhooks",
     summary="Read what deliveries are signed with",
     parameters=(_SECRET_OF,),
@@ -141,6 +147,7 @@ ROTATE = Operation(
     method="post",
     path="/webhooks/{webhook_id}/secret",
     operation_id="rotate_webhook_secret",
+    scopes=(Scope.OPERATE,),
     tag="webhooks",
     summary="Change what deliveries are signed with",
     description="The old one signs beside the new one for a day.",
@@ -152,6 +159,7 @@ DELIVERIES = Operation(
     method="get",
     path="/webhooks/{webhook_id}/deliveries",
     operation_id="list_webhook_deliveries",
+    scopes=(Scope.READ, Scope.OPERATE),
     tag="webhooks",
     summary="List what was delivered to a webhook",
     parameters=(
@@ -172,6 +180,7 @@ OF_PREDICTION = Operation(
     method="get",
     path="/predict/{prediction_id}/deliveries",
     operation_id="list_prediction_deliveries",
+    scopes=ANY_SCOPE,
     tag="webhooks",
     summary="List who was told of a prediction",
     description="None before it has ended.",
@@ -183,6 +192,7 @@ DELIVERY = Operation(
     method="get",
     path="/deliveries/{delivery_id}",
     operation_id="read_delivery",
+    scopes=(Scope.READ, Scope.OPERATE),
     tag="webhooks",
     summary="Read a delivery",
     parameters=(_DELIVERY_ID,),
@@ -193,6 +203,7 @@ REDELIVER = Operation(
     method="post",
     path="/deliveries/{delivery_id}/redeliver",
     operation_id="redeliver",
+    scopes=(Scope.OPERATE,),
     tag="webhooks",
     summary="Deliver once more",
     description="At once, and then by its schedule, whatever came of it before.",

@@ -10,7 +10,8 @@ from litestar.handlers import HTTPRouteHandler, delete, post
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 
-from zypher_api.bodies import read_body
+from zypher_api.auth import require_own
+from zypher_api.bodies import decoded, read_body
 from zypher_api.negotiation import require_json
 from zypher_api.openapi import OPT
 from zypher_api.problems import MalformedRequest
@@ -21,7 +22,6 @@ from zypher_api.routes.reading import read
 from zypher_api.services import Services
 from zypher_api.webhook_answers import DeliveryList, WebhookList
 from zypher_jobs.contracts.webhook import NewWebhook, WebhookRequest
-from zypher_jobs.errors import InvalidInput, MalformedInput
 from zypher_jobs.webhooks.addresses import require_url
 
 REQUEST_BYTES = 65_536
@@ -89,8 +89,9 @@ def _delivered(services: Services) -> list[HTTPRouteHandler]:
         return RawResponse(_encode(DeliveryList(deliveries=found)), headers=_NO_STORE)
 
     @read("/predict/{prediction_id:str}/deliveries", docs.OF_PREDICTION)
-    async def list_prediction_deliveries(prediction_id: FromPath[str]) -> ASGIApp:
+    async def list_prediction_deliveries(prediction_id: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
         require_prediction_id(prediction_id)
+        await require_own(request.scope, services.queue, prediction_id)
         found = await webhooks.deliveries_of(prediction_id)
         return RawResponse(_encode(DeliveryList(deliveries=found)), headers=_NO_STORE)
 
@@ -110,13 +111,7 @@ _decode_request: Callable[[bytes], WebhookRequest] = msgspec.json.Decoder(Webhoo
 
 def read_request(body: bytes) -> WebhookRequest:
     """What is to be registered. Raises ``InvalidInput`` with the field's path."""
-    try:
-        return _decode_request(body)
-    except msgspec.ValidationError as error:
-        what, _, path = str(error).partition(" - at `")
-        raise InvalidInput(f"{what}.", field=path.rstrip("`") or "$") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise MalformedInput(docs.MALFORMED) from None
+    return decoded(_decode_request, body, malformed=docs.MALFORMED)
 
 
 def _limit(request: Request[Any, Any, Any]) -> int:

@@ -114,6 +114,8 @@ class PredictionSummary(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     model: str
     mode: Mode
+    caller: str = ""
+    """Id of the key that asked for it; empty: there was none."""
     input_preview: str = ""
     output_preview: str = ""
     error: PredictionFailure | None = None
@@ -185,4 +187,5 @@ class SyncOutcome(msgspec.Struct, frozen=True, kw_only=True):
     started_at_ms: int
     run_ms: float
     worker: str
+    caller: str = ""
     keep_record: bool = True

@@ -76,6 +76,14 @@ class Inspector:
             ended_per_s=ended / over_ms * 1000 if over_ms else 0,
         )
 
+    async def caller_of(self, prediction_id: str) -> str:
+        """Who asked for it: the id of a key, or nothing. Raises ``UnknownPrediction``."""
+        with redis_errors():
+            status, caller = await self._redis.hmget(keys.record(prediction_id), "status", "caller")
+        if status is None:
+            raise UnknownPrediction(prediction_id)
+        return (caller or b"").decode()
+
     async def list_predictions(
         self, status: Status | None = None, *, before: str | None = None, limit: int = 50
     ) -> tuple[list[PredictionSummary], str | None]:

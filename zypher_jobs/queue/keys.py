@@ -52,6 +52,9 @@ Ours:
 ``zypher:deliveries:{webhook}``  zset   ``DELIVERIES_LOGGED`` newest,        finish, cancel; id → created ms
                                         ``DELIVERY_TTL_MS``
 ``zypher:deliver``              channel no data kept                         finish, cancel, redeliver: look
+``zypher:api-keys``             hash    ``API_KEYS_KEPT``                    create and revoke key; id → key
+``zypher:api-key-names``        hash    ``API_KEYS_KEPT``                    create and revoke key; name → id
+``zypher:api-keys-changed``     channel no data kept                         create and revoke key; empty: look
 ``zypher:work:{worker id}``     channel no data kept                         submit (what it is handed); empty: look
 ``zypher:replies:{client id}``  channel no data kept                         finish, cancel, record; how it ended
 ``zypher:watched``              string  ``WATCHED_TTL_MS``                   watch; whether anybody watches anything
@@ -110,6 +113,9 @@ DELIVERIES = "zypher:deliveries"
 DELIVERY = "zypher:delivery:"
 DELIVERED_TO = "zypher:deliveries:"
 DELIVER = "zypher:deliver"
+API_KEYS = "zypher:api-keys"
+API_KEY_NAMES = "zypher:api-key-names"
+API_KEYS_CHANGED = "zypher:api-keys-changed"
 
 JOB_TTL_MS = 7 * 86_400_000
 """How long a queued prediction waits for a worker before Redis forgets it."""
@@ -147,6 +153,8 @@ DELIVERY_TTL_MS = 7 * 86_400_000
 """How long a delivery that did not succeed is known."""
 DELIVERIES_LOGGED = 1_000
 """Of each registered webhook."""
+API_KEYS_KEPT = 1_000
+"""Every API process holds all of them."""
 SUSPECT_AFTER = 2
 """Attempts lost with their worker after which a prediction counts as what kills it, or is suspected to."""
 TURNS_END = 1_000_000_000_000

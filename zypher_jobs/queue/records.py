@@ -43,6 +43,7 @@ class Stored(msgspec.Struct, kw_only=True):
     status: Status
     model: str
     mode: Mode
+    caller: str = ""
     created_at_ms: int
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
@@ -195,6 +196,7 @@ def summary_of(prediction_id: str, fields: Mapping[bytes, bytes]) -> PredictionS
         status=record.status,
         model=record.model,
         mode=record.mode,
+        caller=record.caller,
         input_preview=record.input_preview,
         output_preview=record.output_preview,
         error=record.error,

@@ -29,6 +29,7 @@ def _fields(outcome: SyncOutcome, run_us: int) -> list[str | int]:
         "model": outcome.model,
         "version": outcome.version,
         "mode": Mode.SYNC,
+        "caller": outcome.caller,
         "attempts": 1,
         "worker": outcome.worker,
         "created_at_ms": outcome.created_at_ms,

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import secrets
 import time
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from zypher_jobs.errors import StartError
 LOCK_NAME = "lock"
 RUN_NAME = "run.json"
 LOGS_NAME = "logs"
+LOCAL_KEY_NAME = "local-key"
+LOCAL_KEY = "zk_local_"
 _LEFTOVER_WAIT_S = 5.0
 """How long parts of a killed Zypher may take to notice and end."""
 
@@ -76,6 +79,25 @@ class DataDir:
         draft = self.path / f"{RUN_NAME}.new"
         draft.write_bytes(msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
         draft.replace(self.path / RUN_NAME)
+
+    def make_local_token(self) -> None:
+        """A key for whoever may read this directory: with it this machine's dashboard and commands call the API."""
+        draft = self.path / f"{LOCAL_KEY_NAME}.new"
+        draft.unlink(missing_ok=True)
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "w") as file:
+            file.write(f"{LOCAL_KEY}{secrets.token_hex(24)}\n")
+        draft.replace(self.path / LOCAL_KEY_NAME)
+
+    def local_token(self) -> str | None:
+        """That key, if there is one and nobody else may read it."""
+        try:
+            with (self.path / LOCAL_KEY_NAME).open(encoding="ascii") as file:
+                is_private = os.fstat(file.fileno()).st_mode & 0o077 == 0
+                text = file.read(256).strip()
+        except (OSError, UnicodeDecodeError):
+            return None
+        return text if is_private and text.startswith(LOCAL_KEY) else None
 
     def left_behind(self) -> RunFacts | None:
         """``run.json`` as it lies there, of whichever run."""

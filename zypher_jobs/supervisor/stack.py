@@ -47,6 +47,7 @@ class Stack:
     def __init__(self, settings: Settings, data_dir: DataDir, *, dashboard: bool) -> None:
         self._settings = settings
         self._data_dir = data_dir
+        data_dir.make_local_token()
         self._console = Console(settings, logs_dir=data_dir.path / LOGS_NAME if dashboard else None)
         self._reaper = Reaper()
         self._wants_dashboard = dashboard

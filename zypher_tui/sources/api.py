@@ -25,10 +25,11 @@ class ApiSource:
 
     name = SourceName.API
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, api_key: str | None = None) -> None:
         loopback = (urlsplit(url).hostname or "") in ("127.0.0.1", "localhost", "::1")
         self._client = httpx.AsyncClient(
             base_url=url,
+            headers={"authorization": f"Bearer {api_key}"} if api_key else None,
             timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             trust_env=not loopback,  # a proxy of the environment cannot reach this machine's loopback
             verify=url.startswith(
