@@ -5,12 +5,17 @@ import asyncio
 import pytest
 
 from tests.api.running import RunningApi
-from tests.webhooks.receiver import Receiver, answer, receiving
+from tests.webhooks.receiver import Received, Receiver, answer, receiving
 from tests.webhooks.steps import deliveries, register, settled, submit
 from zypher_jobs.testing import wait_until
 from zypher_jobs.webhooks.delivering import delivering
 
 pytestmark = pytest.mark.usefixtures("delivers")
+
+
+def with_header(received: Received, name: str, value: str) -> Received:
+    """It with another header."""
+    return received._replace(headers=received.headers | {name: value})
 
 
 async def test_the_end_of_a_prediction_is_told_signed_and_as_it_is_read(api: RunningApi, receiver: Receiver) -> None:
@@ -36,6 +41,8 @@ async def test_a_receiver_that_fails_gets_the_same_again_until_it_takes_it(api: 
     assert delivery["state"] == "delivered"
     assert delivery["attempts"] == 3
     assert [attempt["status"] for attempt in delivery["log"]] == [500, 503, 204]
+    secret = (await api.get("/webhooks/direct/secret")).json()["secret"]
+    assert all(received.is_signed_with(secret) for received in receiver.received)
     assert delivery["log"][0]["response"] == "[31mbroken"
     assert len({received.headers["webhook-id"] for received in receiver.received}) == 1
     assert len({received.body for received in receiver.received}) == 1
@@ -139,6 +146,8 @@ async def test_a_rotated_secret_signs_beside_the_new_one(api: RunningApi, receiv
     assert received.is_signed_with(webhook["secret"])
     assert received.is_signed_with(rotated["secret"])
     assert not received.is_signed_with("whsec_AAAA")
+    for changed in (received._replace(body=received.body + b" "), with_header(received, "webhook-timestamp", "1")):
+        assert not changed.is_signed_with(rotated["secret"])
 
 
 async def test_several_processes_deliver_each_once(api: RunningApi, receiver: Receiver) -> None:
