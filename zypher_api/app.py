@@ -56,7 +56,7 @@ def create_app(settings: Settings) -> Litestar:
         *keys.handlers(services),
     ]
     app = LeanLitestar(
-        route_handlers=[*protect(handlers, services.auth), *docs.handlers()],
+        route_handlers=[*protect(handlers, services.auth, services.limits), *docs.handlers()],
         lifespan=[services.running],
         exception_handlers=EXCEPTION_HANDLERS,
         openapi_config=None,  # zypher_api.openapi makes the document

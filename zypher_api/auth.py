@@ -18,6 +18,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.types import ControllerRouterHandler, Scope
 
 from zypher_api.keyring import ANYBODY, Caller, KeyRing
+from zypher_api.limits import KeyLimits
 from zypher_api.openapi import OPT, Operation
 from zypher_api.problems import Forbidden, NoSuchKey, Protected
 from zypher_jobs.contracts.access import Scope as KeyScope
@@ -138,11 +139,16 @@ def _is_address(host: bytes) -> bool:
     return True
 
 
-def protect(handlers: Sequence[ControllerRouterHandler], auth: Auth) -> list[ControllerRouterHandler]:
-    """Have each handler ask for the scopes that its operations name. One that names none is for administrators."""
+def protect(
+    handlers: Sequence[ControllerRouterHandler], auth: Auth, limits: KeyLimits
+) -> list[ControllerRouterHandler]:
+    """Have each handler ask for the scopes that its operations name, and count the request.
+
+    One that names none is for administrators.
+    """
     for handler in handlers:
         if isinstance(handler, BaseRouteHandler) and not handler.opt.get(OWN_AUTH) and (scopes := scopes_of(handler)):
-            handler.guards = [_guard(auth, scopes)]
+            handler.guards = [_guard(auth, limits, scopes)]
     return list(handlers)
 
 
@@ -153,9 +159,11 @@ def scopes_of(handler: BaseRouteHandler) -> frozenset[KeyScope]:
     return frozenset(each for operation in found for each in operation.scopes)
 
 
-def _guard(auth: Auth, scopes: frozenset[KeyScope]) -> Any:
+def _guard(auth: Auth, limits: KeyLimits, scopes: frozenset[KeyScope]) -> Any:
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        auth.admit(connection.scope, dict(connection.scope["headers"]), scopes)
+        caller = auth.admit(connection.scope, dict(connection.scope["headers"]), scopes)
+        if caller.is_limited:
+            await limits.request(connection.scope, caller)
 
     return guard
 

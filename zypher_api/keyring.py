@@ -37,6 +37,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     requests: str | None = None
     predictions: str | None = None
     concurrent: int | None = None
+    is_limited: bool = False
+    """Whether it has a rate."""
 
 
 ANYBODY = Caller(scopes=frozenset(Scope), sees_all=True, may_operate=True)
@@ -120,6 +122,7 @@ def caller_of(key_id: str, key: StoredKey) -> Caller:
         requests=key.requests,
         predictions=key.predictions,
         concurrent=key.concurrent,
+        is_limited=key.requests is not None or key.predictions is not None,
     )
 
 

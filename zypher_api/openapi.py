@@ -265,7 +265,7 @@ def _media(content: Content, schema_of: dict[int, Any]) -> dict[str, Any]:
 def _problems(operation: Operation, schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Status → response, with an example for each code."""
     responses: dict[str, dict[str, Any]] = {}
-    of_keys = ("unauthorized", "forbidden", "protected") if operation.scopes else ()
+    of_keys = ("unauthorized", "forbidden", "protected", "rate_limited") if operation.scopes else ()
     for code in (*operation.problems, *of_keys, "internal_error"):
         kind = KINDS[code]
         response = responses.setdefault(
@@ -277,7 +277,7 @@ def _problems(operation: Operation, schema: dict[str, Any]) -> dict[str, dict[st
             "summary": kind.title,
             "value": msgspec.to_builtins(_example(operation, code)),
         }
-        if kind.status == 503:
+        if kind.status in (429, 503):
             response["headers"] = {
                 "Retry-After": {"description": "Seconds until it is worth trying again.", "schema": {"type": "string"}}
             }

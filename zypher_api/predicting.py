@@ -44,7 +44,8 @@ async def predict_now(
 ) -> Output:
     """Run it in this process; its record follows behind the answer. ``body`` is the input as it came.
 
-    Raises what ``ServedModel.run`` raises. ``timeout_s`` may shorten the time-out of the settings.
+    Raises what ``ServedModel.run`` raises, and ``TooManyAtOnce``. ``timeout_s`` may shorten the time-out of the
+    settings.
     """
     if not served.ready:
         await services.loaded()
@@ -59,7 +60,8 @@ async def predict_now(
         listener=listener,
     )
     try:
-        output = await served.run_call(call)
+        async with services.limits.running(caller, prediction_id):
+            output = await served.run_call(call)
         answer = served.encode(output)
     except PredictionFailed as error:
         failure = error

@@ -144,6 +144,14 @@ KINDS: dict[str, Kind] = {
     "queue_full": Kind(
         429, "The queue is full", "The queue is full: 1,000 predictions wait and 1,000 may; try again in 3 s."
     ),
+    "rate_limited": Kind(
+        429, "The key's limit is reached", "The key 'shop' may make 100 requests each second; try again in 1 s."
+    ),
+    "too_many_at_once": Kind(
+        429,
+        "Too many of the key's predictions are under way",
+        "The key 'shop' may have 10 predictions waiting and running at once, and has them; try again in 1 s.",
+    ),
     "poison": Kind(500, "The prediction kills its workers", "Its worker died under it 2 times; it is not tried again."),
     "conflict": Kind(409, "Not as things stand", "Model 'mock' is the default one: POST /predict needs it."),
     "canceled": Kind(409, "The prediction was canceled", "The prediction was canceled."),

@@ -13,6 +13,7 @@ from litestar.types import Receive
 
 from zypher_api.auth import Auth
 from zypher_api.keyring import KeyRing
+from zypher_api.limits import KeyLimits
 from zypher_api.meter import HttpMeter
 from zypher_api.problems import CallerGone
 from zypher_api.recorder import Recorder
@@ -24,6 +25,7 @@ from zypher_jobs.models.store import store_of
 from zypher_jobs.queue import PredictionQueue
 from zypher_jobs.queue.api_keys import ApiKeys
 from zypher_jobs.queue.deployments import Deployments
+from zypher_jobs.queue.limits import Limits
 from zypher_jobs.queue.probe import warn_of_server
 from zypher_jobs.queue.webhooks import Webhooks
 from zypher_jobs.settings import Settings
@@ -48,6 +50,7 @@ class Services:
         self.api_keys = ApiKeys(self.queue)
         self.key_ring = KeyRing(ApiKeys(self.queue), local_token=DataDir(settings.data_dir).local_token())
         self.auth = Auth(self.key_ring, settings.auth)
+        self.limits = KeyLimits(Limits(self.queue), longest_run_s=settings.run_timeout_s)
         self.deployments = Deployments(self.queue)
         self.webhooks = Webhooks(self.queue, retention_ms=self.queue.retention_ms)
         self.webhook_policy = AddressPolicy(settings.webhook_allow)
@@ -99,6 +102,7 @@ class Services:
             await self.recorder.close()
             await self.deployer.close()
             await self.key_ring.close()
+            await self.limits.aclose()
             await self.api_keys.aclose()
             await self.registry.close()
             await self.webhooks.aclose()

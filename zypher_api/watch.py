@@ -45,6 +45,7 @@ class Watch:
         request_id, echo = self._request_id(scope)
         state = scope["state"]
         state["request_id"] = shown_id = request_id.decode("ascii")
+        state["headers"] = echo
 
         async def send_with_id(message: Message) -> None:
             nonlocal status

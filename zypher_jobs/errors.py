@@ -19,7 +19,9 @@
     │   ├── UnknownDelivery                                                               unknown_delivery
     │   └── UnknownKey                                                                    unknown_key
     ├── CapacityError             too much at once; the same request may succeed later
-    │   └── QueueFull             as many wait as may wait                                queue_full
+    │   ├── QueueFull             as many wait as may wait                                queue_full
+    │   ├── RateLimited           a key asks for more than it may in that time            rate_limited
+    │   └── TooManyAtOnce         as many of a key's wait and run as may                  too_many_at_once
     ├── Unavailable               the same request may succeed later
     │   ├── RedisUnavailable                                                              redis_unavailable
     │   ├── ModelNotReady         it did not load                                         model_not_ready
@@ -193,6 +195,18 @@ class QueueFull(CapacityError):
         self.queue = queue
         self.depth = depth
         self.limit = limit
+
+
+class RateLimited(CapacityError):
+    """A key asks for more than it may in that time; after ``retry_after_s`` there is enough again."""
+
+    code = "rate_limited"
+
+
+class TooManyAtOnce(CapacityError):
+    """As many predictions of a key wait and run as may."""
+
+    code = "too_many_at_once"
 
 
 class Unavailable(ZypherError):

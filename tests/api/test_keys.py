@@ -16,7 +16,7 @@ from zypher_jobs.contracts.access import Scope
 from zypher_jobs.queue.embedded import EmbeddedServer
 from zypher_jobs.settings import Settings
 from zypher_jobs.supervisor.data_dir import DataDir
-from zypher_jobs.testing import wait_until
+from zypher_jobs.testing import free_port, wait_until
 
 ASYNC = {"Async-Mode": "true"}
 OPEN = {
@@ -187,7 +187,7 @@ async def test_a_key_is_shown_once_and_kept_as_a_digest(api: RunningApi, admin: 
 
 async def test_a_revoked_key_is_refused_by_every_process(api: RunningApi, api_settings: Settings, admin: str) -> None:
     """Without a restart, and by the others as soon as they hear of it."""
-    settings = msgspec.structs.replace(api_settings, port=api_settings.port + 1)
+    settings = msgspec.structs.replace(api_settings, port=free_port())
     async with running_api(settings) as second:
         token = await made(api, "shop", "predict", by=admin)
 

@@ -113,8 +113,10 @@ def _infers(services: Services, name: str, version: str | None = None) -> ASGIAp
             await services.loaded()  # what the model takes may be known only then
             check_known(served)
         request, tensors = read_request(framed)
-        inferring = _Inference(services, served, request, caller_of(scope))
+        caller = caller_of(scope)
+        inferring = _Inference(services, served, request, caller)
         inputs = served.tensors.read(tensors, served.convert, served.decode)
+        await services.limits.predictions(scope, caller, len(inputs))
         answer = await (inferring.later(inputs, reply, scope, receive) if reply.later else inferring.now(inputs, scope))
         await answer(scope, receive, send)
 
@@ -199,26 +201,30 @@ class _Inference:
     async def _submit(self, inputs: Sequence[Any], *, will_wait: bool) -> list[Prediction]:
         served, queue = self._served, self._services.queue
         bodies = [_encode(input) for input in inputs]
-        if len(inputs) > 1:
-            return await queue.submit_many(
+        ids = [new_prediction_id() for _ in inputs]
+        async with self._services.limits.queueing(self._caller, ids):
+            if len(inputs) > 1:
+                return await queue.submit_many(
+                    served.name,
+                    inputs,
+                    version=served.version,
+                    input_previews=[preview(body) for body in bodies],
+                    input_bytes=[len(body) for body in bodies],
+                    prediction_ids=ids,
+                    caller=self._caller.key_id,
+                )
+            prediction = await queue.submit(
                 served.name,
-                inputs,
+                inputs[0],
                 version=served.version,
-                input_previews=[preview(body) for body in bodies],
-                input_bytes=[len(body) for body in bodies],
+                input_preview=preview(bodies[0]),
+                input_bytes=len(bodies[0]),
+                prediction_id=ids[0],
+                timeout_s=self._timeout_s,
+                will_wait=will_wait,
                 caller=self._caller.key_id,
             )
-        prediction = await queue.submit(
-            served.name,
-            inputs[0],
-            version=served.version,
-            input_preview=preview(bodies[0]),
-            input_bytes=len(bodies[0]),
-            timeout_s=self._timeout_s,
-            will_wait=will_wait,
-            caller=self._caller.key_id,
-        )
-        return [prediction]
+            return [prediction]
 
     def _succeeded(self, prediction: Prediction, number: int, count: int) -> bool:
         try:

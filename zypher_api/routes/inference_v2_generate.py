@@ -68,6 +68,7 @@ def _generates(services: Services, name: str, version: str | None, *, streams: b
             await services.loaded()
             check_known(served)
         generation = _Generation(services, served, body, scope)
+        await services.limits.predictions(scope, caller_of(scope), 1)
         if streams:
             await generation.stream(receive, send)
         else:

@@ -78,6 +78,8 @@ def _predicts_with(services: Services, name: str, version: str | None = None) ->
             return
         headers = dict(scope["headers"])
         caller = services.auth.admit(scope, headers, _PREDICT)
+        if caller.is_limited:
+            await services.limits.request(scope, caller, predictions=1)
         served = await _served(services, name, version)
         await _predict(services, served, scope, receive, send, headers=headers, caller=caller)
 
@@ -146,16 +148,19 @@ async def _later(
     caller: Caller,
 ) -> RawResponse:
     """Queue it; with ``wait``, answer as if it had run here when it ends in time."""
-    prediction = await services.queue.submit(
-        served.name,
-        input,
-        version=served.version,
-        input_preview=preview(body),
-        input_bytes=len(body),
-        will_wait=bool(reply.wait_s),
-        webhook=webhook,
-        caller=caller.key_id,
-    )
+    prediction_id = new_prediction_id()
+    async with services.limits.queueing(caller, [prediction_id]):
+        prediction = await services.queue.submit(
+            served.name,
+            input,
+            version=served.version,
+            input_preview=preview(body),
+            input_bytes=len(body),
+            prediction_id=prediction_id,
+            will_wait=bool(reply.wait_s),
+            webhook=webhook,
+            caller=caller.key_id,
+        )
     scope["state"]["prediction_id"] = prediction.prediction_id
     if reply.wait_s:
         waiting = services.queue.wait_for(prediction, reply.wait_s)

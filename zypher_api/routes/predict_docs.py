@@ -57,6 +57,7 @@ PROBLEMS = (
     "model_error",
     "poison",
     "queue_full",
+    "too_many_at_once",
     "redis_unavailable",
     "model_not_ready",
     "timeout",

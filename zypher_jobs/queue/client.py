@@ -150,19 +150,20 @@ class PredictionQueue(ArqRedis):
         version: str = "",
         input_previews: Sequence[str] = (),
         input_bytes: Sequence[int] = (),
+        prediction_ids: Sequence[str] = (),
         priority: Priority = Priority.NORMAL,
         caller: str = "",
     ) -> list[Prediction]:
         """Queue many predictions of one model, in order; raises as ``submit`` does.
 
-        ``input_previews`` and ``input_bytes`` are of each, if they are given. On ``QueueFull`` those for which there
-        was room are queued, and stay so.
+        ``input_previews``, ``input_bytes`` and ``prediction_ids`` are of each, if they are given. On ``QueueFull``
+        those for which there was room are queued, and stay so.
         """
 
         def some(start: int, end: int) -> list[Submission]:
             return [
                 self._submission(
-                    new_prediction_id(),
+                    prediction_ids[number] if prediction_ids else new_prediction_id(),
                     model,
                     values[number],
                     version=version,

@@ -54,6 +54,9 @@ Ours:
 ``zypher:deliver``              channel no data kept                         finish, cancel, redeliver: look
 ``zypher:api-keys``             hash    ``API_KEYS_KEPT``                    create and revoke key; id → key
 ``zypher:api-key-names``        hash    ``API_KEYS_KEPT``                    create and revoke key; name → id
+``zypher:limit:{key}:{what}``   string  until all is earned again            take permits; when that is, in ms
+``zypher:places:{key}``         zset    ``PLACES_TTL_MS``, as many as the    take and free places; id → when it came
+                                        key may have at once
 ``zypher:api-keys-changed``     channel no data kept                         create and revoke key; empty: look
 ``zypher:work:{worker id}``     channel no data kept                         submit (what it is handed); empty: look
 ``zypher:replies:{client id}``  channel no data kept                         finish, cancel, record; how it ended
@@ -116,6 +119,8 @@ DELIVER = "zypher:deliver"
 API_KEYS = "zypher:api-keys"
 API_KEY_NAMES = "zypher:api-key-names"
 API_KEYS_CHANGED = "zypher:api-keys-changed"
+LIMIT = "zypher:limit:"
+PLACES = "zypher:places:"
 
 JOB_TTL_MS = 7 * 86_400_000
 """How long a queued prediction waits for a worker before Redis forgets it."""
@@ -155,6 +160,8 @@ DELIVERIES_LOGGED = 1_000
 """Of each registered webhook."""
 API_KEYS_KEPT = 1_000
 """Every API process holds all of them."""
+PLACES_TTL_MS = JOB_TTL_MS + DEAD_TTL_MS
+"""Since the last one came."""
 SUSPECT_AFTER = 2
 """Attempts lost with their worker after which a prediction counts as what kills it, or is suspected to."""
 TURNS_END = 1_000_000_000_000
@@ -223,6 +230,11 @@ def delivery(delivery_id: str) -> str:
 def delivered_to(webhook_id: str) -> str:
     """The deliveries of a registered webhook, by creation."""
     return DELIVERED_TO + webhook_id
+
+
+def places(key_id: str) -> str:
+    """The predictions of a key that wait and run."""
+    return PLACES + key_id
 
 
 def story(prediction_id: str) -> str:
