@@ -36,6 +36,14 @@ def process(command: Sequence[str], environment: Mapping[str, str], log: Path) -
                 os.killpg(server.pid, signal.SIGKILL)
 
 
+def resident_mb(pid: int) -> float:
+    """Memory of a process that is in RAM, in MiB; 0 where the system does not tell."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return 0.0
+    return int(status.read_text().partition("VmRSS:")[2].split()[0]) / 1024
+
+
 def wait_for(url: str, body: bytes | None = None) -> httpx.Response:
     """Its first 200; raises ``TimeoutError``."""
     deadline = time.monotonic() + START_TIMEOUT_S

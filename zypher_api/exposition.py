@@ -43,6 +43,14 @@ class Snapshot(Collector):
         yield _gauge(metrics.MODEL_READY, [((model.name, model.version), model.ready) for model in self._models])
         yield from _batches(self._models)
         yield from _caches(self._models)
+        yield _counter(
+            metrics.SHED,
+            [
+                ((model.name, model.version, reason), count)
+                for model in self._models
+                for reason, count in model.door.refused.items()
+            ],
+        )
         yield _counter(metrics.UNRECORDED, [((), self._unrecorded)])
         yield _gauge(metrics.HTTP_RUNNING, [((), self._meter.running)])
         statuses = self._meter.statuses()

@@ -58,6 +58,7 @@ async def predict_now(
         timeout_s=longest_s if timeout_s is None else min(timeout_s, longest_s),
         prediction_id=prediction_id,
         listener=listener,
+        longest_wait_s=services.settings.shed_wait_s,
     )
     try:
         async with services.limits.running(caller, prediction_id):

@@ -152,6 +152,9 @@ KINDS: dict[str, Kind] = {
         "Too many of the key's predictions are under way",
         "The key 'shop' may have 10 predictions waiting and running at once, and has them; try again in 1 s.",
     ),
+    "overloaded": Kind(
+        503, "More is asked than can be done", "Model 'digits' is asked for more than it can do; try again in 1 s."
+    ),
     "poison": Kind(500, "The prediction kills its workers", "Its worker died under it 2 times; it is not tried again."),
     "conflict": Kind(409, "Not as things stand", "Model 'mock' is the default one: POST /predict needs it."),
     "canceled": Kind(409, "The prediction was canceled", "The prediction was canceled."),

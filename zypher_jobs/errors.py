@@ -21,7 +21,8 @@
     ├── CapacityError             too much at once; the same request may succeed later
     │   ├── QueueFull             as many wait as may wait                                queue_full
     │   ├── RateLimited           a key asks for more than it may in that time            rate_limited
-    │   └── TooManyAtOnce         as many of a key's wait and run as may                  too_many_at_once
+    │   ├── TooManyAtOnce         as many of a key's wait and run as may                  too_many_at_once
+    │   └── Overloaded            more comes than can be done                             overloaded
     ├── Unavailable               the same request may succeed later
     │   ├── RedisUnavailable                                                              redis_unavailable
     │   ├── ModelNotReady         it did not load                                         model_not_ready
@@ -42,6 +43,8 @@
 
 What an error means over HTTP is decided in one place, ``zypher_api.problems``.
 """
+
+import math
 
 
 class ZypherError(Exception):
@@ -207,6 +210,19 @@ class TooManyAtOnce(CapacityError):
     """As many predictions of a key wait and run as may."""
 
     code = "too_many_at_once"
+
+
+class Overloaded(CapacityError):
+    """More comes than a model or the process can do; ``retry_after_s`` is until what waits now is worked off."""
+
+    code = "overloaded"
+
+    def __init__(self, what: str, *, retry_after_s: float) -> None:
+        self.retry_after_s = max(1.0, math.ceil(retry_after_s))
+        super().__init__(
+            f"{what} is asked for more than it can do; try again in {self.retry_after_s:.0f} s.",
+            retry_after_s=self.retry_after_s,
+        )
 
 
 class Unavailable(ZypherError):

@@ -42,6 +42,13 @@ UNRECORDED = Metric(
     kind="counter",
     help="Synchronous predictions answered but neither recorded nor counted: Redis was away for too long.",
 )
+SHED = Metric(
+    name="zypher_shed_total",
+    kind="counter",
+    help="Requests that this process refused with 503. reason: overload (more came than can be done) or wait (longer "
+    "than ZYPHER_SHED_WAIT_S). model is empty where the process itself had too much to do.",
+    labels=("model", "version", "reason"),
+)
 MODEL_READY = Metric(
     name="zypher_model_ready",
     kind="gauge",

@@ -125,6 +125,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     run_timeout_s: Positive = 300
     max_attempts: Annotated[int, Meta(ge=1)] = 5
     queue_limit: Annotated[int, Meta(ge=0)] = 1_000_000
+    shed_wait_s: NonNegative = 30
     lease_s: Annotated[float, Meta(ge=0.5)] = 5
     grace_s: NonNegative = 10
     retention_s: Annotated[int, Meta(ge=1)] = 86_400
@@ -160,6 +161,7 @@ DESCRIPTIONS: dict[str, str] = {
     "run_timeout_s": "Longest run of one attempt, in seconds.",
     "max_attempts": "Attempts a queued prediction gets when workers die under it.",
     "queue_limit": "Predictions that may wait in one queue; more are refused (0: no limit).",
+    "shed_wait_s": "Longest wait of a synchronous prediction for its model, in seconds; more are refused (0: none is).",
     "lease_s": "How long a worker that went silent keeps its predictions, in seconds.",
     "grace_s": "How long running predictions may go on when the process drains, in seconds.",
     "retention_s": "How long records and results are kept, in seconds.",

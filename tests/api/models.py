@@ -121,6 +121,36 @@ class Meets(Model[Anything, Anything]):
         return inputs
 
 
+class Held(Model[Anything, Anything]):
+    """One at a time, each as long as the test holds it."""
+
+    concurrency = 1
+    held: ClassVar[set[str]] = set()
+
+    async def predict(self, input: Anything) -> Anything:
+        """Repeat it."""
+        while input.text in Held.held:  # noqa: ASYNC110  # shorter than an event for each text
+            await asyncio.sleep(0.001)
+        return input
+
+
+class HeldOnce(Held):
+    """Keeps its results for an hour."""
+
+    cache_s = 3600
+
+
+class Slow(Model[Anything, Anything]):
+    """A hundred a second, two at once."""
+
+    concurrency = 2
+
+    async def predict(self, input: Anything) -> Anything:
+        """Repeat it in a while."""
+        await asyncio.sleep(0.02)
+        return input
+
+
 class SpeaksApart(Model[Words, str]):
     """Says a text in a process of its own."""
 

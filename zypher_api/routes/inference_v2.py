@@ -112,6 +112,8 @@ def _infers(services: Services, name: str, version: str | None = None) -> ASGIAp
         if not served.ready:
             await services.loaded()  # what the model takes may be known only then
             check_known(served)
+        if not reply.later:
+            served.check_room(services.settings.shed_wait_s)
         request, tensors = read_request(framed)
         caller = caller_of(scope)
         inferring = _Inference(services, served, request, caller)

@@ -67,6 +67,7 @@ def _generates(services: Services, name: str, version: str | None, *, streams: b
         if not served.ready:
             await services.loaded()
             check_known(served)
+        served.check_room(services.settings.shed_wait_s)
         generation = _Generation(services, served, body, scope)
         await services.limits.predictions(scope, caller_of(scope), 1)
         if streams:

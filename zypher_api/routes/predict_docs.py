@@ -58,6 +58,7 @@ PROBLEMS = (
     "poison",
     "queue_full",
     "too_many_at_once",
+    "overloaded",
     "redis_unavailable",
     "model_not_ready",
     "timeout",

@@ -25,6 +25,9 @@ _OF_NO_INPUT = (RemoteUnavailable, PredictionTimeout)
 TICK_S = 0.001
 """Of uvloop's clock: a timer for less than that would fire, find that it is not yet time, and be set again."""
 
+PACE_WEIGHT = 0.1
+"""Of the newest batch in the average."""
+
 
 class _Member:
     __slots__ = ("call", "future", "since_s", "timer")
@@ -44,6 +47,7 @@ class Batcher:
         "_is_starting",
         "_max_wait_s",
         "_name",
+        "_pace_s",
         "_run",
         "_size",
         "_tasks",
@@ -77,6 +81,18 @@ class Batcher:
         self._is_starting = False
         """Whether a batch is about to take who waits."""
         self._timer: asyncio.TimerHandle | None = None
+        self._pace_s = 0.0
+        """What a call costs of one place's time, of late; 0 before the first."""
+
+    @property
+    def per_s(self) -> float:
+        """Calls that can be run in a second, as the last batches went; 0 before the first."""
+        return self._concurrency / self._pace_s if self._pace_s else 0.0
+
+    @property
+    def enough(self) -> int:
+        """As many that wait keep the model busy: the next batch of each place is full."""
+        return self._concurrency * self._size.limit
 
     @property
     def limit(self) -> int:
@@ -153,8 +169,13 @@ class Batcher:
         started_s = time.perf_counter()
         try:
             outputs = await self._outputs(members)
+            took_s = time.perf_counter() - started_s
             if outputs:
-                self._size.learn(len(members), time.perf_counter() - started_s, more_waited=more_waited)
+                self._size.learn(len(members), took_s, more_waited=more_waited)
+            if members:
+                self._pace_s += (
+                    PACE_WEIGHT * (took_s / len(members) - self._pace_s) if self._pace_s else took_s / len(members)
+                )
         except BaseException:
             for member in members:
                 member.future.cancel()  # the loop ends: nobody may wait for ever

@@ -55,6 +55,7 @@ class _Flight:
             prediction_id=call.prediction_id,
             attempt=call.attempt,
             listener=self,
+            longest_wait_s=call.longest_wait_s,
         )
         self.call.deadline_s = call.deadline_s
         self.task = asyncio.ensure_future(run(self.call))

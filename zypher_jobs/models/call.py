@@ -51,13 +51,22 @@ class Call:
         "deadline_s",
         "input",
         "listener",
+        "longest_wait_s",
         "prediction_id",
         "timeout_s",
     )
 
     def __init__(
-        self, input: Any, *, timeout_s: float, prediction_id: str = "", attempt: int = 1, listener: Listener = NOBODY
+        self,
+        input: Any,
+        *,
+        timeout_s: float,
+        prediction_id: str = "",
+        attempt: int = 1,
+        listener: Listener = NOBODY,
+        longest_wait_s: float = 0,
     ) -> None:
+        """``longest_wait_s``: rather than wait longer for the model, it is to be refused; 0: never."""
         self.input = input
         self.prediction_id = prediction_id
         self.attempt = attempt
@@ -65,6 +74,7 @@ class Call:
         self.deadline_s = time.monotonic() + timeout_s
         """On ``time.monotonic``'s clock."""
         self.listener = listener
+        self.longest_wait_s = longest_wait_s
         self.canceled = False
         """Whether nobody wants its output any more: canceled, or past its deadline."""
         self.cache_use: CacheUse | None = None

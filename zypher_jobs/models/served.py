@@ -8,12 +8,21 @@ from typing import Any, Protocol
 import msgspec
 
 from zypher_jobs.contracts.model import BatchingInfo, ModelInfo
-from zypher_jobs.errors import InvalidInput, MalformedInput, ModelError, ModelNotReady, Unavailable, ZypherError
+from zypher_jobs.errors import (
+    InvalidInput,
+    MalformedInput,
+    ModelError,
+    ModelNotReady,
+    Overloaded,
+    Unavailable,
+    ZypherError,
+)
 from zypher_jobs.models.again import Again
 from zypher_jobs.models.batcher import Batcher
 from zypher_jobs.models.cache import ResultCache
 from zypher_jobs.models.call import NOBODY, Call, Listener
 from zypher_jobs.models.definition import ModelDefinition
+from zypher_jobs.models.doorkeeper import Doorkeeper
 from zypher_jobs.models.runtimes import Reconnecting, Restarting, Runtime
 from zypher_jobs.models.runtimes.threads import in_thread
 from zypher_jobs.models.sentences import invalid_input
@@ -52,6 +61,7 @@ class ServedModel:
         "batcher",
         "cache",
         "definition",
+        "door",
         "error",
         "failure",
         "header",
@@ -80,6 +90,8 @@ class ServedModel:
         """When it was last called, on ``time.monotonic``'s clock."""
         self.shadow: Shadow | None = None
         """Gets a copy of what it answered."""
+        self.door = Doorkeeper()
+        """Knows whether more is asked of it than it can do."""
         self._lock = asyncio.Lock()
         self.failure: BaseException | None = None
         """What the last ``load`` raised."""
@@ -118,7 +130,7 @@ class ServedModel:
         """Of its outputs; ``None`` where each input is run."""
         if definition.cache_s and not definition.streams:
             self.cache = ResultCache(
-                self._run,
+                self._run_if_room,
                 name=definition.name,
                 input_type=definition.input_type,
                 lifetime_s=definition.cache_s,
@@ -275,6 +287,28 @@ class ServedModel:
         return self.run_call(
             Call(input, timeout_s=timeout_s, prediction_id=prediction_id, attempt=attempt, listener=listener)
         )
+
+    def check_room(self, longest_wait_s: float) -> None:
+        """Raises ``Overloaded`` when one more caller may not wait for it; ``longest_wait_s`` 0: all may.
+
+        Who finds its output in the cache waits for nothing, so that a model with one says it only when it is to run.
+        """
+        if self.cache is None:
+            self._check_room(longest_wait_s)
+
+    def _check_room(self, longest_wait_s: float) -> None:
+        batcher = self.batcher
+        if batcher is None or batcher.waiting < batcher.enough or not longest_wait_s:
+            return
+        waiting, per_s = batcher.waiting, batcher.per_s
+        if not self.door.lets_in(
+            waiting=waiting, begun=batcher.counts.predictions, per_s=per_s, longest_wait_s=longest_wait_s
+        ):
+            raise Overloaded(f"Model {self.name!r}", retry_after_s=waiting / per_s if per_s else 1)
+
+    async def _run_if_room(self, call: Call) -> Any:
+        self._check_room(call.longest_wait_s)
+        return await self._run(call)
 
     async def run_call(self, call: Call) -> Any:
         """One prediction; raises ``ModelNotReady``, ``PredictionTimeout``, ``ModelError``, ``PredictionCanceled``."""
