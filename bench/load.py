@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -23,7 +24,7 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 class BadAnswer(Exception):
-    """The server answered something other than 200."""
+    """The server answered something other than what was expected."""
 
 
 def generator() -> str:
@@ -31,21 +32,33 @@ def generator() -> str:
     return "wrk" if shutil.which("wrk") else "asyncio"
 
 
-def post(port: int, path: str, body: bytes, *, connections: int, seconds: float) -> Measured:
-    """POST ``body`` over and over; raises ``BadAnswer`` when an answer is not 200."""
+def post(
+    port: int,
+    path: str,
+    body: bytes,
+    *,
+    connections: int,
+    seconds: float,
+    headers: Mapping[str, str] | None = None,
+    status: int = 200,
+) -> Measured:
+    """POST ``body`` over and over; raises ``BadAnswer`` when an answer has another status (with ``wrk``: no 2xx)."""
+    headers = {"content-type": "application/json", **(headers or {})}
     if generator() == "wrk":
-        return _wrk(port, path, body, connections=connections, seconds=seconds)
+        return _wrk(port, path, body, headers, connections=connections, seconds=seconds)
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    request = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{head}content-length: {len(body)}\r\n\r\n".encode() + body
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_sockets(port, path, body, connections=connections, seconds=seconds))
+        return runner.run(_sockets(port, request, status, connections=connections, seconds=seconds))
 
 
-def _wrk(port: int, path: str, body: bytes, *, connections: int, seconds: float) -> Measured:
+def _wrk(
+    port: int, path: str, body: bytes, headers: Mapping[str, str], *, connections: int, seconds: float
+) -> Measured:
     with tempfile.TemporaryDirectory() as directory:
         script = Path(directory) / "post.lua"
-        quoted = body.decode().replace("\\", "\\\\").replace('"', '\\"')
-        script.write_text(
-            f'wrk.method = "POST"\nwrk.body = "{quoted}"\nwrk.headers["Content-Type"] = "application/json"\n'
-        )
+        lines = [f"wrk.headers[{_quoted(name)}] = {_quoted(value)}" for name, value in headers.items()]
+        script.write_text("\n".join(['wrk.method = "POST"', f"wrk.body = {_quoted(body.decode())}", *lines]))
         out = subprocess.run(
             [
                 *("wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency"),
@@ -65,6 +78,12 @@ def _wrk(port: int, path: str, body: bytes, *, connections: int, seconds: float)
     )
 
 
+def _quoted(text: str) -> str:
+    """As Lua has it."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 def _find(pattern: str, text: str) -> str:
     found = re.search(pattern, text)
     if found is None:
@@ -80,9 +99,10 @@ def _milliseconds(text: str) -> float:
 class _Client(asyncio.Protocol):
     """One connection that always has one request under way."""
 
-    def __init__(self, request: bytes, latencies_s: list[float]) -> None:
+    def __init__(self, request: bytes, status: int, latencies_s: list[float]) -> None:
         self.error: BadAnswer | None = None
         self._request = request
+        self._expected = b"HTTP/1.1 %d" % status
         self._latencies_s = latencies_s
         self._received = b""
         self._transport: asyncio.Transport | None = None
@@ -99,7 +119,7 @@ class _Client(asyncio.Protocol):
         head, found, body = self._received.partition(b"\r\n\r\n")
         if not found:
             return
-        if not head.startswith(b"HTTP/1.1 200"):
+        if not head.startswith(self._expected):
             self.error = BadAnswer(head.decode(errors="replace"))
             return
         length = re.search(rb"content-length: (\d+)", head)
@@ -114,14 +134,12 @@ class _Client(asyncio.Protocol):
             self._transport.write(self._request)
 
 
-async def _sockets(port: int, path: str, body: bytes, *, connections: int, seconds: float) -> Measured:
-    head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
-    request = head.encode() + b"\r\n\r\n" + body
+async def _sockets(port: int, request: bytes, status: int, *, connections: int, seconds: float) -> Measured:
     loop = asyncio.get_running_loop()
     latencies_s: list[float] = []
     started = time.perf_counter()
     made = [
-        await loop.create_connection(lambda: _Client(request, latencies_s), "127.0.0.1", port)
+        await loop.create_connection(lambda: _Client(request, status, latencies_s), "127.0.0.1", port)
         for _ in range(connections)
     ]
     await asyncio.sleep(seconds)

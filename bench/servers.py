@@ -13,14 +13,19 @@ import httpx
 START_TIMEOUT_S = 60
 
 
+def outside() -> dict[str, str]:
+    """The environment without our settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("ZYPHER_")}
+
+
 @contextmanager
 def process(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Generator[int]:
-    """One that runs meanwhile, with all that it starts; its process id."""
+    """One that runs meanwhile, with all that it starts; its process id. Of our settings it sees those given here."""
     with (
         log.open("wb") as output,
         subprocess.Popen(
             command,
-            env={**os.environ, **environment},
+            env={**outside(), **environment},
             stdout=output,
             stderr=output,
             start_new_session=True,
