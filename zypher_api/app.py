@@ -5,6 +5,7 @@ from litestar.plugins import PluginProtocol
 from litestar.types import ControllerRouterHandler
 
 from zypher_api.auth import protect
+from zypher_api.direct import Direct
 from zypher_api.problems import EXCEPTION_HANDLERS
 from zypher_api.routes import (
     deployments,
@@ -64,7 +65,7 @@ def create_app(settings: Settings) -> Litestar:
     )
     app.state["services"] = services
     app.asgi_handler = Watch(
-        app.asgi_handler,
+        Direct(app.asgi_handler, handlers),
         meter=services.meter,
         log=services.request_log,
         routes=[route.path_format for route in app.routes],

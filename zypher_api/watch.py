@@ -46,11 +46,13 @@ class Watch:
         state = scope["state"]
         state["request_id"] = shown_id = request_id.decode("ascii")
         state["headers"] = echo
+        state["has_answered"] = False
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                state["has_answered"] = True
                 message["headers"] = [*message["headers"], *echo]
             await send(message)
 

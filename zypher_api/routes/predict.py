@@ -21,7 +21,6 @@ from zypher_api.keyring import Caller
 from zypher_api.negotiation import Reply, require_json, wanted_reply
 from zypher_api.openapi import OPT, Operation
 from zypher_api.predicting import check_success, predict_now, prediction_header, wait_for
-from zypher_api.problems import respond
 from zypher_api.recorder import preview
 from zypher_api.responses import Header, RawResponse
 from zypher_api.routes import predict_docs
@@ -29,7 +28,7 @@ from zypher_api.routes.predict_stream import stream_now
 from zypher_api.services import Services
 from zypher_api.webhook_headers import refuse_webhook, wanted_webhook
 from zypher_jobs.contracts.access import Scope as KeyScope
-from zypher_jobs.errors import ModelNotReady, Overloaded
+from zypher_jobs.errors import ModelNotReady
 from zypher_jobs.models import ServedModel
 from zypher_jobs.queue.ids import new_prediction_id
 
@@ -108,11 +107,7 @@ async def _predict(
 ) -> None:
     reply = wanted_reply(scope)
     if not reply.later:
-        try:
-            served.check_room(services.settings.shed_wait_s)
-        except Overloaded as error:  # not by way of Litestar: a refusal must cost little
-            await respond(scope, error)(scope, receive, send)
-            return
+        served.check_room(services.settings.shed_wait_s)
     require_json(headers.get(b"content-type"))
     body = await read_body(headers, receive, max_bytes=services.settings.max_body_bytes)
     input = served.decode(body)
