@@ -11,8 +11,15 @@ _PREFIX = "prediction."
 _STATUSES = {event.removeprefix(_PREFIX) for event in WebhookEvent}
 
 
-def wanted_webhook(headers: dict[bytes, bytes], policy: AddressPolicy) -> str:
-    """As ``PredictionQueue.submit`` takes it. Raises ``MalformedRequest``."""
+def wanted_webhook(headers: dict[bytes, bytes], policy: AddressPolicy, *, later: bool) -> str:
+    """As ``PredictionQueue.submit`` takes it; ``later``: whether it is queued. Raises ``MalformedRequest``."""
+    if b"webhook-url" not in headers:
+        return ""
+    if not later:
+        raise MalformedRequest(
+            "A webhook is told of a prediction that is answered later: send Prefer: respond-async, too.",
+            field="Webhook-Url",
+        )
     url = headers[b"webhook-url"].decode("latin-1").strip()
     try:
         require_url(url, policy, field="Webhook-Url")
@@ -24,11 +31,3 @@ def wanted_webhook(headers: dict[bytes, bytes], policy: AddressPolicy) -> str:
         known = ", ".join([*WebhookEvent, COMPLETED])
         raise MalformedRequest(f"Webhook-Events must be some of {known}, comma separated.", field="Webhook-Events")
     return url if COMPLETED in statuses else " ".join([url, *sorted(statuses)])
-
-
-def refuse_webhook() -> str:
-    """Raises ``MalformedRequest``: who is answered at once has no use for it."""
-    raise MalformedRequest(
-        "A webhook is told of a prediction that is answered later: send Prefer: respond-async, too.",
-        field="Webhook-Url",
-    )

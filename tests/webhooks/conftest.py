@@ -16,7 +16,7 @@ def webhook_settings(settings: Settings) -> Settings:
     """Quick retries, loopback allowed."""
     return msgspec.structs.replace(
         settings,
-        models=("tests.api.models:Gate", "tests.api.models:Raises"),
+        models=("tests.api.models:Gate", "tests.api.models:Raises", "tests.webhooks.models:Long"),
         webhook_allow=("127.0.0.0/8",),
         webhook_retry_s=Pauses((0.05, 0.05, 0.05)),
         webhook_timeout_s=5,

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -32,18 +33,33 @@ class Received(NamedTuple):
 
 def answer(status: int = 200, body: bytes = b"", **headers: str) -> bytes:
     """A whole answer."""
-    lines = [f"HTTP/1.1 {status} Said", f"content-length: {len(body)}", *(f"{k}: {v}" for k, v in headers.items())]
+    lines = [
+        f"HTTP/1.1 {status} Said",
+        f"content-length: {len(body)}",
+        *(f"{k.replace('_', '-')}: {v}" for k, v in headers.items()),
+    ]
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
+class Endless(NamedTuple):
+    """An answer that begins, and goes on for ever."""
+
+    head: bytes
+    piece: bytes
+    every_s: float = 0
+
+
 class Receiver:
-    """Answers as ``says`` has it, one after the other, the last for ever; ``None`` hangs."""
+    """Answers as ``says`` has it, one after the other, the last for ever; ``None`` hangs, ``Endless`` never ends."""
 
     def __init__(self) -> None:
-        self.says: list[bytes | None] = [answer()]
+        self.says: list[bytes | Endless | None] = [answer()]
         self.received: list[Received] = []
         self.connections = 0
         self.url = ""
+        self.answers = asyncio.Event()
+        """Set unless a test has it cleared: answers wait for it."""
+        self.answers.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
@@ -55,8 +71,15 @@ class Receiver:
             body = await reader.readexactly(int(headers["content-length"]))
             says = self.says[0] if len(self.says) == 1 else self.says.pop(0)
             self.received.append(Received(first.split(" ")[1], headers, body))
+            await self.answers.wait()
             if says is None:
                 await reader.read(1)
+            elif isinstance(says, Endless):
+                writer.write(says.head)
+                while True:
+                    writer.write(says.piece)
+                    await writer.drain()
+                    await asyncio.sleep(says.every_s)
             else:
                 writer.write(says)
                 await writer.drain()
@@ -67,7 +90,7 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving(host: str = "127.0.0.1") -> AsyncGenerator[Receiver]:
+async def receiving(tls: ssl.SSLContext | None = None) -> AsyncGenerator[Receiver]:
     """One that listens until the block is left."""
     receiver = Receiver()
     tasks: set[asyncio.Task[Any]] = set()
@@ -82,8 +105,8 @@ async def receiving(host: str = "127.0.0.1") -> AsyncGenerator[Receiver]:
         finally:
             tasks.discard(task)
 
-    server = await asyncio.start_server(serve, host, 0)
-    receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    receiver.url = f"http{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
     try:
         yield receiver
     finally:

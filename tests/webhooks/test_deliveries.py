@@ -20,7 +20,7 @@ def with_header(received: Received, name: str, value: str) -> Received:
 
 async def test_the_end_of_a_prediction_is_told_signed_and_as_it_is_read(api: RunningApi, receiver: Receiver) -> None:
     """By the headers of its request: type, time, and what GET shows."""
-    secret = (await api.get("/webhooks/direct/secret")).json()["secret"]
+    secret = (await api.post("/webhooks/direct/secret")).json()["secret"]
     prediction_id = await submit(api, receiver.url)
     delivery = await settled(api, prediction_id)
     (received,) = receiver.received
@@ -32,16 +32,18 @@ async def test_the_end_of_a_prediction_is_told_signed_and_as_it_is_read(api: Run
     assert received.json["type"] == "prediction.succeeded"
     assert received.json["data"] == (await api.get(f"/predict/{prediction_id}")).json()
     assert received.json["timestamp"] == received.json["data"]["finished_at"]
+    assert (await api.get(received.json["location"])).json() == received.json["data"]
+    assert received.json["output_omitted"] is False
 
 
 async def test_a_receiver_that_fails_gets_the_same_again_until_it_takes_it(api: RunningApi, receiver: Receiver) -> None:
     """The same id and body, each time signed anew; the log has each attempt."""
+    secret = (await api.post("/webhooks/direct/secret")).json()["secret"]
     receiver.says = [answer(500, b"\x1b[31mbroken"), answer(503), answer(204)]
     delivery = await settled(api, await submit(api, receiver.url))
     assert delivery["state"] == "delivered"
     assert delivery["attempts"] == 3
     assert [attempt["status"] for attempt in delivery["log"]] == [500, 503, 204]
-    secret = (await api.get("/webhooks/direct/secret")).json()["secret"]
     assert all(received.is_signed_with(secret) for received in receiver.received)
     assert delivery["log"][0]["response"] == "[31mbroken"
     assert len({received.headers["webhook-id"] for received in receiver.received}) == 1

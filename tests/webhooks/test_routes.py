@@ -8,14 +8,16 @@ from zypher_jobs.queue import keys
 
 
 async def test_a_webhook_is_registered_listed_read_and_deleted(api: RunningApi) -> None:
-    """Its secret is said once, and where it is asked for."""
+    """Its secret is said once; later it is said how it begins."""
     webhook = await register(api, "https://example.com/hook", events=["prediction.failed"], description="ours")
     path = f"/webhooks/{webhook['webhook_id']}"
     secret = webhook.pop("secret")
     assert secret.startswith("whsec_")
     assert (await api.get(path)).json() == webhook
     assert (await api.get("/webhooks")).json() == {"webhooks": [webhook]}
-    assert (await api.get(path + "/secret")).json()["secret"] == secret
+    hint = await api.get(path + "/secret")
+    assert hint.json() == {"webhook_id": webhook["webhook_id"], "secret_begins": secret[:10], "previous_until": None}
+    assert secret not in hint.text
     assert (await api.get(path + "/deliveries")).json() == {"deliveries": []}
     assert (await api.delete(path)).json() == {"webhooks": []}
     for gone in (await api.get(path), await api.get(path + "/secret"), await api.delete(path)):
@@ -23,11 +25,14 @@ async def test_a_webhook_is_registered_listed_read_and_deleted(api: RunningApi) 
 
 
 async def test_the_secret_of_direct_webhooks_stays_until_it_is_rotated(api: RunningApi) -> None:
-    """It is made when it is first asked for."""
-    first = (await api.get("/webhooks/direct/secret")).json()
-    assert (await api.get("/webhooks/direct/secret")).json() == first
+    """It is shown when it is made, and never again."""
+    first = (await api.post("/webhooks/direct/secret")).json()
+    assert first["previous_until"] is None
+    for _ in range(2):
+        assert (await api.get("/webhooks/direct/secret")).json()["secret_begins"] == first["secret"][:10]
     second = (await api.post("/webhooks/direct/secret")).json()
     assert second["secret"] != first["secret"]
+    assert second["previous_until"] is not None
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from zypher_api.routes import inference_v2_docs as described
 from zypher_api.routes.reading import read
 from zypher_api.routes.system import check_ready
 from zypher_api.services import Services
+from zypher_api.webhook_headers import wanted_webhook
 from zypher_jobs import __version__
 from zypher_jobs.contracts.inference import InferRequest, ModelMetadata, ModelReady, ServerMetadata, WireSpec
 from zypher_jobs.contracts.prediction import Prediction
@@ -107,7 +108,9 @@ def _model_ready(served: ServedModel) -> RawResponse:
 def _infers(services: Services, name: str, version: str | None = None) -> ASGIApp:
     async def infer(scope: Scope, receive: Receive, send: Send) -> None:
         reply = wanted_reply(scope)
-        framed = await _read(scope, receive, max_bytes=services.settings.max_body_bytes)
+        headers = dict(scope["headers"])
+        framed = await _read(headers, receive, max_bytes=services.settings.max_body_bytes)
+        webhook = wanted_webhook(headers, services.webhook_policy, later=reply.later)
         served = services.registry.get(name, version)
         if not served.ready:
             await services.loaded()  # what the model takes may be known only then
@@ -119,15 +122,16 @@ def _infers(services: Services, name: str, version: str | None = None) -> ASGIAp
         inferring = _Inference(services, served, request, caller)
         inputs = served.tensors.read(tensors, served.convert, served.decode)
         await services.limits.predictions(scope, caller, len(inputs))
-        answer = await (inferring.later(inputs, reply, scope, receive) if reply.later else inferring.now(inputs, scope))
+        answer = await (
+            inferring.later(inputs, reply, scope, receive, webhook) if reply.later else inferring.now(inputs, scope)
+        )
         await answer(scope, receive, send)
 
     return infer
 
 
-async def _read(scope: Scope, receive: Receive, *, max_bytes: int) -> Framed:
+async def _read(headers: dict[bytes, bytes], receive: Receive, *, max_bytes: int) -> Framed:
     """The body, and how much of it is JSON."""
-    headers = dict(scope["headers"])
     json_bytes = headers.get(LENGTH_HEADER.lower().encode())
     if json_bytes is None:
         require_json(headers.get(b"content-type"))
@@ -180,9 +184,11 @@ class _Inference:
             outputs.append(outcome.value)
         return self._answer(outputs, [prediction_header(prediction_id)])
 
-    async def later(self, inputs: Sequence[Any], reply: Reply, scope: Scope, receive: Receive) -> RawResponse:
+    async def later(
+        self, inputs: Sequence[Any], reply: Reply, scope: Scope, receive: Receive, webhook: str
+    ) -> RawResponse:
         """Queue them; with ``wait``, answer as if they had run here when all end in time."""
-        predictions: Sequence[Prediction] = await self._submit(inputs, will_wait=bool(reply.wait_s))
+        predictions: Sequence[Prediction] = await self._submit(inputs, will_wait=bool(reply.wait_s), webhook=webhook)
         scope["state"]["prediction_id"] = predictions[0].prediction_id
         if reply.wait_s:
             queue = self._services.queue
@@ -200,7 +206,7 @@ class _Inference:
         body = accepted[0] if len(accepted) == 1 else AcceptedMany(predictions=accepted)
         return RawResponse(_encode(body), status=202, headers=[*headers, self._served.header])
 
-    async def _submit(self, inputs: Sequence[Any], *, will_wait: bool) -> list[Prediction]:
+    async def _submit(self, inputs: Sequence[Any], *, will_wait: bool, webhook: str) -> list[Prediction]:
         served, queue = self._served, self._services.queue
         bodies = [_encode(input) for input in inputs]
         ids = [new_prediction_id() for _ in inputs]
@@ -214,6 +220,7 @@ class _Inference:
                     input_bytes=[len(body) for body in bodies],
                     prediction_ids=ids,
                     caller=self._caller.key_id,
+                    webhook=webhook,
                 )
             prediction = await queue.submit(
                 served.name,
@@ -225,6 +232,7 @@ class _Inference:
                 timeout_s=self._timeout_s,
                 will_wait=will_wait,
                 caller=self._caller.key_id,
+                webhook=webhook,
             )
             return [prediction]
 

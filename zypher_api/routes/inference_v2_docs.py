@@ -6,7 +6,7 @@ import msgspec
 
 from zypher_api.answers import Accepted, Live, Ready
 from zypher_api.openapi import ANY_SCOPE, EXAMPLE_ID, Answer, Content, Operation, Parameter
-from zypher_api.routes.predict_docs import ASYNC_MODE, NAME, PREFER, VERSION
+from zypher_api.routes.predict_docs import HEADERS, NAME, VERSION
 from zypher_api.routes.predict_docs import PROBLEMS as PREDICT_PROBLEMS
 from zypher_jobs.contracts.access import Scope
 from zypher_jobs.contracts.inference import (
@@ -151,7 +151,7 @@ def infer(example: ServedModel) -> Operation:
         "tensors. The elements of a tensor are in its `data`, or behind the JSON, in as many bytes as its "
         "`binary_data_size` says; outputs come back behind it where `binary_data_output`, or `binary_data` of one, "
         "is true. With `Async-Mode` or `Prefer` the predictions are queued: each is read by its own id.",
-        parameters=(NAME, _HEADER_LENGTH, ASYNC_MODE, PREFER),
+        parameters=(NAME, _HEADER_LENGTH, *HEADERS),
         body=Content(
             type=InferRequest,
             example={"inputs": [{"name": "input", "shape": [1], "datatype": "BYTES", "data": ["hello"]}]},

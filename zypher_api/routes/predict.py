@@ -26,7 +26,7 @@ from zypher_api.responses import Header, RawResponse
 from zypher_api.routes import predict_docs
 from zypher_api.routes.predict_stream import stream_now
 from zypher_api.services import Services
-from zypher_api.webhook_headers import refuse_webhook, wanted_webhook
+from zypher_api.webhook_headers import wanted_webhook
 from zypher_jobs.contracts.access import Scope as KeyScope
 from zypher_jobs.errors import ModelNotReady
 from zypher_jobs.models import ServedModel
@@ -111,9 +111,7 @@ async def _predict(
     require_json(headers.get(b"content-type"))
     body = await read_body(headers, receive, max_bytes=services.settings.max_body_bytes)
     input = served.decode(body)
-    webhook = ""
-    if b"webhook-url" in headers:
-        webhook = wanted_webhook(headers, services.webhook_policy) if reply.later else refuse_webhook()
+    webhook = wanted_webhook(headers, services.webhook_policy, later=reply.later)
     if reply.as_events:
         await stream_now(services, served, scope, receive, send, input=input, body=body, caller=caller)
         return

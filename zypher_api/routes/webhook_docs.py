@@ -14,7 +14,9 @@ from zypher_jobs.contracts.webhook import (
     DeliveryAttempt,
     DeliveryState,
     NewWebhook,
+    SecretHint,
     Webhook,
+    WebhookChange,
     WebhookEvent,
     WebhookRequest,
     WebhookSecret,
@@ -22,6 +24,7 @@ from zypher_jobs.contracts.webhook import (
 
 WRONG_LIMIT = "limit must be a whole number from 1 to 1000, such as ?limit=50."
 MALFORMED = 'The body is not JSON; send one such as {"url":"https://example.com/hook"}.'
+REFUSED_URL = "127.0.0.1 is no public address; ZYPHER_WEBHOOK_ALLOW names those that may be told all the same."
 
 _AT = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 _SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105  # an example
@@ -67,6 +70,7 @@ _DELIVERY_ID = Parameter(
 _LISTED = Content(type=WebhookList, example=WebhookList(webhooks=[_WEBHOOK]))
 _DELIVERED = Content(type=DeliveryList, example=DeliveryList(deliveries=[_DELIVERY]))
 _ONE = Content(type=Delivery, example=_DELIVERY)
+_HINT = Content(type=SecretHint, example=SecretHint(webhook_id=DIRECT, secret_begins=_SECRET[:10]))
 _SECRETS = Content(type=WebhookSecret, example=WebhookSecret(webhook_id=DIRECT, secret=_SECRET))
 
 REGISTER = Operation(
@@ -92,10 +96,7 @@ REGISTER = Operation(
     ),
     problem_examples={
         "malformed_input": (MALFORMED, "$"),
-        "invalid_input": (
-            "127.0.0.1 is no public address; ZYPHER_WEBHOOK_ALLOW names those that may be told all the same.",
-            "$.url",
-        ),
+        "invalid_input": (REFUSED_URL, "$.url"),
         "conflict": ("100 webhooks are registered; delete one that is not needed.", None),
     },
 )
@@ -120,6 +121,24 @@ READ = Operation(
     answers={200: Answer(description="It.", content=Content(type=Webhook, example=_WEBHOOK))},
     problems=("unknown_webhook", "redis_unavailable"),
 )
+CHANGE = Operation(
+    method="patch",
+    path="/webhooks/{webhook_id}",
+    operation_id="change_webhook",
+    scopes=(Scope.OPERATE,),
+    tag="webhooks",
+    summary="Change a webhook, disable it, or enable it again",
+    description="What is not named stays. What is pending for it goes to its new URL; what failed while it was "
+    "disabled can be delivered once more.",
+    parameters=(_WEBHOOK_ID,),
+    body=Content(type=WebhookChange, example=WebhookChange(disabled=False)),
+    answers={200: Answer(description="It as it is now.", content=Content(type=Webhook, example=_WEBHOOK))},
+    problems=(
+        *("malformed_request", "malformed_input", "body_too_large", "unsupported_media_type", "invalid_input"),
+        *("unknown_webhook", "redis_unavailable"),
+    ),
+    problem_examples={"malformed_input": (MALFORMED, "$"), "invalid_input": (REFUSED_URL, "$.url")},
+)
 DELETE = Operation(
     method="delete",
     path="/webhooks/{webhook_id}",
@@ -138,9 +157,10 @@ SECRET = Operation(
     operation_id="read_webhook_secret",
     scopes=(Scope.OPERATE,),
     tag="webhooks",
-    summary="Read what deliveries are signed with",
+    summary="See which secret deliveries are signed with",
+    description="How it begins; all of it is shown only when it is made.",
     parameters=(_SECRET_OF,),
-    answers={200: Answer(description="The secret.", content=_SECRETS)},
+    answers={200: Answer(description="How it begins.", content=_HINT)},
     problems=("unknown_webhook", "redis_unavailable"),
 )
 ROTATE = Operation(
@@ -149,8 +169,8 @@ ROTATE = Operation(
     operation_id="rotate_webhook_secret",
     scopes=(Scope.OPERATE,),
     tag="webhooks",
-    summary="Change what deliveries are signed with",
-    description="The old one signs beside the new one for a day.",
+    summary="Make a new secret that deliveries are signed with",
+    description="It is shown here and never again. The old one signs beside it for a day.",
     parameters=(_SECRET_OF,),
     answers={200: Answer(description="The new secret.", content=_SECRETS)},
     problems=("unknown_webhook", "redis_unavailable"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request
-from litestar.handlers import HTTPRouteHandler, delete, post
+from litestar.handlers import HTTPRouteHandler, delete, patch, post
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 
@@ -21,7 +21,7 @@ from zypher_api.routes.predictions import require_prediction_id
 from zypher_api.routes.reading import read
 from zypher_api.services import Services
 from zypher_api.webhook_answers import DeliveryList, WebhookList
-from zypher_jobs.contracts.webhook import NewWebhook, WebhookRequest
+from zypher_jobs.contracts.webhook import NewWebhook, WebhookChange, WebhookRequest
 from zypher_jobs.webhooks.addresses import require_url
 
 REQUEST_BYTES = 65_536
@@ -41,9 +41,7 @@ def _registered(services: Services) -> list[HTTPRouteHandler]:
 
     @post("/webhooks", opt={OPT: [docs.REGISTER]})
     async def register_webhook(request: Request[Any, Any, Any]) -> ASGIApp:
-        headers = dict(request.scope["headers"])
-        require_json(headers.get(b"content-type"))
-        asked = read_request(await read_body(headers, request.receive, max_bytes=REQUEST_BYTES))
+        asked = decoded(_decode_request, await _body(request), malformed=docs.MALFORMED)
         require_url(asked.url, services.webhook_policy, field="$.url")
         webhook, secret = await webhooks.register(asked)
         created = NewWebhook(**msgspec.structs.asdict(webhook), secret=secret)
@@ -58,12 +56,19 @@ def _registered(services: Services) -> list[HTTPRouteHandler]:
     async def read_webhook(webhook_id: FromPath[str]) -> ASGIApp:
         return RawResponse(_encode(await webhooks.get(webhook_id)))
 
+    @patch("/webhooks/{webhook_id:str}", opt={OPT: [docs.CHANGE]})
+    async def change_webhook(webhook_id: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
+        change = decoded(_decode_change, await _body(request), malformed=docs.MALFORMED)
+        if isinstance(change.url, str):
+            require_url(change.url, services.webhook_policy, field="$.url")
+        return RawResponse(_encode(await webhooks.change(webhook_id, change)), headers=_NO_STORE)
+
     @delete("/webhooks/{webhook_id:str}", status_code=200, opt={OPT: [docs.DELETE]})
     async def delete_webhook(webhook_id: FromPath[str]) -> ASGIApp:
         await webhooks.remove(webhook_id)
         return RawResponse(_encode(WebhookList(webhooks=await webhooks.all())))
 
-    return [register_webhook, list_webhooks, read_webhook, delete_webhook]
+    return [register_webhook, list_webhooks, read_webhook, change_webhook, delete_webhook]
 
 
 def _secrets(services: Services) -> list[HTTPRouteHandler]:
@@ -75,7 +80,7 @@ def _secrets(services: Services) -> list[HTTPRouteHandler]:
 
     @post("/webhooks/{webhook_id:str}/secret", status_code=200, opt={OPT: [docs.ROTATE]})
     async def rotate_webhook_secret(webhook_id: FromPath[str]) -> ASGIApp:
-        return RawResponse(_encode(await webhooks.secret(webhook_id, rotate=True)), headers=_NO_STORE)
+        return RawResponse(_encode(await webhooks.new_secret(webhook_id)), headers=_NO_STORE)
 
     return [read_webhook_secret, rotate_webhook_secret]
 
@@ -107,11 +112,13 @@ def _delivered(services: Services) -> list[HTTPRouteHandler]:
 
 
 _decode_request: Callable[[bytes], WebhookRequest] = msgspec.json.Decoder(WebhookRequest).decode
+_decode_change: Callable[[bytes], WebhookChange] = msgspec.json.Decoder(WebhookChange).decode
 
 
-def read_request(body: bytes) -> WebhookRequest:
-    """What is to be registered. Raises ``InvalidInput`` with the field's path."""
-    return decoded(_decode_request, body, malformed=docs.MALFORMED)
+async def _body(request: Request[Any, Any, Any]) -> bytes:
+    headers = dict(request.scope["headers"])
+    require_json(headers.get(b"content-type"))
+    return await read_body(headers, request.receive, max_bytes=REQUEST_BYTES)
 
 
 def _limit(request: Request[Any, Any, Any]) -> int:

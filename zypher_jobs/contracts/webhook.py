@@ -5,13 +5,15 @@ from enum import StrEnum
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from zypher_jobs.contracts.prediction import Prediction
 
 DIRECT = "direct"
 """In the place of a webhook's id: the one that was given with the prediction itself."""
 MOST_URL_CHARS = 2048
+MOST_BODY_BYTES = 262_144
+"""A larger body is sent without the prediction's output."""
 
 
 class WebhookEvent(StrEnum):
@@ -47,7 +49,19 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     created_at: datetime
     disabled_at: datetime | None = None
-    """When its receiver answered 410: it is told nothing more."""
+    """When its receiver answered 410, or it was disabled: it is told nothing more."""
+
+
+class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be changed of a webhook; what is not named stays."""
+
+    url: Annotated[str, Meta(max_length=MOST_URL_CHARS)] | UnsetType = UNSET
+    """What is pending goes there, too."""
+    events: Annotated[list[WebhookEvent], Meta(max_length=16)] | UnsetType = UNSET
+    models: Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=100)] | UnsetType = UNSET
+    description: Annotated[str, Meta(max_length=200)] | UnsetType = UNSET
+    disabled: bool | UnsetType = UNSET
+    """``false`` enables one again whose receiver answered 410."""
 
 
 class NewWebhook(Webhook, frozen=True, kw_only=True):
@@ -55,6 +69,15 @@ class NewWebhook(Webhook, frozen=True, kw_only=True):
 
     secret: str
     """What its deliveries are signed with."""
+
+
+class SecretHint(msgspec.Struct, frozen=True, kw_only=True):
+    """What tells a secret from another one; the secret itself is shown when it is made, and never again."""
+
+    webhook_id: str
+    secret_begins: str
+    previous_until: datetime | None = None
+    """Until when the one before it signs too."""
 
 
 class WebhookSecret(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +96,10 @@ class WebhookPayload(msgspec.Struct, frozen=True, kw_only=True):
     type: WebhookEvent
     timestamp: datetime
     """When the prediction ended."""
+    location: str
+    """Where the prediction is read, at the server that sends this."""
+    output_omitted: bool = False
+    """The whole would be larger than 256 KiB: ``data`` is without its output, ``location`` has it."""
     data: Prediction
     """As ``GET /predict/{prediction_id}`` shows it."""
 
@@ -96,6 +123,8 @@ class DeliveryAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """Why it was no success; empty if it was one."""
     response: str = ""
     """The beginning of what the receiver said, if it was no success."""
+    retry_after_s: float | None = None
+    """How long it asked to be left alone, with 429 or 503."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):

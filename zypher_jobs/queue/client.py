@@ -153,11 +153,12 @@ class PredictionQueue(ArqRedis):
         prediction_ids: Sequence[str] = (),
         priority: Priority = Priority.NORMAL,
         caller: str = "",
+        webhook: str = "",
     ) -> list[Prediction]:
         """Queue many predictions of one model, in order; raises as ``submit`` does.
 
-        ``input_previews``, ``input_bytes`` and ``prediction_ids`` are of each, if they are given. On ``QueueFull``
-        those for which there was room are queued, and stay so.
+        ``input_previews``, ``input_bytes`` and ``prediction_ids`` are of each, if they are given; ``webhook`` is told
+        of the end of each. On ``QueueFull`` those for which there was room are queued, and stay so.
         """
 
         def some(start: int, end: int) -> list[Submission]:
@@ -171,6 +172,7 @@ class PredictionQueue(ArqRedis):
                     input_bytes=input_bytes[number] if input_bytes else 0,
                     priority=priority,
                     caller=caller,
+                    webhook=webhook,
                 )
                 for number in range(start, end)
             ]
@@ -223,13 +225,16 @@ class PredictionQueue(ArqRedis):
     async def replay(self, prediction_id: str) -> Prediction:
         """A new prediction with the input of one that ended; a dead letter is one no longer.
 
-        It is for whichever version is live when it runs, not for the one that failed.
+        It is for whichever version is live when it runs, not for the one that failed. Its own webhook is told of the
+        new one, too.
         Raises ``UnknownPrediction`` when its input is no longer known (it runs still, or its retention has ended).
         """
         redis: RedisClient = self
         with redis_errors():
             result = await redis.get(keys.result(prediction_id))
-            preview, caller = await redis.hmget(keys.record(prediction_id), "input_preview", "caller")
+            preview, caller, webhook = await redis.hmget(
+                keys.record(prediction_id), "input_preview", "caller", "webhook"
+            )
         old = await self.prediction(prediction_id)
         if result is None:
             raise UnknownPrediction(prediction_id)
@@ -246,6 +251,7 @@ class PredictionQueue(ArqRedis):
             caller=(caller or b"").decode(),
             timeout_s=asked["k"].get("timeout_s"),
             replay_of=prediction_id,
+            webhook=(webhook or b"").decode(),
         )
         with redis_errors():
             await self.scripts.forget([prediction_id], how="replayed")

@@ -7,7 +7,7 @@ lease: one that a process died with is due again by itself.
 import base64
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -17,8 +17,9 @@ from zypher_jobs.contracts.webhook import (
     Delivery,
     DeliveryAttempt,
     DeliveryState,
+    SecretHint,
     Webhook,
-    WebhookEvent,
+    WebhookChange,
     WebhookRequest,
     WebhookSecret,
 )
@@ -27,58 +28,24 @@ from zypher_jobs.queue import keys
 from zypher_jobs.queue.connection import RedisClient, redis_errors
 from zypher_jobs.queue.records import instant
 from zypher_jobs.queue.scripts import source
+from zypher_jobs.queue.webhook_rows import (
+    ClaimedDelivery,
+    Stored,
+    claimed_of,
+    decode,
+    delivery_of,
+    encode,
+    encode_log,
+    webhook_of,
+)
 from zypher_jobs.queue.wire import Script, Wire
 
 ROTATION_MS = 86_400_000
 """How long a secret signs beside the one that came after it."""
 ATTEMPTS_LOGGED = 20
 SECRET_BYTES = 24
-
-
-class _Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """As the scripts read it: lists are never absent."""
-
-    url: str
-    events: list[WebhookEvent]
-    models: list[str]
-    description: str
-    created_at_ms: int
-    disabled_at_ms: int = 0
-
-
-class _StoredDelivery(msgspec.Struct, frozen=True, kw_only=True):
-    webhook_id: str
-    prediction_id: str
-    type: WebhookEvent
-    url: str
-    state: DeliveryState
-    created_at_ms: int
-    attempts: int = 0
-    step: int = 0
-    log: str = "[]"
-
-
-class ClaimedDelivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One that this process is to deliver, while its lease lasts."""
-
-    delivery_id: str
-    claim: int
-    webhook_id: str
-    prediction_id: str
-    type: WebhookEvent
-    url: str
-    attempts: int
-    step: int
-    """How many pauses of the schedule it has had."""
-    log: list[DeliveryAttempt]
-    body: bytes | None
-    """As it was sent before; ``None``: it never was."""
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Stored).decode
-_encode_log = msgspec.json.Encoder().encode
-_decode_log = msgspec.json.Decoder(list[DeliveryAttempt]).decode
+HINT_CHARS = 10
+"""Of a secret, with its prefix: 24 bits of 192."""
 
 
 class Webhooks:
@@ -94,6 +61,7 @@ class Webhooks:
         self._hears = False
         self._wire = Wire(redis.connection_pool, lost=self._lost)
         self._register = Script(self._wire, source("register_webhook"))
+        self._change = Script(self._wire, source("change_webhook"))
         self._rotate = Script(self._wire, source("rotate_secret"))
         self._claim = Script(self._wire, source("claim_deliveries"))
         self._report = Script(self._wire, source("report_delivery"))
@@ -102,7 +70,7 @@ class Webhooks:
     async def register(self, asked: WebhookRequest) -> tuple[Webhook, str]:
         """A new webhook, and its secret. Raises ``Conflict`` when there are too many."""
         webhook_id, secret = f"wh_{os.urandom(12).hex()}", new_secret()
-        stored = _Stored(
+        stored = Stored(
             url=asked.url,
             events=asked.events,
             models=asked.models,
@@ -110,16 +78,16 @@ class Webhooks:
             created_at_ms=int(time.time() * 1000),
         )
         with redis_errors():
-            added = await self._register(args=(webhook_id, _encode(stored), secret))
+            added = await self._register(args=(webhook_id, encode(stored), secret))
         if not added:
             raise Conflict(f"{keys.WEBHOOKS_KEPT} webhooks are registered; delete one that is not needed.")
-        return _webhook_of(webhook_id, stored), secret
+        return webhook_of(webhook_id, stored), secret
 
     async def all(self) -> list[Webhook]:
         """Every one that is registered, oldest first."""
         with redis_errors():
             packed: dict[bytes, bytes] = await self._redis.hgetall(keys.WEBHOOKS)
-        found = [_webhook_of(webhook_id.decode(), _decode(stored)) for webhook_id, stored in packed.items()]
+        found = [webhook_of(webhook_id.decode(), decode(stored)) for webhook_id, stored in packed.items()]
         return sorted(found, key=lambda webhook: (webhook.created_at, webhook.webhook_id))
 
     async def get(self, webhook_id: str) -> Webhook:
@@ -128,7 +96,19 @@ class Webhooks:
             packed = await self._redis.hget(keys.WEBHOOKS, webhook_id)
         if packed is None:
             raise UnknownWebhook(webhook_id)
-        return _webhook_of(webhook_id, _decode(packed))
+        return webhook_of(webhook_id, decode(packed))
+
+    async def change(self, webhook_id: str, change: WebhookChange) -> Webhook:
+        """It as it is then; raises ``UnknownWebhook``. What is pending for it goes to its new URL."""
+        fields: dict[str, Any] = msgspec.to_builtins(change)
+        disabled = fields.pop("disabled", None)
+        with redis_errors():
+            packed = await self._change(
+                args=(webhook_id, encode(fields), "" if disabled is None else str(int(disabled)))
+            )
+        if packed is None:
+            raise UnknownWebhook(webhook_id)
+        return webhook_of(webhook_id, decode(packed))
 
     async def remove(self, webhook_id: str) -> None:
         """It is told nothing more, what is pending is given up; raises ``UnknownWebhook``."""
@@ -140,13 +120,17 @@ class Webhooks:
         if not removed:
             raise UnknownWebhook(webhook_id)
 
-    async def secret(self, webhook_id: str, *, rotate: bool = False) -> WebhookSecret:
-        """What it signs with, a new one with ``rotate``; raises ``UnknownWebhook``."""
-        secrets, until_ms = await self._secrets(webhook_id, rotate=rotate)
-        current = secrets[0]
-        return WebhookSecret(
-            webhook_id=webhook_id, secret=current, previous_until=instant(until_ms) if len(secrets) > 1 else None
+    async def secret(self, webhook_id: str) -> SecretHint:
+        """Which it signs with; raises ``UnknownWebhook``."""
+        secrets, until_ms = await self._secrets(webhook_id, rotate=False)
+        return SecretHint(
+            webhook_id=webhook_id, secret_begins=secrets[0][:HINT_CHARS], previous_until=instant(until_ms or None)
         )
+
+    async def new_secret(self, webhook_id: str) -> WebhookSecret:
+        """What it signs with from now on, beside the one before for a while; raises ``UnknownWebhook``."""
+        secrets, until_ms = await self._secrets(webhook_id, rotate=True)
+        return WebhookSecret(webhook_id=webhook_id, secret=secrets[0], previous_until=instant(until_ms or None))
 
     async def signing_secrets(self, webhook_id: str) -> list[str]:
         """All that sign now, newest first; raises ``UnknownWebhook``."""
@@ -191,7 +175,7 @@ class Webhooks:
         """Up to ``room`` deliveries that are due, and in how many seconds the next one is."""
         with redis_errors():
             due_ms, rows = await self._claim(args=(room, round(lease_s * 1000)))
-        return [_claimed(*row) for row in rows], None if due_ms < 0 else due_ms / 1000
+        return [claimed_of(*row) for row in rows], None if due_ms < 0 else due_ms / 1000
 
     async def report(
         self,
@@ -203,7 +187,7 @@ class Webhooks:
         body: bytes = b"",
         disable: bool = False,
     ) -> bool:
-        """What came of it; whether that counts. Without ``attempt`` it is only put back.
+        """What came of it; whether that counts. Without ``attempt`` it is only put back, for others if for no time.
 
         ``body`` is what is sent again; ``disable``: its webhook wants to be told nothing more.
         """
@@ -214,7 +198,7 @@ class Webhooks:
                 await self._report(
                     args=(
                         *(claimed.delivery_id, claimed.claim, state, round(again_in_s * 1000)),
-                        *(claimed.attempts + more, claimed.step + more, _encode_log(log), body),
+                        *(claimed.attempts + more, claimed.step + more, encode_log(log), body),
                         keys.DELIVERY_TTL_MS if state is DeliveryState.FAILED else self._retention_ms,
                         claimed.webhook_id if disable else "",
                     )
@@ -243,7 +227,7 @@ class Webhooks:
                     pipe.zscore(keys.DELIVERIES, delivery_id)
                 rows: list[Any] = await pipe.execute() if ids else []
         return [
-            _delivery_of(delivery_id, fields, due_ms)
+            delivery_of(delivery_id, fields, due_ms)
             for delivery_id, fields, due_ms in zip(ids, rows[::2], rows[1::2], strict=True)
             if fields
         ]
@@ -255,53 +239,3 @@ class Webhooks:
 def new_secret() -> str:
     """As Standard Webhooks has it."""
     return "whsec_" + base64.b64encode(os.urandom(SECRET_BYTES)).decode()
-
-
-def _webhook_of(webhook_id: str, stored: _Stored) -> Webhook:
-    return Webhook(
-        webhook_id=webhook_id,
-        url=stored.url,
-        events=stored.events,
-        models=stored.models,
-        description=stored.description,
-        created_at=instant(stored.created_at_ms),
-        disabled_at=instant(stored.disabled_at_ms or None),
-    )
-
-
-def _fields(fields: Mapping[bytes, bytes]) -> _StoredDelivery:
-    texts = {name.decode(): value.decode() for name, value in fields.items() if name != b"body"}
-    return msgspec.convert(texts, _StoredDelivery, strict=False)
-
-
-def _claimed(delivery_id: bytes, claim: int, flat: list[bytes]) -> ClaimedDelivery:
-    fields = dict(zip(flat[::2], flat[1::2], strict=True))
-    stored = _fields(fields)
-    return ClaimedDelivery(
-        delivery_id=delivery_id.decode(),
-        claim=claim,
-        webhook_id=stored.webhook_id,
-        prediction_id=stored.prediction_id,
-        type=stored.type,
-        url=stored.url,
-        attempts=stored.attempts,
-        step=stored.step,
-        log=_decode_log(stored.log),
-        body=fields.get(b"body"),
-    )
-
-
-def _delivery_of(delivery_id: str, fields: Mapping[bytes, bytes], due_ms: float | None) -> Delivery:
-    stored = _fields(fields)
-    return Delivery(
-        delivery_id=delivery_id,
-        webhook_id=stored.webhook_id,
-        prediction_id=stored.prediction_id,
-        type=stored.type,
-        url=stored.url,
-        state=stored.state,
-        created_at=instant(stored.created_at_ms),
-        attempts=stored.attempts,
-        next_attempt_at=None if due_ms is None else instant(int(due_ms)),
-        log=_decode_log(stored.log),
-    )

@@ -8,6 +8,8 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -46,10 +48,23 @@ class AddressPolicy:
 
 
 async def resolve(host: str, port: int) -> list[str]:
-    """The addresses of a host, in the order in which to try them; raises ``OSError``."""
-    loop = asyncio.get_running_loop()
-    found: list[Any] = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    """The addresses of a host, in the order in which to try them; raises ``OSError``.
+
+    Each in a thread of its own: the loop has few threads for names, and those of a slow name server would hold up the
+    others, Redis' own too. Nobody waits for it when the process ends.
+    """
+    looking: Future[list[Any]] = Future()
+    Thread(target=_look_up, args=(looking, host, port), name="zypher-look-up", daemon=True).start()
+    found = await asyncio.wrap_future(looking)
     return list(dict.fromkeys(info[4][0] for info in found))
+
+
+def _look_up(looking: Future[list[Any]], host: str, port: int) -> None:
+    looking.set_running_or_notify_cancel()
+    try:
+        looking.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except (OSError, ValueError) as error:
+        looking.set_exception(error)
 
 
 def is_public(address: Address) -> bool:

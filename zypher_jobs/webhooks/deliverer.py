@@ -6,7 +6,6 @@ of each host a few deliveries are under way at once, the others of it are put ba
 
 import asyncio
 import logging
-import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,12 +14,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import msgspec
-
 from zypher_jobs.contracts.prediction import Prediction
-from zypher_jobs.contracts.webhook import DIRECT, DeliveryAttempt, DeliveryState, WebhookPayload
+from zypher_jobs.contracts.webhook import DIRECT, DeliveryAttempt, DeliveryState
 from zypher_jobs.errors import RedisUnavailable, UnknownPrediction, UnknownWebhook
-from zypher_jobs.queue.webhooks import ClaimedDelivery, Webhooks
+from zypher_jobs.queue.webhook_rows import ClaimedDelivery
+from zypher_jobs.queue.webhooks import Webhooks
+from zypher_jobs.webhooks.pauses import put_back_s, retry_pause_s
+from zypher_jobs.webhooks.payloads import payload_of
 from zypher_jobs.webhooks.signing import signed_headers
 
 if TYPE_CHECKING:
@@ -30,25 +30,16 @@ log = logging.getLogger("zypher.webhooks")
 
 AT_ONCE = 64
 AT_ONCE_A_HOST = 16
-PUT_BACK_S = 1.0
-"""The first time; twice as long each time, up to ``2 ** PUT_BACK_DOUBLINGS``: many may wait for one dead host."""
-PUT_BACK_DOUBLINGS = 6
+AGAIN_S = 1.0
+"""While Redis does not answer."""
+DRAIN_S = 1.0
+"""What is under way when the process is to end gets so long; then another one takes it."""
 LOOK_EVERY_S = 5.0
 """The safety net: what is due is announced."""
 MARGIN_S = 10.0
 """By which a lease outlasts the longest attempt."""
-JITTER = 0.1
-"""Each pause is up to this share longer, so that those that failed together do not come together again."""
 GONE = 410
 """The receiver wants to be told nothing more."""
-
-_encode = msgspec.json.Encoder().encode
-
-
-def put_back_s(claimed: ClaimedDelivery) -> float:
-    """How long one waits whose host has enough under way."""
-    doublings = min(claimed.claim - claimed.attempts - 1, PUT_BACK_DOUBLINGS)
-    return PUT_BACK_S * 2**doublings * random.uniform(0.5, 1)  # noqa: S311  # jitter
 
 
 class Deliverer:
@@ -75,27 +66,36 @@ class Deliverer:
         self._lease_s = timeout_s + MARGIN_S
         self._due = asyncio.Event()
         self._waits_for_room = False
+        self._stops = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._posts: set[asyncio.Task[DeliveryAttempt]] = set()
         self._hosts: Counter[str] = Counter()
 
     async def run(self) -> None:
-        """Until canceled."""
+        """Until told to stop; then until what is under way has ended, or was handed back."""
         try:
-            while True:
+            while not self._stops:
                 self._due.clear()
                 try:
                     pause_s = await self._take()
                 except RedisUnavailable:
-                    pause_s = PUT_BACK_S
+                    pause_s = AGAIN_S
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._due.wait(), pause_s)
         finally:
-            for task in self._tasks:
-                task.cancel()
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=DRAIN_S)
+            for post in self._posts:
+                post.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             if self._made is not None:
                 await (await self._made).aclose()
             await self._webhooks.aclose()
+
+    def stop(self) -> None:
+        """Begin nothing more. A claim under way is waited for, or what it took would wait for the end of its lease."""
+        self._stops = True
+        self._due.set()
 
     async def _take(self) -> float:
         """Begin what is due; how long to wait before the next look."""
@@ -139,17 +139,19 @@ class Deliverer:
     async def _deliver(self, claimed: ClaimedDelivery) -> None:
         try:
             url, secrets = await self._target(claimed)
-            body = claimed.body or await self._body(claimed)
+            body = claimed.body or payload_of(await self._read(claimed.prediction_id), claimed.type)
         except (UnknownWebhook, UnknownPrediction) as error:
             attempt = DeliveryAttempt(at=datetime.now(UTC), duration_ms=0, error=error.message)
             await self._webhooks.report(claimed, DeliveryState.FAILED, attempt=attempt)
             return
         headers = signed_headers(claimed.delivery_id, body, at_s=int(time.time()), secrets=secrets)
-        attempt = await (await self._poster()).post(url, body, {"Content-Type": "application/json", **headers})
-        if not attempt.error:
+        attempt = await self._post(url, body, {"Content-Type": "application/json", **headers})
+        if attempt is None:
+            await self._webhooks.report(claimed, DeliveryState.PENDING)
+        elif not attempt.error:
             await self._webhooks.report(claimed, DeliveryState.DELIVERED, attempt=attempt)
         elif attempt.status != GONE and claimed.step < len(self._retry_s):
-            pause_s = self._retry_s[claimed.step] * random.uniform(1, 1 + JITTER)  # noqa: S311  # jitter
+            pause_s = retry_pause_s(claimed.step, self._retry_s, attempt)
             await self._webhooks.report(claimed, DeliveryState.PENDING, attempt=attempt, again_in_s=pause_s, body=body)
             self._due.set()  # to learn how long that is
         else:
@@ -163,10 +165,18 @@ class Deliverer:
             raise UnknownWebhook(claimed.webhook_id)
         return claimed.url, await self._webhooks.signing_secrets(claimed.webhook_id)
 
-    async def _body(self, claimed: ClaimedDelivery) -> bytes:
-        prediction = await self._read(claimed.prediction_id)
-        ended_at = prediction.finished_at or prediction.created_at
-        return _encode(WebhookPayload(type=claimed.type, timestamp=ended_at, data=prediction))
+    async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> DeliveryAttempt | None:
+        """What came of it; ``None`` if this process is to end before it has."""
+        poster = await self._poster()
+        if self._stops:
+            return None
+        post = asyncio.create_task(poster.post(url, body, headers))
+        self._posts.add(post)
+        try:
+            await asyncio.wait([post])
+        finally:
+            self._posts.discard(post)
+        return None if post.cancelled() else post.result()
 
     async def _poster(self) -> "Poster":
         if self._made is None:

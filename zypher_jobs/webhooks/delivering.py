@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def delivering(queue: PredictionQueue, settings: Settings, *, resolve: Resolve = resolve) -> AsyncGenerator[None]:
-    """What is under way when the block is left is taken up by another process, once its lease has ended."""
+    """What is still under way a second after the block is left is handed back, for another process to take up."""
     timeout_s = settings.webhook_timeout_s
     deliverer = Deliverer(
         Webhooks(queue, retention_ms=queue.retention_ms),
@@ -31,7 +31,7 @@ async def delivering(queue: PredictionQueue, settings: Settings, *, resolve: Res
     try:
         yield
     finally:
-        running.cancel()
+        deliverer.stop()
         await asyncio.wait([running])
 
 

@@ -1,6 +1,6 @@
 -- Writes what came of an attempt to deliver.
 -- KEYS  none beyond those of the header
--- ARGV  1 id  2 number of the claim  3 state  4 ms until it is tried again  5 attempts  6 step of the schedule  7 log, JSON
+-- ARGV  1 id  2 number of the claim  3 state  4 ms until it is tried again; 0: by whoever is there, at once  5 attempts  6 step of the schedule  7 log, JSON
 --       8 body to send again, or ''  9 ms for which it is known, once it has ended  10 id of a webhook to be disabled, or ''
 -- Returns 1, or 0 if it was claimed again since, or was forgotten: nothing changes then.
 local id, record = ARGV[1], DELIVERY .. ARGV[1]
@@ -12,6 +12,7 @@ if ARGV[3] == 'pending' then
   redis.call('ZADD', DELIVERIES, now + ARGV[4], id)
   if ARGV[8] ~= '' then redis.call('HSET', record, 'body', ARGV[8]) end
   redis.call('PEXPIRE', record, DELIVERY_TTL_MS)
+  if ARGV[4] == '0' then redis.call('PUBLISH', DELIVER, '') end
 else
   redis.call('ZREM', DELIVERIES, id)
   redis.call('HDEL', record, 'body')
