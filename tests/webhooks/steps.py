@@ -11,7 +11,12 @@ ASYNC = {"Prefer": "respond-async"}
 
 async def submit(api: httpx.AsyncClient, url: str, events: str | None = None, **options: Any) -> str:
     """A prediction with a webhook of its own; its id."""
-    headers = ASYNC | {"Webhook-Url": url} | ({} if events is None else {"Webhook-Events": events})
+    headers = (
+        ASYNC
+        | options.get("headers", {})
+        | {"Webhook-Url": url}
+        | ({} if events is None else {"Webhook-Events": events})
+    )
     path, body = options.get("path", "/predict"), options.get("json", {"input": "hello"})
     answer = await api.post(path, json=body, headers=headers)
     assert answer.status_code == 202, answer.text

@@ -85,6 +85,7 @@ def test_one_whose_host_is_busy_is_looked_at_less_and_less_often(claim: int, lon
         url="http://example.com/",
         attempts=2,
         step=2,
+        caller="",
         log=[],
         body=None,
     )

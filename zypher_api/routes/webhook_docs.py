@@ -57,7 +57,8 @@ _WEBHOOK_ID = Parameter(
 )
 _SECRET_OF = msgspec.structs.replace(
     _WEBHOOK_ID,
-    description="From the answer to its registration; `direct` for all that are given with a prediction.",
+    description="From the answer to its registration; `direct` for those that are given with predictions, by the key "
+    "that asks: for that the scope `predict` is enough.",
     example=DIRECT,
 )
 _DELIVERY_ID = Parameter(
@@ -155,7 +156,7 @@ SECRET = Operation(
     method="get",
     path="/webhooks/{webhook_id}/secret",
     operation_id="read_webhook_secret",
-    scopes=(Scope.OPERATE,),
+    scopes=(Scope.PREDICT, Scope.OPERATE),
     tag="webhooks",
     summary="See which secret deliveries are signed with",
     description="How it begins; all of it is shown only when it is made.",
@@ -167,7 +168,7 @@ ROTATE = Operation(
     method="post",
     path="/webhooks/{webhook_id}/secret",
     operation_id="rotate_webhook_secret",
-    scopes=(Scope.OPERATE,),
+    scopes=(Scope.PREDICT, Scope.OPERATE),
     tag="webhooks",
     summary="Make a new secret that deliveries are signed with",
     description="It is shown here and never again. The old one signs beside it for a day.",

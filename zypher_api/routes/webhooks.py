@@ -10,18 +10,20 @@ from litestar.handlers import HTTPRouteHandler, delete, patch, post
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 
-from zypher_api.auth import require_own
+from zypher_api.auth import caller_of, require_own
 from zypher_api.bodies import decoded, read_body
+from zypher_api.keyring import Caller
 from zypher_api.negotiation import require_json
 from zypher_api.openapi import OPT
-from zypher_api.problems import MalformedRequest
+from zypher_api.problems import Forbidden, MalformedRequest
 from zypher_api.responses import RawResponse
 from zypher_api.routes import webhook_docs as docs
 from zypher_api.routes.predictions import require_prediction_id
 from zypher_api.routes.reading import read
 from zypher_api.services import Services
 from zypher_api.webhook_answers import DeliveryList, WebhookList
-from zypher_jobs.contracts.webhook import NewWebhook, WebhookChange, WebhookRequest
+from zypher_jobs.contracts.access import Scope
+from zypher_jobs.contracts.webhook import DIRECT, NewWebhook, WebhookChange, WebhookRequest
 from zypher_jobs.webhooks.addresses import require_url
 
 REQUEST_BYTES = 65_536
@@ -75,14 +77,24 @@ def _secrets(services: Services) -> list[HTTPRouteHandler]:
     webhooks = services.webhooks
 
     @read("/webhooks/{webhook_id:str}/secret", docs.SECRET)
-    async def read_webhook_secret(webhook_id: FromPath[str]) -> ASGIApp:
-        return RawResponse(_encode(await webhooks.secret(webhook_id)), headers=_NO_STORE)
+    async def read_webhook_secret(webhook_id: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
+        caller = _require_secret(request, webhook_id)
+        return RawResponse(_encode(await webhooks.secret(webhook_id, caller=caller.key_id)), headers=_NO_STORE)
 
     @post("/webhooks/{webhook_id:str}/secret", status_code=200, opt={OPT: [docs.ROTATE]})
-    async def rotate_webhook_secret(webhook_id: FromPath[str]) -> ASGIApp:
-        return RawResponse(_encode(await webhooks.new_secret(webhook_id)), headers=_NO_STORE)
+    async def rotate_webhook_secret(webhook_id: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
+        caller = _require_secret(request, webhook_id)
+        return RawResponse(_encode(await webhooks.new_secret(webhook_id, caller=caller.key_id)), headers=_NO_STORE)
 
     return [read_webhook_secret, rotate_webhook_secret]
+
+
+def _require_secret(request: Request[Any, Any, Any], webhook_id: str) -> Caller:
+    """Who asks; raises ``Forbidden`` for who may only have its own."""
+    caller = caller_of(request.scope)
+    if webhook_id != DIRECT and not caller.may_operate:
+        raise Forbidden(caller.name, wanted=[Scope.OPERATE])
+    return caller
 
 
 def _delivered(services: Services) -> list[HTTPRouteHandler]:

@@ -45,7 +45,8 @@ Ours:
 ``zypher:serving``              zset    trimmed by age at each report        heartbeat; process → last seen ms
 ``zypher:serving:{process}``    string  ``SERVING_TTL_S``                    heartbeat; what it serves
 ``zypher:webhooks``             hash    ``WEBHOOKS_KEPT``                    register, report; id → webhook
-``zypher:webhook-secrets``      hash    ``WEBHOOKS_KEPT`` and one            register, rotate; id → its secrets
+``zypher:webhook-secrets``      hash    ``WEBHOOKS_KEPT``, one for each      register, rotate, revoke key; id or
+                                        key, one for callers without         caller → its secrets
 ``zypher:deliveries``           zset    what is to be delivered              finish, cancel, claim, report; id → due ms
 ``zypher:delivery:{id}``        hash    ``DELIVERY_TTL_MS``, retention once  finish, cancel, claim, report
                                         it was delivered

@@ -31,6 +31,7 @@ class StoredDelivery(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     step: int = 0
     log: str = "[]"
+    caller: str = ""
 
 
 class ClaimedDelivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +46,8 @@ class ClaimedDelivery(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     step: int
     """How many pauses of the schedule it has had."""
+    caller: str
+    """Whose prediction it was, for one that was given with it."""
     log: list[DeliveryAttempt]
     body: bytes | None
     """As it was sent before; ``None``: it never was."""
@@ -87,6 +90,7 @@ def claimed_of(delivery_id: bytes, claim: int, flat: list[bytes]) -> ClaimedDeli
         url=stored.url,
         attempts=stored.attempts,
         step=stored.step,
+        caller=stored.caller,
         log=_decode_log(stored.log),
         body=fields.get(b"body"),
     )

@@ -120,21 +120,29 @@ class Webhooks:
         if not removed:
             raise UnknownWebhook(webhook_id)
 
-    async def secret(self, webhook_id: str) -> SecretHint:
-        """Which it signs with; raises ``UnknownWebhook``."""
-        secrets, until_ms = await self._secrets(webhook_id, rotate=False)
+    async def secret(self, webhook_id: str, *, caller: str = "") -> SecretHint:
+        """Which it signs with; ``DIRECT`` is that of a caller. Raises ``UnknownWebhook``."""
+        secrets, until_ms = await self._secrets(webhook_id, caller, "read")
         return SecretHint(
             webhook_id=webhook_id, secret_begins=secrets[0][:HINT_CHARS], previous_until=instant(until_ms or None)
         )
 
-    async def new_secret(self, webhook_id: str) -> WebhookSecret:
+    async def new_secret(self, webhook_id: str, *, caller: str = "") -> WebhookSecret:
         """What it signs with from now on, beside the one before for a while; raises ``UnknownWebhook``."""
-        secrets, until_ms = await self._secrets(webhook_id, rotate=True)
+        secrets, until_ms = await self._secrets(webhook_id, caller, "rotate")
         return WebhookSecret(webhook_id=webhook_id, secret=secrets[0], previous_until=instant(until_ms or None))
 
-    async def signing_secrets(self, webhook_id: str) -> list[str]:
-        """All that sign now, newest first; raises ``UnknownWebhook``."""
-        return (await self._secrets(webhook_id, rotate=False))[0]
+    async def signing_secrets(self, claimed: ClaimedDelivery) -> list[str]:
+        """All that sign now, newest first; raises ``UnknownWebhook``.
+
+        A caller that never asked for its secret cannot verify anything: one that nobody knows signs for it then.
+        """
+        try:
+            return (await self._secrets(claimed.webhook_id, claimed.caller, "sign"))[0]
+        except UnknownWebhook:
+            if claimed.webhook_id != DIRECT:
+                raise
+            return [new_secret()]
 
     async def deliveries(self, webhook_id: str, *, limit: int = 50) -> list[Delivery]:
         """Those to a registered webhook, newest first; raises ``UnknownWebhook``."""
@@ -209,9 +217,12 @@ class Webhooks:
         """Close its connection."""
         await self._wire.aclose()
 
-    async def _secrets(self, webhook_id: str, *, rotate: bool) -> tuple[list[str], int]:
+    async def _secrets(self, webhook_id: str, caller: str, how: str) -> tuple[list[str], int]:
+        if webhook_id != DIRECT and ":" in webhook_id:
+            raise UnknownWebhook(webhook_id)  # another caller's
+        name = f"{DIRECT}:{caller}" if webhook_id == DIRECT else webhook_id
         with redis_errors():
-            found = await self._rotate(args=(webhook_id, new_secret(), ROTATION_MS, "1" if rotate else ""))
+            found = await self._rotate(args=(name, new_secret(), ROTATION_MS, how))
         if found is None:
             raise UnknownWebhook(webhook_id)
         current, *old = found.decode().split(" ")

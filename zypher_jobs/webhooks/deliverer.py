@@ -163,7 +163,7 @@ class Deliverer:
         """Where to, and what it is signed with. Raises ``UnknownWebhook`` for one that is not to be told any more."""
         if claimed.webhook_id != DIRECT and (await self._webhooks.get(claimed.webhook_id)).disabled_at is not None:
             raise UnknownWebhook(claimed.webhook_id)
-        return claimed.url, await self._webhooks.signing_secrets(claimed.webhook_id)
+        return claimed.url, await self._webhooks.signing_secrets(claimed)
 
     async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> DeliveryAttempt | None:
         """What came of it; ``None`` if this process is to end before it has."""

@@ -25,7 +25,8 @@ local function deliver(id, status, now, direct)
   if direct then
     local url, statuses = string.match(direct, '^(%S+) ?(.*)$')
     if statuses == '' or string.find(' ' .. statuses .. ' ', ' ' .. status .. ' ', 1, true) then
-      queue_delivery(id, 'direct', url, status, now)
+      local delivery = queue_delivery(id, 'direct', url, status, now)
+      redis.call('HSET', DELIVERY .. delivery, 'caller', redis.call('HGET', RECORD .. id, 'caller') or '')
     end
   end
   if not registered then
