@@ -10,6 +10,7 @@ from zypher_api.problems import EXCEPTION_HANDLERS
 from zypher_api.routes import (
     deployments,
     docs,
+    events,
     inference_v2,
     inference_v2_generate,
     inference_v2_repository,
@@ -53,6 +54,7 @@ def create_app(settings: Settings) -> Litestar:
         *inference_v2_repository.handlers(services),
         *deployments.handlers(services),
         *webhooks.handlers(services),
+        *events.handlers(services),
         *system.handlers(services),
         *keys.handlers(services),
     ]

@@ -55,6 +55,11 @@ async def follow(redis: RedisClient, after_id: str = "$") -> AsyncGenerator[Even
                     yield event
 
 
+def is_event_id(text: str) -> bool:
+    """Whether events may be followed from there on."""
+    return text == "0" or _ID.fullmatch(text) is not None
+
+
 def _start(after_id: str) -> tuple[str, tuple[int, int, int] | None]:
     """The entry to read behind, and the event up to which that read brings nothing new."""
     if after_id in ("$", "0"):
