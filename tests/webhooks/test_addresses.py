@@ -1,10 +1,15 @@
 """Where deliveries may go, and that they go nowhere else."""
 
+import socket
+import threading
+from typing import Any
+
 import pytest
 
 from tests.api.running import RunningApi
 from tests.webhooks.receiver import Receiver, answer
 from tests.webhooks.steps import ASYNC, settled, submit
+from zypher_jobs.testing import wait_until
 from zypher_jobs.webhooks.addresses import AddressPolicy, resolve
 from zypher_jobs.webhooks.delivering import delivering
 
@@ -95,3 +100,44 @@ async def test_a_name_that_is_not_known_is_a_failed_attempt(api: RunningApi, rec
         delivery = await settled(api, await submit(api, "http://nowhere.example/hook"))
     assert (delivery["state"], delivery["attempts"]) == ("failed", 4)
     assert delivery["log"][0]["error"] == "Name or service not known"
+
+
+async def test_of_several_addresses_only_those_that_are_permitted_are_tried(
+    api: RunningApi, receiver: Receiver
+) -> None:
+    """One that answers nothing is passed over for the next."""
+
+    async def look_up(host: str, port: int) -> list[str]:
+        return ["10.0.0.1", "127.0.0.2", "127.0.0.1"]
+
+    async with delivering(api.services.queue, api.settings, resolve=look_up):
+        url = receiver.url.replace("127.0.0.1", "several.example")
+        delivery = await settled(api, await submit(api, url))
+    assert [attempt["status"] for attempt in delivery["log"]] == [200]
+    assert receiver.connections == 1
+
+
+@pytest.mark.usefixtures("delivers")
+async def test_a_name_server_that_hangs_holds_up_nobody_else(
+    api: RunningApi, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More look-ups than the event loop has threads hang; others are resolved, and a drain waits for none of them."""
+    hangs, asked = threading.Event(), list[str]()
+    real = socket.getaddrinfo
+
+    def look_up(host: Any, *args: Any, **options: Any) -> Any:
+        if isinstance(host, str) and host.endswith(".slow.example"):
+            asked.append(host)
+            hangs.wait(60)
+        return real("127.0.0.1" if host == "quick.example" else host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    try:
+        async with delivering(api.services.queue, api.settings):
+            for number in range(40):
+                await submit(api, f"http://{number}.slow.example/hook")
+            await wait_until(lambda: len(set(asked)) == 40)
+            url = receiver.url.replace("127.0.0.1", "quick.example")
+            assert (await settled(api, await submit(api, url)))["state"] == "delivered"
+    finally:
+        hangs.set()

@@ -6,6 +6,8 @@ from tests.api.running import RunningApi
 from tests.webhooks.receiver import Receiver, answer
 from tests.webhooks.steps import deliveries, settled, submit
 from zypher_jobs.contracts.webhook import DeliveryState
+from zypher_jobs.queue import keys
+from zypher_jobs.queue.connection import RedisClient
 from zypher_jobs.testing import wait_until
 from zypher_jobs.webhooks.delivering import delivering
 
@@ -53,3 +55,22 @@ async def test_a_receiver_that_hangs_is_left_after_the_time_out(api: RunningApi,
         delivery = await settled(api, await submit(api, receiver.url))
     assert delivery["state"] == "delivered"
     assert delivery["log"][0]["error"] == "No answer within 0.5 s."
+
+
+async def test_a_dead_receiver_does_not_fill_redis(api: RunningApi, receiver: Receiver) -> None:
+    """What comes when too many are pending has failed at once, says so, and is delivered once more when asked."""
+    redis: RedisClient = api.services.queue
+    later_ms = 1e15
+    for start in range(0, keys.DELIVERIES_PENDING, 20_000):
+        await redis.zadd(keys.DELIVERIES, {f"x{number}": later_ms for number in range(start, start + 20_000)})
+    async with delivering(api.services.queue, api.settings):
+        prediction_id = await submit(api, receiver.url)
+        refused = await settled(api, prediction_id)
+        assert (refused["state"], refused["attempts"]) == ("failed", 0)
+        assert "100,000 deliveries were pending already" in refused["log"][0]["error"]
+        assert await redis.zcard(keys.DELIVERIES) == keys.DELIVERIES_PENDING
+        await redis.zremrangebyrank(keys.DELIVERIES, 0, 10)
+        await api.post(f"/deliveries/{refused['delivery_id']}/redeliver")
+        again = await settled(api, prediction_id)
+        assert (again["state"], [attempt["status"] for attempt in again["log"]]) == ("delivered", [200])
+        assert (await settled(api, await submit(api, receiver.url)))["state"] == "delivered"

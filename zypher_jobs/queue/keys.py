@@ -47,7 +47,7 @@ Ours:
 ``zypher:webhooks``             hash    ``WEBHOOKS_KEPT``                    register, report; id → webhook
 ``zypher:webhook-secrets``      hash    ``WEBHOOKS_KEPT``, one for each      register, rotate, revoke key; id or
                                         key, one for callers without         caller → its secrets
-``zypher:deliveries``           zset    what is to be delivered              finish, cancel, claim, report; id → due ms
+``zypher:deliveries``           zset    ``DELIVERIES_PENDING``               finish, cancel, claim, report; id → due ms
 ``zypher:delivery:{id}``        hash    ``DELIVERY_TTL_MS``, retention once  finish, cancel, claim, report
                                         it was delivered
 ``zypher:deliveries:{webhook}``  zset   ``DELIVERIES_LOGGED`` newest,        finish, cancel; id → created ms
@@ -159,6 +159,8 @@ DELIVERY_TTL_MS = 7 * 86_400_000
 """How long a delivery that did not succeed is known."""
 DELIVERIES_LOGGED = 1_000
 """Of each registered webhook."""
+DELIVERIES_PENDING = 100_000
+"""Of all webhooks together: a dead receiver must not fill Redis. What comes on top has failed at once."""
 API_KEYS_KEPT = 1_000
 """Every API process holds all of them."""
 PLACES_TTL_MS = JOB_TTL_MS + DEAD_TTL_MS

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from zypher_jobs.contracts.webhook import Delivery, DeliveryAttempt, DeliveryState, Webhook, WebhookEvent
+from zypher_jobs.queue import keys
 from zypher_jobs.queue.records import instant
 
 
@@ -32,6 +33,8 @@ class StoredDelivery(msgspec.Struct, frozen=True, kw_only=True):
     step: int = 0
     log: str = "[]"
     caller: str = ""
+    refused: bool = False
+    """Too many were pending."""
 
 
 class ClaimedDelivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +56,7 @@ class ClaimedDelivery(msgspec.Struct, frozen=True, kw_only=True):
     """As it was sent before; ``None``: it never was."""
 
 
+TOO_MANY = f"{keys.DELIVERIES_PENDING:,} deliveries were pending already; it can be delivered once more."
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Stored).decode
 encode_log = msgspec.json.Encoder().encode
@@ -99,6 +103,8 @@ def claimed_of(delivery_id: bytes, claim: int, flat: list[bytes]) -> ClaimedDeli
 def delivery_of(delivery_id: str, fields: Mapping[bytes, bytes], due_ms: float | None) -> Delivery:
     """A delivery as people see it."""
     stored = _fields(fields)
+    created_at = instant(stored.created_at_ms)
+    refused = [DeliveryAttempt(at=created_at, duration_ms=0, error=TOO_MANY)] if stored.refused else []
     return Delivery(
         delivery_id=delivery_id,
         webhook_id=stored.webhook_id,
@@ -106,8 +112,8 @@ def delivery_of(delivery_id: str, fields: Mapping[bytes, bytes], due_ms: float |
         type=stored.type,
         url=stored.url,
         state=stored.state,
-        created_at=instant(stored.created_at_ms),
+        created_at=created_at,
         attempts=stored.attempts,
         next_attempt_at=None if due_ms is None else instant(int(due_ms)),
-        log=_decode_log(stored.log),
+        log=_decode_log(stored.log) + refused,
     )

@@ -1,6 +1,6 @@
 -- Prepended to what ends predictions: queues a delivery for each webhook that wants to know how one ended.
 
-local registered, told_deliverers
+local registered, told_deliverers, pending
 
 local function is_in(list, value)
   for _, each in ipairs(list) do
@@ -14,6 +14,11 @@ local function queue_delivery(id, webhook, url, status, now)
   redis.call('HSET', DELIVERY .. delivery, 'webhook_id', webhook, 'prediction_id', id, 'type', 'prediction.' .. status, 'url', url,
     'state', 'pending', 'created_at_ms', now)
   redis.call('PEXPIRE', DELIVERY .. delivery, DELIVERY_TTL_MS)
+  pending = (pending or redis.call('ZCARD', DELIVERIES)) + 1
+  if pending > DELIVERIES_PENDING then
+    redis.call('HSET', DELIVERY .. delivery, 'state', 'failed', 'refused', 1)
+    return delivery
+  end
   redis.call('ZADD', DELIVERIES, now, delivery)
   if not told_deliverers then redis.call('PUBLISH', DELIVER, '') end
   told_deliverers = true
