@@ -29,7 +29,7 @@ AWAY_S = 2.0
 """After a failure of Redis, this process keeps the whole rate by itself for so long before it asks again."""
 FULL_S = 0.1
 """After a refusal of places, others are refused for so long without asking."""
-POOLS_KEPT = 10_000
+ACCOUNTS_KEPT = 10_000
 
 _UNBOUNDED = nullcontext()
 _UNITS_MS = {"s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -51,6 +51,7 @@ class _Pool:
         self.name = f"{caller.key_id}:{what}"
         self.amount, self.period_ms = parse_rate(rate)
         self.policy = b'"%b";q=%d;w=%d' % (what.encode(), self.amount, math.ceil(self.period_ms / 1000))
+        self._form = b'"%b";r=%%d;t=%%d' % what.encode()
         self.permits = 0
         self.left = self.amount
         self.full_at_s = 0.0
@@ -77,9 +78,10 @@ class _Pool:
         self.used += count
         return True
 
-    def is_low(self) -> bool:
-        """Whether it is time for more, though there still are some."""
-        return self.permits * 3 <= self.used_before and self.filling is None
+    def standing(self, now_s: float) -> bytes:
+        """What is left here and elsewhere, and the seconds until all is back."""
+        full_s = self.full_at_s - now_s
+        return self._form % (self.left + self.permits, full_s + 1 if full_s > 0 else 0)
 
     def demand(self, now_s: float) -> int:
         """How many to fetch."""
@@ -116,13 +118,35 @@ class _Pool:
         )
 
 
+class _Account:
+    """The pools of one key."""
+
+    def __init__(self, caller: Caller, before: "_Account | None") -> None:
+        """``before``: the account of the same key as it was seen last; a rate that is the same goes on."""
+        self.caller = caller
+        self.requests = _pool(caller, "requests", caller.requests, before and before.requests)
+        self.predictions = _pool(caller, "predictions", caller.predictions, before and before.predictions)
+        self._pools = [pool for pool in (self.requests, self.predictions) if pool is not None]
+        self._policy = (b"ratelimit-policy", b", ".join(pool.policy for pool in self._pools))
+
+    def standing(self, now_s: float) -> list[tuple[bytes, bytes]]:
+        """``RateLimit`` and its policy (draft-ietf-httpapi-ratelimit-headers)."""
+        return [self._policy, (b"ratelimit", b", ".join([pool.standing(now_s) for pool in self._pools]))]
+
+
+def _pool(caller: Caller, what: What, rate: str | None, before: _Pool | None) -> _Pool | None:
+    if rate is None or (before is not None and before.rate == rate):
+        return before if rate is not None else None
+    return _Pool(caller, what, rate)
+
+
 class KeyLimits:
     """Over ``Limits``; made once for a process."""
 
     def __init__(self, limits: Limits, *, longest_run_s: float) -> None:
         self._limits = limits
         self._longest_run_ms = int(longest_run_s * 1000)
-        self._pools: dict[tuple[str, What, str], _Pool] = {}
+        self._accounts: dict[str, _Account] = {}
         self._alone_until_s = 0.0
         self._full_until_s: dict[str, float] = {}
         self._freeing: set[asyncio.Task[None]] = set()
@@ -132,26 +156,25 @@ class KeyLimits:
 
         Raises ``RateLimited``.
         """
-        spent: list[_Pool] = []
-        try:
-            if caller.requests is not None:
-                spent.append(pool := self._pool(caller, "requests", caller.requests))
-                await self._spend(pool, 1)
-            if predictions and caller.predictions is not None:
-                spent.append(pool := self._pool(caller, "predictions", caller.predictions))
-                await self._spend(pool, predictions)
-        finally:
-            if spent:
-                scope["state"]["headers"] += _headers(spent)
+        await self._count(scope, self._account(caller), requests=1, predictions=predictions)
 
     async def predictions(self, scope: Scope, caller: Caller, count: int) -> None:
         """Count predictions of a request that was counted already. Raises ``RateLimited``."""
         if caller.predictions is not None:
-            pool = self._pool(caller, "predictions", caller.predictions)
-            try:
-                await self._spend(pool, count)
-            finally:
-                scope["state"]["headers"] += _headers([pool])
+            await self._count(scope, self._account(caller), requests=0, predictions=count)
+
+    async def _count(self, scope: Scope, account: "_Account", *, requests: int, predictions: int) -> None:
+        now_s = time.monotonic()
+        try:
+            for pool, count in ((account.requests, requests), (account.predictions, predictions)):
+                if pool is not None and count:
+                    if pool.spend(count, now_s):
+                        if pool.permits * 3 <= pool.used_before:
+                            self._fill(pool, 1)
+                    else:
+                        await self._wait(pool, count, now_s)
+        finally:
+            scope["state"]["limits"] = account.standing(now_s)
 
     def running(self, caller: Caller, prediction_id: str) -> AbstractAsyncContextManager[None]:
         """A place while a prediction runs in this process. Raises ``TooManyAtOnce``."""
@@ -197,7 +220,7 @@ class KeyLimits:
                 return
         except RedisUnavailable:
             return  # what runs here is answered all the same, and what is queued is refused for that reason
-        if len(self._full_until_s) > POOLS_KEPT:
+        if len(self._full_until_s) > ACCOUNTS_KEPT:
             self._full_until_s.clear()
         self._full_until_s[caller.key_id] = now_s + FULL_S
         raise _too_many(caller)
@@ -209,21 +232,16 @@ class KeyLimits:
         self._freeing.add(task)
         task.add_done_callback(self._freeing.discard)
 
-    def _pool(self, caller: Caller, what: What, rate: str) -> _Pool:
-        key = (caller.key_id, what, rate)
-        pool = self._pools.get(key)
-        if pool is None:
-            if len(self._pools) >= POOLS_KEPT:
-                self._pools.clear()
-            pool = self._pools[key] = _Pool(caller, what, rate)
-        return pool
+    def _account(self, caller: Caller) -> "_Account":
+        account = self._accounts.get(caller.key_id)
+        if account is None or account.caller is not caller:
+            if len(self._accounts) >= ACCOUNTS_KEPT:
+                self._accounts.clear()
+            account = self._accounts[caller.key_id] = _Account(caller, account)
+        return account
 
-    async def _spend(self, pool: _Pool, count: int) -> None:
-        now_s = time.monotonic()
-        if pool.spend(count, now_s):
-            if pool.is_low():
-                self._fill(pool, 1)
-            return
+    async def _wait(self, pool: _Pool, count: int, now_s: float) -> None:
+        """Until there are so many permits, or it is known that there are not."""
         if count > pool.amount:
             raise pool.refusal(count, now_s)
         pool.waiting += count
@@ -269,17 +287,6 @@ class KeyLimits:
     async def _free(self, key_id: str, ids: Sequence[str]) -> None:
         with suppress(RedisUnavailable):  # they lapse
             await self._limits.free_places(key_id, ids)
-
-
-def _headers(pools: Sequence[_Pool]) -> list[tuple[bytes, bytes]]:
-    """``RateLimit`` and its policy (draft-ietf-httpapi-ratelimit-headers)."""
-    now_s = time.monotonic()
-    standing = [
-        b'"%b";r=%d;t=%d'
-        % (pool.what.encode(), max(0, pool.left + pool.permits), max(0, math.ceil(pool.full_at_s - now_s)))
-        for pool in pools
-    ]
-    return [(b"ratelimit-policy", b", ".join(pool.policy for pool in pools)), (b"ratelimit", b", ".join(standing))]
 
 
 def _too_many(caller: Caller) -> TooManyAtOnce:

@@ -19,6 +19,7 @@ NO_ROUTE = "(none)"
 CLIENT_CLOSED = 499
 """Status in log and metrics of a request whose caller went away before an answer (nginx's number)."""
 
+_UNLIMITED: list[tuple[bytes, bytes]] = []
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _PLAIN_PATH = re.compile(rb"[!-~]{0,2048}")
@@ -45,7 +46,6 @@ class Watch:
         request_id, echo = self._request_id(scope)
         state = scope["state"]
         state["request_id"] = shown_id = request_id.decode("ascii")
-        state["headers"] = echo
         state["has_answered"] = False
 
         async def send_with_id(message: Message) -> None:
@@ -53,7 +53,7 @@ class Watch:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 state["has_answered"] = True
-                message["headers"] = [*message["headers"], *echo]
+                message["headers"] = [*message["headers"], *echo, *state.get("limits", _UNLIMITED)]
             await send(message)
 
         meter = self._meter
