@@ -14,12 +14,13 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from zypher_api.meter import HttpMeter
 from zypher_api.request_log import RequestLog
+from zypher_api.responses import Header
 
 NO_ROUTE = "(none)"
 CLIENT_CLOSED = 499
 """Status in log and metrics of a request whose caller went away before an answer (nginx's number)."""
 
-_UNLIMITED: list[tuple[bytes, bytes]] = []
+_UNLIMITED: list[Header] = []
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _PLAIN_PATH = re.compile(rb"[!-~]{0,2048}")
@@ -53,7 +54,8 @@ class Watch:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 state["has_answered"] = True
-                message["headers"] = [*message["headers"], *echo, *state.get("limits", _UNLIMITED)]
+                standing: list[Header] = state.get("limits", _UNLIMITED)
+                message["headers"] = [*message["headers"], *echo, *standing]
             await send(message)
 
         meter = self._meter
