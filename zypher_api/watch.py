@@ -8,19 +8,18 @@ import os
 import re
 from itertools import count
 from time import perf_counter
+from typing import Any
 from urllib.parse import quote
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from zypher_api.meter import HttpMeter
 from zypher_api.request_log import RequestLog
-from zypher_api.responses import Header
 
 NO_ROUTE = "(none)"
 CLIENT_CLOSED = 499
 """Status in log and metrics of a request whose caller went away before an answer (nginx's number)."""
 
-_UNLIMITED: list[Header] = []
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _PLAIN_PATH = re.compile(rb"[!-~]{0,2048}")
@@ -45,7 +44,7 @@ class Watch:
         started_s = perf_counter()
         status = CLIENT_CLOSED
         request_id, echo = self._request_id(scope)
-        state = scope["state"]
+        state: dict[str, Any] = scope["state"]
         state["request_id"] = shown_id = request_id.decode("ascii")
         state["has_answered"] = False
 
@@ -54,8 +53,9 @@ class Watch:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 state["has_answered"] = True
-                standing: list[Header] = state.get("limits", _UNLIMITED)
-                message["headers"] = [*message["headers"], *echo, *standing]
+                message["headers"] = [*message["headers"], *echo]
+                if "limits" in state:
+                    message["headers"] += state["limits"]
             await send(message)
 
         meter = self._meter
