@@ -1,20 +1,23 @@
 """HTTP load that does not wait: requests leave when they are due, whatever became of those before.
 
-Each has a connection of its own until it is answered, one that is free or a new one. A latency counts from the instant
-at which its request was due, so that a generator that lags shows as latency instead of hiding it. Callers come by
-chance, as they do who know nothing of each other.
+Each has a connection of its own until it is answered, out of as many as were opened before the load begins: opening
+them meanwhile would cost generator and server more than the requests. One for which none is free leaves late. A latency
+counts from the instant at which its request was due, so that nothing of that is hidden. Callers come by chance, as they
+do who know nothing of each other.
 """
 
 import asyncio
 import random
 import time
+from collections import deque
 from collections.abc import Mapping
 from typing import cast
 
 import msgspec
 
-MOST_CONNECTIONS = 8_000
-"""More under way at once are not sent, but counted as lost."""
+CONNECTIONS = 1_000
+TICK_S = 0.001
+"""Of a timer of uvloop."""
 PATIENCE_S = 10.0
 """How long answers are waited for behind the last request."""
 
@@ -61,8 +64,8 @@ class _Connection(asyncio.Protocol):
         if len(body) < length:
             return
         due_s, self._due_s, self._received = self._due_s, None, b""
-        self._load.answered(due_s, int(head[9:12]), says_when=b"\r\nretry-after: " in lower)
         self._load.free.append(self)
+        self._load.answered(due_s, int(head[9:12]), says_when=b"\r\nretry-after: " in lower)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio gives it
         """It can carry nothing more."""
@@ -80,7 +83,15 @@ class _Connection(asyncio.Protocol):
 class OpenLoad:
     """``POST`` of one body to one path, ``per_s`` times a second on average."""
 
-    def __init__(self, port: int, path: str, body: bytes, *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        port: int,
+        path: str,
+        body: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        connections: int = CONNECTIONS,
+    ) -> None:
         lines = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         self.request = (
             f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n{lines}"
@@ -88,38 +99,46 @@ class OpenLoad:
         ).encode() + body
         self.free: list[_Connection] = []
         self._port = port
+        self._connections = connections
         self._all: list[_Connection] = []
-        self._opening: set[asyncio.Task[None]] = set()
+        self._late: deque[float] = deque()
         self._answers: list[Answer] = []
-        self._sent = 0
+        self._due = 0
         self._last_is_sent = False
         self._all_answered = asyncio.Event()
         self._begun_s = 0.0
 
+    async def open(self) -> None:
+        """Connect."""
+        loop = asyncio.get_running_loop()
+        for _ in range(self._connections):
+            _, connection = await loop.create_connection(lambda: _Connection(self), "127.0.0.1", self._port)
+            self._all.append(connection)
+            self.free.append(connection)
+
     async def run(self, per_s: float, seconds: float) -> list[Answer]:
         """What became of each request, by the order of their ends."""
         chance = random.Random(1)
-        self._answers, self._sent, self._last_is_sent = [], 0, False
+        self._answers, self._due, self._last_is_sent = [], 0, False
+        self._late.clear()
         self._all_answered.clear()
         self._begun_s = time.perf_counter()
         due_s = chance.expovariate(per_s)
         while due_s < seconds:
             ahead_s = due_s - (time.perf_counter() - self._begun_s)
-            if ahead_s > 0:
-                await asyncio.sleep(max(0.001, ahead_s))
-            elif self._sent % 64 == 0:
-                await asyncio.sleep(0)  # it lags: answers are read in between
-            while due_s < seconds and due_s <= time.perf_counter() - self._begun_s:
+            await asyncio.sleep(max(TICK_S, ahead_s))
+            now_s = time.perf_counter() - self._begun_s
+            while due_s < seconds and due_s <= now_s:
                 self._send(due_s)
                 due_s += chance.expovariate(per_s)
-                if self._sent % 64 == 0:
-                    break
         self._last_is_sent = True
-        if len(self._answers) < self._sent:
+        if len(self._answers) < self._due:
             try:
                 await asyncio.wait_for(self._all_answered.wait(), PATIENCE_S)
             except TimeoutError:
                 self.close()
+                for late_s in self._late:
+                    self.answered(late_s, 0, says_when=False)
                 await self._all_answered.wait()
         return self._answers
 
@@ -127,8 +146,10 @@ class OpenLoad:
         """By the connection."""
         latency_s = time.perf_counter() - self._begun_s - due_s
         self._answers.append(Answer(due_s=due_s, latency_s=latency_s, status=status, says_when=says_when))
-        if self._last_is_sent and len(self._answers) == self._sent:
+        if self._last_is_sent and len(self._answers) == self._due:
             self._all_answered.set()
+        elif self._late and self.free:
+            self.free.pop().send(self._late.popleft())
 
     def close(self) -> None:
         """All connections."""
@@ -137,22 +158,8 @@ class OpenLoad:
         self._all.clear()
 
     def _send(self, due_s: float) -> None:
-        self._sent += 1
+        self._due += 1
         if self.free:
             self.free.pop().send(due_s)
-        elif len(self._all) < MOST_CONNECTIONS:
-            opening = asyncio.get_running_loop().create_task(self._open(due_s))
-            self._opening.add(opening)
-            opening.add_done_callback(self._opening.discard)
         else:
-            self.answered(due_s, 0, says_when=False)
-
-    async def _open(self, due_s: float) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            _, connection = await loop.create_connection(lambda: _Connection(self), "127.0.0.1", self._port)
-        except OSError:
-            self.answered(due_s, 0, says_when=False)
-            return
-        self._all.append(connection)
-        connection.send(due_s)
+            self._late.append(due_s)

@@ -24,7 +24,6 @@ from zypher_jobs.queue.embedded import EmbeddedServer
 from zypher_jobs.testing import free_port
 
 TEXT = msgspec.json.encode({"text": "What a piece of work is a man"})
-INPUT = msgspec.json.encode({"input": "What a piece of work is a man"})
 USUAL, OVERLOAD = 0.8, 3.0
 P99_BAR, REFUSAL_BAR_S, GROWTH_BAR_MB, RECOVERY_BAR_S = 2.0, 0.05, 8.0, 5.0
 SETTLED_S = 0.25
@@ -48,7 +47,7 @@ class Subject(msgspec.Struct, frozen=True):
 SUBJECTS = (
     Subject("waits", "waits: 5 to 20 ms, four at once", TEXT, 16),
     Subject("computes", "computes: some 5 ms of a processor, one at once", TEXT, 8),
-    Subject("mock", "mock: no latency, so that the process itself is what is overloaded", INPUT, 32),
+    Subject("spins", "spins: some 0.3 ms of the event loop, so that the process itself is overloaded", TEXT, 16),
 )
 
 
@@ -111,9 +110,8 @@ def main() -> int:
         environment = {
             "ZYPHER_REDIS_URL": valkey.url,
             "ZYPHER_PORT": str(port),
-            "ZYPHER_MOCK_LATENCY_MS": "0",
             "ZYPHER_DATA_DIR": str(directory),
-            "ZYPHER_MODELS": "bench.overload_models:Waits,bench.overload_models:Computes",
+            "ZYPHER_MODELS": ",".join(f"bench.overload_models:{each.name.title()}" for each in SUBJECTS),
         }
         command = [sys.executable, "-m", "zypher_jobs.cli", "api"]
         pid = stack.enter_context(process(command, environment, directory / "zypher.log"))
@@ -133,6 +131,7 @@ def _try(subject: Subject, port: int, pid: int, seconds: float) -> int:
     print(f"\n{subject.title}: {per_s:,.0f}/s by {subject.callers} callers")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         load = OpenLoad(port, subject.path, subject.body)
+        runner.run(load.open())
         usual = outcome_of(runner.run(load.run(USUAL * per_s, short_s)))
         settled_mb, answers = runner.run(_overload(load, pid, OVERLOAD * per_s, seconds))
         end_mb = resident_mb(pid)

@@ -42,3 +42,13 @@ class Computes(Model[Question, Reply]):
     def predict(self, input: Question) -> Reply:
         """A hash that takes its time."""
         return Reply(hashlib.pbkdf2_hmac("sha256", input.text.encode(), b"salt", 26_000).hex())
+
+
+class Spins(Model[Question, Reply]):
+    """Some 0.3 ms of the event loop itself, so that it is the process that has too much to do."""
+
+    name = "spins"
+
+    async def predict(self, input: Question) -> Reply:
+        """A hash that takes a little."""
+        return Reply(hashlib.pbkdf2_hmac("sha256", input.text.encode(), b"salt", 1_600).hex())

@@ -68,6 +68,7 @@ def create_app(settings: Settings) -> Litestar:
     app.state["services"] = services
     app.asgi_handler = Watch(
         Direct(app.asgi_handler, handlers),
+        gate=services.gate,
         meter=services.meter,
         log=services.request_log,
         routes=[route.path_format for route in app.routes],

@@ -9,6 +9,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
+from zypher_api.gate import Gate
 from zypher_api.meter import HttpMeter
 from zypher_jobs import metrics
 from zypher_jobs.contracts.stats import LatencyHistogram, Overview
@@ -26,12 +27,14 @@ class Snapshot(Collector):
         self,
         *,
         meter: HttpMeter,
+        gate: Gate,
         overview: Overview | None,
         models: Sequence[ServedModel],
         unrecorded: int,
         version: str,
     ) -> None:
         self._meter = meter
+        self._gate = gate
         self._overview = overview
         self._models = models
         self._unrecorded = unrecorded
@@ -43,13 +46,10 @@ class Snapshot(Collector):
         yield _gauge(metrics.MODEL_READY, [((model.name, model.version), model.ready) for model in self._models])
         yield from _batches(self._models)
         yield from _caches(self._models)
+        doors = [((model.name, model.version), model.door) for model in self._models]
+        doors.append((("", ""), self._gate.door))
         yield _counter(
-            metrics.SHED,
-            [
-                ((model.name, model.version, reason), count)
-                for model in self._models
-                for reason, count in model.door.refused.items()
-            ],
+            metrics.SHED, [((*labels, reason), n) for labels, door in doors for reason, n in door.refused.items()]
         )
         yield _counter(metrics.UNRECORDED, [((), self._unrecorded)])
         yield _gauge(metrics.HTTP_RUNNING, [((), self._meter.running)])

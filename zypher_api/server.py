@@ -1,16 +1,20 @@
 """``serve``: the API on a port, with uvicorn, until SIGTERM or SIGINT."""
 
+import asyncio
 import errno
 import gc
 import math
 import signal
 import socket
+from functools import partial
+from typing import cast
 
 import uvicorn
 
 from zypher_api.app import create_app
-from zypher_api.corked import CorkedProtocol
+from zypher_api.gated import GatedProtocol
 from zypher_api.services import Services
+from zypher_api.watch import Watch
 from zypher_jobs import logs
 from zypher_jobs.errors import StartError
 from zypher_jobs.settings import Settings
@@ -47,7 +51,10 @@ class ApiServer(uvicorn.Server):
         self.services: Services = app.state["services"]
         config = uvicorn.Config(
             app,
-            http=CorkedProtocol,
+            http=cast(
+                "type[asyncio.Protocol]",
+                partial(GatedProtocol, gate=self.services.gate, watch=cast("Watch", app.asgi_handler)),
+            ),
             loop="uvloop",
             ws="none",
             lifespan="on",

@@ -12,6 +12,7 @@ from litestar import Litestar
 from litestar.types import Receive
 
 from zypher_api.auth import Auth
+from zypher_api.gate import Gate
 from zypher_api.keyring import KeyRing
 from zypher_api.limits import KeyLimits
 from zypher_api.meter import HttpMeter
@@ -68,6 +69,7 @@ class Services:
         )
         self.recorder = Recorder(self.queue.record_sync, policy=settings.record_sync, process_id=self.process_id)
         self.meter = HttpMeter()
+        self.gate = Gate(settings.shed_wait_s)
         self.request_log = RequestLog()
         self.started = time.monotonic()
         self._draining = asyncio.Event()

@@ -11,10 +11,14 @@ from time import perf_counter
 from typing import Any
 from urllib.parse import quote
 
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
+from zypher_api.gate import Gate
 from zypher_api.meter import HttpMeter
+from zypher_api.problems import respond
 from zypher_api.request_log import RequestLog
+from zypher_api.responses import RawResponse
+from zypher_jobs.errors import ZypherError
 
 NO_ROUTE = "(none)"
 CLIENT_CLOSED = 499
@@ -28,9 +32,10 @@ _PLAIN_PATH = re.compile(rb"[!-~]{0,2048}")
 class Watch:
     """An ASGI application around another one."""
 
-    def __init__(self, app: ASGIApp, *, meter: HttpMeter, log: RequestLog, routes: list[str]) -> None:
+    def __init__(self, app: ASGIApp, *, gate: Gate, meter: HttpMeter, log: RequestLog, routes: list[str]) -> None:
         """``routes`` are templates such as ``/predict/{id}``: they name the route of a 405."""
         self._app = app
+        self._gate = gate
         self._meter = meter
         self._log = log
         self._routes = [(re.compile(re.sub(r"\\{[^/]*\\}", "[^/]+", re.escape(route))), route) for route in routes]
@@ -41,11 +46,12 @@ class Watch:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        self._gate.begin()
         started_s = perf_counter()
         status = CLIENT_CLOSED
         request_id, echo = self._request_id(scope)
         state: dict[str, Any] = scope["state"]
-        state["request_id"] = shown_id = request_id.decode("ascii")
+        state["request_id"] = request_id.decode("ascii")
         state["has_answered"] = False
 
         async def send_with_id(message: Message) -> None:
@@ -64,19 +70,30 @@ class Watch:
             await self._app(scope, receive, send_with_id)
         finally:
             meter.running -= 1
-            duration_s = perf_counter() - started_s
-            method = scope["method"]
-            route = scope.get("path_template") or self._route_of(scope["path"])
-            meter.count(method if method in _METHODS else "other", route, status, duration_s)
-            self._log.add(
-                request_id=shown_id,
-                method=method,
-                path=_shown_path(scope),
-                route=route,
-                status=status,
-                duration_s=duration_s,
-                prediction_id=state.get("prediction_id", ""),
-            )
+            self._note(scope, status, perf_counter() - started_s)
+
+    def refuse(self, scope: HTTPScope, error: ZypherError) -> RawResponse:
+        """The answer to a request that goes no further; counted and logged like all others."""
+        request_id, echo = self._request_id(scope)
+        scope["state"]["request_id"] = request_id.decode("ascii")
+        answer = respond(scope, error)
+        answer.headers += echo
+        self._note(scope, answer.status, 0.0)
+        return answer
+
+    def _note(self, scope: HTTPScope, status: int, duration_s: float) -> None:
+        method, state = scope["method"], scope["state"]
+        route: str = scope.get("path_template") or self._route_of(scope["path"])  # pyright: ignore[reportUnknownMemberType]
+        self._meter.count(method if method in _METHODS else "other", route, status, duration_s)
+        self._log.add(
+            request_id=state["request_id"],
+            method=method,
+            path=_shown_path(scope),
+            route=route,
+            status=status,
+            duration_s=duration_s,
+            prediction_id=state.get("prediction_id", ""),
+        )
 
     def _request_id(self, scope: Scope) -> tuple[bytes, list[tuple[bytes, bytes]]]:
         """The caller's id if it sent a sane one, else a new one; and the headers that tell it."""

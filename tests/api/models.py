@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -148,6 +149,17 @@ class Slow(Model[Anything, Anything]):
     async def predict(self, input: Anything) -> Anything:
         """Repeat it in a while."""
         await asyncio.sleep(0.02)
+        return input
+
+
+class Spins(Model[Anything, Anything]):
+    """A hundred a second at most: it holds the event loop."""
+
+    async def predict(self, input: Anything) -> Anything:
+        """Repeat it."""
+        until_s = time.monotonic() + 0.01
+        while time.monotonic() < until_s:
+            pass
         return input
 
 

@@ -106,7 +106,8 @@ async def test_three_times_what_a_model_can_do_is_answered_in_time_or_refused(ap
     """From callers who do not wait for each other; without refusals the last would wait for 6 s."""
     settings = msgspec.structs.replace(api_settings, models=("tests.api.models:Slow",))
     async with running_api(settings) as api:
-        load = OpenLoad(settings.port, "/models/slow/predict", b'{"text": "a"}')
+        load = OpenLoad(settings.port, "/models/slow/predict", b'{"text": "a"}', connections=100)
+        await load.open()
         answers = await load.run(300, 3)
         load.close()
         accepted = [each.latency_s for each in answers if each.status == 200]

@@ -155,6 +155,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
 
         snapshot = Snapshot(
             meter=services.meter,
+            gate=services.gate,
             overview=await _overview(services),
             models=services.registry.all(),
             unrecorded=services.recorder.dropped,

@@ -34,12 +34,14 @@ ROOM = 0.95
 class _Growth:
     """Compares windows of one length."""
 
-    __slots__ = ("_begun", "_last_peak", "_length_s", "_peak", "_rises", "_since_s", "_turned_away")
+    __slots__ = ("_begun", "_length_s", "_peak", "_rises", "_since_s", "_turned_away", "last_peak")
 
     def __init__(self, length_s: float, now_s: float, begun: int, turned_away: int) -> None:
         self._length_s = length_s
         self._since_s, self._begun, self._turned_away = now_s, begun, turned_away
-        self._peak = self._last_peak = self._rises = 0
+        self._peak = self._rises = 0
+        self.last_peak = 0
+        """The longest that the queue was in the last window."""
 
     def lasts(self, now_s: float, waiting: int, begun: int, turned_away: int) -> bool:
         """Whether two windows running grew by more than chance. The last two numbers only ever rise."""
@@ -47,11 +49,11 @@ class _Growth:
         done = begun - self._begun
         if now_s - self._since_s < self._length_s or done < LEAST_BEGUN:
             return False
-        growth = self._peak - self._last_peak + turned_away - self._turned_away
+        growth = self._peak - self.last_peak + turned_away - self._turned_away
         # chance: two standard deviations of what comes
         self._rises = self._rises + 1 if growth > GROWTH * done + 2 * math.sqrt(done) else 0
         self._since_s, self._begun, self._turned_away = now_s, begun, turned_away
-        self._last_peak, self._peak = self._peak, 0
+        self.last_peak, self._peak = self._peak, 0
         return self._rises > 1
 
 
@@ -59,10 +61,10 @@ class Doorkeeper:
     """Of one queue. It need not be asked before as many wait as keep the model busy: up to there all may."""
 
     __slots__ = (
-        "_asked_s",
         "_begun",
         "_clock",
         "_growths",
+        "_quiet_at_s",
         "_since_s",
         "_turned_away",
         "is_overloaded",
@@ -74,7 +76,8 @@ class Doorkeeper:
         """Calls so far: because the queue grew, and because they would have waited for too long."""
         self.is_overloaded = False
         self._clock = clock
-        self._asked_s = -math.inf
+        self._quiet_at_s = -math.inf
+        """When what is known is of another time: all that waited has been worked off, twice, and nobody came."""
         self._turned_away = self._begun = 0
         self._since_s = 0.0
         self._growths: tuple[_Growth, ...] = ()
@@ -86,9 +89,9 @@ class Doorkeeper:
         (0: not known yet). Who would wait for more than ``longest_wait_s`` may not.
         """
         now_s = self._clock()
-        if now_s - self._asked_s > max(OVERLOAD_WINDOW_S, 2 * LEAST_BEGUN / per_s if per_s else 0):
-            self._watch(now_s, begun)  # after a pause
-        self._asked_s = now_s
+        if now_s > self._quiet_at_s:
+            self._watch(now_s, begun)
+        self._quiet_at_s = now_s + max(OVERLOAD_WINDOW_S, 2 * (LEAST_BEGUN + waiting) / per_s if per_s else 0)
         if self.is_overloaded:
             self._look_for_its_end(now_s, begun, per_s)
         else:
@@ -109,8 +112,8 @@ class Doorkeeper:
 
     def _look_for_overload(self, now_s: float, waiting: int, begun: int, per_s: float) -> None:
         turned_away = sum(self.refused.values())
-        lasting = [growth.lasts(now_s, waiting, begun, turned_away) for growth in self._growths]
-        if any(lasting) and waiting > LEAST_WAIT_S * per_s:
+        lasting = [each for each in self._growths if each.lasts(now_s, waiting, begun, turned_away)]
+        if any(each.last_peak > LEAST_WAIT_S * per_s for each in lasting):
             self.is_overloaded = True
             self._since_s, self._begun, self._turned_away = now_s, begun, turned_away
 
