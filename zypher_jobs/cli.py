@@ -271,7 +271,7 @@ def _sources(api_url: str | None) -> tuple[str, str | None, str | None]:
     data_dir = DataDir(settings.data_dir)
     running = data_dir.running()
     redis_url = settings.redis_url or (running.redis_url if running else None)
-    found = api_url or (running.api_url if running else url_of(settings))
+    found = api_url or settings.url or (running.api_url if running else url_of(settings))
     if redis_url is None and not is_listening(found):
         raise StartError(_nothing_runs(settings))
     is_own = running is not None and found.rstrip("/") == running.api_url.rstrip("/")
