@@ -1,4 +1,4 @@
-"""One ``write`` for one response.
+"""One ``write`` for one response, and word of a caller who goes away.
 
 ASGI sends head and body apart, uvicorn writes each as it comes, and uvloop makes a system call of each write: on
 loopback those two calls are half of what a small answer costs. Here what is written in one turn of the event loop
@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from zypher_api.presence import STATE_KEY, Presence
 
 MAX_HELD_BYTES = 65_536
 """More than this leaves at once, so that the transport's own flow control sees it."""
@@ -73,4 +75,11 @@ class CorkedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Cork it."""
+        self._presence = Presence()
+        self.app_state = {**self.app_state, STATE_KEY: self._presence}  # what the state of each request begins as
         super().connection_made(cast("asyncio.Transport", CorkedTransport(transport, self.loop)))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell whoever works for the caller."""
+        super().connection_lost(exc)
+        self._presence.leave()

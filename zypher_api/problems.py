@@ -16,7 +16,15 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Scope
 
 from zypher_api.responses import Header, RawResponse, no_answer
-from zypher_jobs.errors import CapacityError, InvalidInput, PredictionFailed, Unavailable, ZypherError
+from zypher_jobs.errors import (
+    AnswerNotKept,
+    CapacityError,
+    InvalidInput,
+    KeyReused,
+    PredictionFailed,
+    Unavailable,
+    ZypherError,
+)
 
 log = logging.getLogger("zypher.api")
 
@@ -157,6 +165,18 @@ KINDS: dict[str, Kind] = {
     ),
     "poison": Kind(500, "The prediction kills its workers", "Its worker died under it 2 times; it is not tried again."),
     "conflict": Kind(409, "Not as things stand", "Model 'mock' is the default one: POST /predict needs it."),
+    "request_outstanding": Kind(
+        409,
+        "The request is not answered yet",
+        "A request with this Idempotency-Key is not answered yet; try again in 1 s.",
+    ),
+    "answer_not_kept": Kind(
+        409,
+        "The answer is too large to be given again",
+        "This request was answered already, with 2,000,000 bytes, which is more than is kept to be sent again; "
+        "GET /predict/0f8fad5bd9cb469fa16570867728950e has the output.",
+    ),
+    "idempotency_key_reused": Kind(422, "The Idempotency-Key is that of another request", KeyReused().message),
     "canceled": Kind(409, "The prediction was canceled", "The prediction was canceled."),
     "expired": Kind(504, "The prediction waited too long", "It waited past its deadline and was not begun."),
     "redis_unavailable": Kind(503, "Redis is away", "Redis does not answer; try again shortly."),
@@ -288,7 +308,7 @@ def _headers(scope: Scope, error: Exception, kind: Kind) -> list[Header]:
         headers.append((b"www-authenticate", b'Bearer error="insufficient_scope", scope="%b"' % scope_wanted))
     if isinstance(error, HTTPException) and error.headers and (allow := error.headers.get("allow")):
         headers.append((b"allow", allow.encode()))
-    if isinstance(error, PredictionFailed) and (prediction_id := scope["state"].get("prediction_id")):
+    if isinstance(error, PredictionFailed | AnswerNotKept) and (prediction_id := scope["state"].get("prediction_id")):
         headers.append((b"prediction-id", prediction_id.encode()))
     return headers
 

@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from litestar import Litestar
 from litestar.types import Receive
@@ -27,6 +27,7 @@ from zypher_jobs.queue import PredictionQueue
 from zypher_jobs.queue.api_keys import ApiKeys
 from zypher_jobs.queue.deployments import Deployments
 from zypher_jobs.queue.limits import Limits
+from zypher_jobs.queue.once import Once
 from zypher_jobs.queue.probe import warn_of_server
 from zypher_jobs.queue.webhooks import Webhooks
 from zypher_jobs.settings import Settings
@@ -52,6 +53,7 @@ class Services:
         self.key_ring = KeyRing(ApiKeys(self.queue), local_token=DataDir(settings.data_dir).local_token())
         self.auth = Auth(self.key_ring, settings.auth)
         self.limits = KeyLimits(Limits(self.queue), longest_run_s=settings.run_timeout_s)
+        self.once = Once(self.queue, lifetime_s=settings.idempotency_s)
         self.deployments = Deployments(self.queue)
         self.webhooks = Webhooks(self.queue, retention_ms=self.queue.retention_ms)
         self.webhook_policy = AddressPolicy(settings.webhook_allow)
@@ -74,6 +76,7 @@ class Services:
         self.started = time.monotonic()
         self._draining = asyncio.Event()
         self._open: set[Callable[[], None]] = set()
+        self._left: set[asyncio.Task[Any]] = set()
         self._loading: asyncio.Task[None] | None = None
 
     @property
@@ -100,11 +103,14 @@ class Services:
             self.drain()
             loading.cancel()
             warning.cancel()
-            await asyncio.wait([loading, warning])
+            for task in self._left:
+                task.cancel()
+            await asyncio.wait([loading, warning, *self._left])
             await self.recorder.close()
             await self.deployer.close()
             await self.key_ring.close()
             await self.limits.aclose()
+            await self.once.aclose()
             await self.api_keys.aclose()
             await self.registry.close()
             await self.webhooks.aclose()
@@ -133,6 +139,16 @@ class Services:
     def forget_draining(self, wake: Callable[[], None]) -> None:
         """The stream has ended."""
         self._open.discard(wake)
+
+    def let_end(self, task: asyncio.Task[Any]) -> None:
+        """Let what nobody waits for any more come to its end, if this process lives that long."""
+        self._left.add(task)
+        task.add_done_callback(self._leave)
+
+    def _leave(self, task: asyncio.Task[Any]) -> None:
+        self._left.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen: it is recorded
 
     async def hold(self, waiting: Awaitable[T], receive: Receive) -> T | None:
         """The result of ``waiting``, or ``None`` as soon as the process drains.

@@ -10,6 +10,8 @@
     │   └── InvalidUpload         a manifest or a model's file cannot be deployed         invalid_upload
     ├── UploadTooLarge            a model's file is larger than may be                    upload_too_large
     ├── Conflict                  not as things stand                                     conflict
+    ├── KeyReused                 an Idempotency-Key came with another request            idempotency_key_reused
+    ├── AnswerNotKept             what was answered once is too large to be given again   answer_not_kept
     ├── ModelDefinitionError      a model's class is not one that can be served           invalid_model
     ├── NotFound
     │   ├── UnknownModel                                                                  unknown_model
@@ -27,7 +29,8 @@
     │   ├── RedisUnavailable                                                              redis_unavailable
     │   ├── ModelNotReady         it did not load                                         model_not_ready
     │   ├── VersionNotReady       some process cannot serve the version yet               version_not_ready
-    │   └── StoreUnavailable      the model store does not answer                         store_unavailable
+    │   ├── StoreUnavailable      the model store does not answer                         store_unavailable
+    │   └── RequestOutstanding    another try of the same request is not answered yet     request_outstanding
     └── PredictionFailed          an attempt ended without an output
         ├── ModelError            the model's code raised                                 model_error
         ├── PredictionTimeout     it ran longer than its timeout                          timeout
@@ -107,6 +110,30 @@ class Conflict(ZypherError):
     """It cannot be done as things stand; the message says what stands against it."""
 
     code = "conflict"
+
+
+class KeyReused(ZypherError):
+    """An idempotency key came with another request than the first time."""
+
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This Idempotency-Key was used for another request: the path or the body is different. Use a new key for "
+            "each request, and the same one only to try it again."
+        )
+
+
+class AnswerNotKept(ZypherError):
+    """A request with an idempotency key was answered already, with more than is kept; its prediction has the output."""
+
+    code = "answer_not_kept"
+
+    def __init__(self, prediction_id: str, *, body_bytes: int) -> None:
+        super().__init__(
+            f"This request was answered already, with {body_bytes:,} bytes, which is more than is kept to be sent "
+            f"again; GET /predict/{prediction_id} has the output."
+        )
 
 
 class NotFound(ZypherError):
@@ -257,6 +284,18 @@ class StoreUnavailable(Unavailable):
     """The model store does not answer, or does not have the file."""
 
     code = "store_unavailable"
+
+
+class RequestOutstanding(Unavailable):
+    """Another try of the same request, by its idempotency key, is not answered yet."""
+
+    code = "request_outstanding"
+
+    def __init__(self, *, retry_after_s: float) -> None:
+        super().__init__(
+            f"A request with this Idempotency-Key is not answered yet; try again in {retry_after_s:.0f} s.",
+            retry_after_s=retry_after_s,
+        )
 
 
 class PredictionFailed(ZypherError):

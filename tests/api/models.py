@@ -188,3 +188,35 @@ class Next(Model[Anything, Anything]):
     def predict(self, input: Anything) -> Anything:
         """Is not reached."""
         return input
+
+
+class Checks(Model[Anything, Anything]):
+    """Runs in a thread until nobody wants it any more, or the test ends it."""
+
+    begun = threading.Event()
+    may_end = threading.Event()
+    was_told_to_stop = threading.Event()
+
+    def predict(self, input: Anything) -> Anything:
+        """Look at the context all the time."""
+        Checks.begun.set()
+        try:
+            while not Checks.may_end.wait(0.005):
+                context.check()
+        except PredictionCanceled:
+            Checks.was_told_to_stop.set()
+            raise
+        return input
+
+
+class SpinsApart(Model[Anything, Anything]):
+    """Runs in a process of its own, and looks at nothing."""
+
+    isolation = "process"
+    concurrency = 1
+
+    def predict(self, input: Anything) -> Anything:
+        """Repeat it; ``spin`` never ends."""
+        while input.text == "spin":
+            pass
+        return input

@@ -16,6 +16,7 @@ from zypher_api.keyring import Caller
 from zypher_api.negotiation import Reply, require_json, wanted_reply
 from zypher_api.openapi import OPT
 from zypher_api.predicting import check_known, check_success, not_ready, predict_now, prediction_header, wait_for
+from zypher_api.presence import goes_on, while_wanted
 from zypher_api.problems import MalformedRequest
 from zypher_api.recorder import preview
 from zypher_api.responses import Header, RawResponse
@@ -122,9 +123,11 @@ def _infers(services: Services, name: str, version: str | None = None) -> ASGIAp
         inferring = _Inference(services, served, request, caller)
         inputs = served.tensors.read(tensors, served.convert, served.decode)
         await services.limits.predictions(scope, caller, len(inputs))
-        answer = await (
-            inferring.later(inputs, reply, scope, receive, webhook) if reply.later else inferring.now(inputs, scope)
-        )
+        if reply.later:
+            answer = await inferring.later(inputs, reply, scope, receive, webhook)
+        else:
+            with while_wanted(scope, stays=goes_on(headers, services.settings.on_disconnect)):
+                answer = await inferring.now(inputs, scope)
         await answer(scope, receive, send)
 
     return infer

@@ -16,6 +16,7 @@ from zypher_api.event_stream import HEADERS
 from zypher_api.negotiation import require_json
 from zypher_api.openapi import OPT
 from zypher_api.predicting import Output, check_known, predict_now, prediction_header
+from zypher_api.presence import goes_on, while_wanted
 from zypher_api.problems import CallerGone
 from zypher_api.responses import RawResponse
 from zypher_api.routes import inference_v2_docs as described
@@ -70,10 +71,13 @@ def _generates(services: Services, name: str, version: str | None, *, streams: b
         served.check_room(services.settings.shed_wait_s)
         generation = _Generation(services, served, body, scope)
         await services.limits.predictions(scope, caller_of(scope), 1)
+        stays = goes_on(headers, services.settings.on_disconnect)
         if streams:
-            await generation.stream(receive, send)
-        else:
-            await (await generation.whole())(scope, receive, send)
+            await generation.stream(receive, send, stays=stays)
+            return
+        with while_wanted(scope, stays=stays):
+            answer = await generation.whole()
+        await answer(scope, receive, send)
 
     return generate
 
@@ -104,10 +108,13 @@ class _Generation:
         text = streamed if isinstance(streamed, str) else "".join(self._form.text(each) for each in streamed)
         return RawResponse(self._event(text), headers=self._headers)
 
-    async def stream(self, receive: Receive, send: Send) -> None:
-        """One event for each piece. What fails before the first is a problem document, later an event ``error``."""
+    async def stream(self, receive: Receive, send: Send, *, stays: bool) -> None:
+        """One event for each piece, without its caller too if it ``stays``.
+
+        What fails before the first is a problem document, later an event ``error``.
+        """
         pieces = _Pieces()
-        async with self._running(pieces, receive) as running:
+        async with self._running(pieces, None if stays else receive) as running:
             piece = await pieces.next()
             if piece is _END and not self._is_whole(running):
                 running.result()
@@ -139,19 +146,20 @@ class _Generation:
         )
 
     @asynccontextmanager
-    async def _running(self, pieces: "_Pieces", receive: Receive) -> AsyncGenerator["asyncio.Task[Output]"]:
-        """Runs until the block is left; a caller who goes away cancels it."""
+    async def _running(self, pieces: "_Pieces", receive: Receive | None) -> AsyncGenerator["asyncio.Task[Output]"]:
+        """Runs until the block is left; with ``receive`` a caller who goes away cancels it."""
         running = asyncio.create_task(self._run(pieces))
         running.add_done_callback(lambda _: pieces.chunk(_END))
-        leaving = asyncio.create_task(_cancel_when_gone(running, receive))
+        leaving = None if receive is None else asyncio.create_task(_cancel_when_gone(running, receive))
         try:
             yield running
         except asyncio.CancelledError:
-            if leaving.done():
+            if leaving is not None and leaving.done():
                 raise CallerGone from None
             raise
         finally:
-            leaving.cancel()
+            if leaving is not None:
+                leaving.cancel()
             running.cancel()
 
     def _parameters(self, request: GenerateRequest) -> dict[str, Any]:

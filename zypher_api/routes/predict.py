@@ -4,7 +4,7 @@ These are Litestar's raw ASGI handlers: the bytes go from the socket into the mo
 type back, and nothing else is made of them. Measured, that is 1.4 times the rate of the leanest ordinary handler.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -17,10 +17,14 @@ from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Sen
 from zypher_api.answers import accepted_of
 from zypher_api.auth import OWN_AUTH
 from zypher_api.bodies import read_body
+from zypher_api.idempotency import HEADER as IDEMPOTENCY_KEY
+from zypher_api.idempotency import answered_once
 from zypher_api.keyring import Caller
-from zypher_api.negotiation import Reply, require_json, wanted_reply
+from zypher_api.negotiation import MAX_WAIT_S, Reply, require_json, wanted_reply
 from zypher_api.openapi import OPT, Operation
 from zypher_api.predicting import check_success, predict_now, prediction_header, wait_for
+from zypher_api.presence import goes_on, while_wanted
+from zypher_api.problems import MalformedRequest
 from zypher_api.recorder import preview
 from zypher_api.responses import Header, RawResponse
 from zypher_api.routes import predict_docs
@@ -34,6 +38,12 @@ from zypher_jobs.queue.ids import new_prediction_id
 
 _ALLOW = "OPTIONS, POST"
 _PREDICT = frozenset({KeyScope.PREDICT})
+_FOUND = Reply(later=True, wait_s=MAX_WAIT_S)
+"""How a synchronous caller is answered whose earlier try left its prediction behind: as soon as that has ended."""
+_NO_KEY_FOR_EVENTS = (
+    "Events cannot be sent again, so they have no Idempotency-Key: send it with Prefer: respond-async, and follow "
+    "GET /predict/{prediction_id}/events; or leave out Accept: text/event-stream."
+)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -112,24 +122,47 @@ async def _predict(
     body = await read_body(headers, receive, max_bytes=services.settings.max_body_bytes)
     input = served.decode(body)
     webhook = wanted_webhook(headers, services.webhook_policy, later=reply.later)
+    stays = goes_on(headers, services.settings.on_disconnect)
     if reply.as_events:
-        await stream_now(services, served, scope, receive, send, input=input, body=body, caller=caller)
+        if IDEMPOTENCY_KEY in headers:
+            raise MalformedRequest(_NO_KEY_FOR_EVENTS, field="Idempotency-Key")
+        await stream_now(services, served, scope, receive, send, input=input, body=body, caller=caller, stays=stays)
         return
-    answer = await (
-        _later(services, served, scope, receive, input, body, reply, webhook, caller)
-        if reply.later
-        else _now(services, served, scope, input, body, caller)
-    )
+
+    def answered(reply: Reply, prediction_id: str) -> Awaitable[RawResponse]:
+        if reply.later:
+            return _later(services, served, scope, receive, input, body, reply, webhook, caller, prediction_id)
+        return _now(services, served, scope, input, body, caller, prediction_id, stays=stays)
+
+    if IDEMPOTENCY_KEY in headers:
+        answer = await answered_once(
+            services,
+            scope,
+            body,
+            caller=caller.key_id,
+            run=lambda begun: answered(_FOUND if begun.is_known and not reply.later else reply, begun.prediction_id),
+            is_queued=reply.later,
+        )
+    else:
+        answer = await answered(reply, new_prediction_id())
     await answer(scope, receive, send)
 
 
 async def _now(
-    services: Services, served: ServedModel, scope: Scope, input: Any, body: bytes, caller: Caller
+    services: Services,
+    served: ServedModel,
+    scope: Scope,
+    input: Any,
+    body: bytes,
+    caller: Caller,
+    prediction_id: str,
+    *,
+    stays: bool,
 ) -> RawResponse:
-    """Run it in this process; its record follows behind the answer."""
-    prediction_id = new_prediction_id()
+    """Run it in this process; its record follows behind the answer. Unless it ``stays`` it ends with its caller."""
     scope["state"]["prediction_id"] = prediction_id
-    output = await predict_now(services, served, input, body=body, prediction_id=prediction_id, caller=caller)
+    with while_wanted(scope, stays=stays):
+        output = await predict_now(services, served, input, body=body, prediction_id=prediction_id, caller=caller)
     headers = [prediction_header(prediction_id), served.header]
     if output.cache_use is not None:
         headers.append((b"model-cache", output.cache_use.encode()))
@@ -146,9 +179,9 @@ async def _later(
     reply: Reply,
     webhook: str,
     caller: Caller,
+    prediction_id: str,
 ) -> RawResponse:
     """Queue it; with ``wait``, answer as if it had run here when it ends in time."""
-    prediction_id = new_prediction_id()
     async with services.limits.queueing(caller, [prediction_id]):
         prediction = await services.queue.submit(
             served.name,

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from zypher_api.answers import Accepted
+from zypher_api.idempotency import MOST_CHARS
 from zypher_api.negotiation import MAX_WAIT_S
 from zypher_api.openapi import EXAMPLE_ID, Answer, Content, Operation, Parameter
 from zypher_jobs.contracts.access import Scope
@@ -43,7 +44,22 @@ WEBHOOK_EVENTS = Parameter(
     schema={"type": "string", "default": "completed"},
     example="prediction.succeeded, prediction.failed",
 )
-HEADERS = (ASYNC_MODE, PREFER, WEBHOOK_URL, WEBHOOK_EVENTS)
+IDEMPOTENCY_KEY = Parameter(
+    name="Idempotency-Key",
+    place="header",
+    description="A new one for each request, such as a UUID, and the same one to try it again: what was answered with "
+    "success is answered again, and nothing runs twice. Quotes, as the IETF's draft wants them, may be left out.",
+    schema={"type": "string", "minLength": 1, "maxLength": MOST_CHARS},
+    example="8e03978e-40d5-43dd-bc93-6894a57f9324",
+)
+ON_DISCONNECT = Parameter(
+    name="On-Disconnect",
+    place="header",
+    description="What becomes of a synchronous prediction whose caller goes away.",
+    schema={"type": "string", "enum": ["cancel", "continue"]},
+    example="cancel",
+)
+HEADERS = (ASYNC_MODE, PREFER, IDEMPOTENCY_KEY, ON_DISCONNECT, WEBHOOK_URL, WEBHOOK_EVENTS)
 NAME = Parameter(name="name", place="path", description="Name of a model.", schema={"type": "string"}, example="mock")
 VERSION = Parameter(
     name="version", place="path", description="A version of the model.", schema={"type": "string"}, example="1"
@@ -57,6 +73,9 @@ PROBLEMS = (
     "model_error",
     "poison",
     "queue_full",
+    "request_outstanding",
+    "answer_not_kept",
+    "idempotency_key_reused",
     "too_many_at_once",
     "overloaded",
     "redis_unavailable",
@@ -90,6 +109,7 @@ data: {"prediction_id":"0f8fad5bd9cb469fa16570867728950e","status":"succeeded","
 
 """,
 )
+_REPLAYED = "`true` where the answer was given before, to the same Idempotency-Key."
 _MODEL_VERSION = "Which version answers, as `name@version`."
 _MODEL_CACHE = (
     "Of a model with a result cache, if it ran in the request: `hit` (the output was there), `shared` (the same input "
@@ -183,6 +203,7 @@ def _answers(output: Content) -> dict[int, Answer]:
                 "Prediction-Id": "By which `GET /predict/{prediction_id}` shows it a moment later.",
                 "Model-Version": _MODEL_VERSION,
                 "Model-Cache": _MODEL_CACHE,
+                "Idempotency-Replayed": _REPLAYED,
             },
         ),
         202: Answer(
@@ -193,6 +214,7 @@ def _answers(output: Content) -> dict[int, Answer]:
                 "Prediction-Id": "The same id as in the body.",
                 "Model-Version": _MODEL_VERSION,
                 "Preference-Applied": "What of `Prefer` was applied.",
+                "Idempotency-Replayed": _REPLAYED,
             },
         ),
     }

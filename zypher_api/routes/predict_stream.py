@@ -36,10 +36,11 @@ async def stream_now(
     input: Any,
     body: bytes,
     caller: Caller,
+    stays: bool,
 ) -> None:
     """Run it in this process and send its events; raises what refuses it before it begins.
 
-    A caller who goes away cancels it.
+    A caller who goes away cancels it, unless it ``stays``.
     """
     prediction_id = new_prediction_id()
     scope["state"]["prediction_id"] = prediction_id
@@ -61,7 +62,10 @@ async def stream_now(
                 events.write("end", _encode(_end(prediction_id, running)), event_id="end")
     finally:
         notes.close()
-        running.cancel()
+        if stays:
+            services.let_end(running)
+        else:
+            running.cancel()
 
 
 async def _tell(events: EventStream, notes: Notes, running: asyncio.Task[Output]) -> None:

@@ -101,7 +101,7 @@ _CANCEL = Operation(
     description=(
         "One that waits is canceled at once. One that runs is stopped by its worker, within a second; what it runs in "
         "a thread goes on until the model looks at `context.check()`. One that has ended stays as it is. "
-        "A synchronous prediction is canceled by closing its connection."
+        "A synchronous prediction is canceled by closing its connection, unless `On-Disconnect` said otherwise."
     ),
     parameters=(PREDICTION_ID,),
     answers={

@@ -191,6 +191,16 @@ class PredictionQueue(ArqRedis):
         """
         return await self._waiters.wait(prediction, timeout_s)
 
+    @property
+    def waiting(self) -> int:
+        """Those who wait for a prediction in this process."""
+        return len(self._waiters)
+
+    @property
+    def watching(self) -> int:
+        """Those who watch one."""
+        return len(self._watchers)
+
     def watch_prediction(self, prediction_id: str, *, wake: Callable[[], None], after: str = BEGINNING) -> Watch:
         """Read what it says from an entry of its story on, and be woken whenever there is more; ``close`` it."""
         return self._watchers.watch(prediction_id, after=after, wake=wake)

@@ -58,6 +58,8 @@ Ours:
 ``zypher:limit:{key}:{what}``   string  until all is earned again            take permits; when that is, in ms
 ``zypher:places:{key}``         zset    ``PLACES_TTL_MS``, as many as the    take and free places; id → when it came
                                         key may have at once
+``zypher:once:{digest}``        hash    ``ZYPHER_IDEMPOTENCY_S`` from the    begin, end and renew once; a request with
+                                        answer                               an idempotency key
 ``zypher:api-keys-changed``     channel no data kept                         create and revoke key; empty: look
 ``zypher:work:{worker id}``     channel no data kept                         submit (what it is handed); empty: look
 ``zypher:replies:{client id}``  channel no data kept                         finish, cancel, record; how it ended
@@ -122,6 +124,7 @@ API_KEY_NAMES = "zypher:api-key-names"
 API_KEYS_CHANGED = "zypher:api-keys-changed"
 LIMIT = "zypher:limit:"
 PLACES = "zypher:places:"
+ONCE = "zypher:once:"
 
 JOB_TTL_MS = 7 * 86_400_000
 """How long a queued prediction waits for a worker before Redis forgets it."""

@@ -70,6 +70,7 @@ _NAMES = {
     "DELIVER": keys.DELIVER,
     "LIMIT": keys.LIMIT,
     "PLACES": keys.PLACES,
+    "ONCE": keys.ONCE,
     "API_KEYS": keys.API_KEYS,
     "API_KEY_NAMES": keys.API_KEY_NAMES,
     "API_KEYS_CHANGED": keys.API_KEYS_CHANGED,

@@ -61,6 +61,10 @@ class Waiters:
         self._waiting: dict[str, set[Waiting]] = {}
         self._expected: dict[str, Waiting] = {}
 
+    def __len__(self) -> int:
+        """Those who wait."""
+        return sum(map(len, self._waiting.values()))
+
     async def expect(self, prediction_id: str) -> None:
         """It is about to be submitted with ``client_id`` in its record, and then waited for."""
         await self._hear()

@@ -57,6 +57,10 @@ class Watchers:
         self._watching: dict[bytes, set[Watch]] = {}
         self._returning: asyncio.Task[None] | None = None
 
+    def __len__(self) -> int:
+        """Those who watch."""
+        return sum(map(len, self._watching.values()))
+
     def watch(self, prediction_id: str, *, after: str, wake: Callable[[], None]) -> Watch:
         """Watch a prediction from an entry on; nothing is read yet."""
         watch = Watch(self, prediction_id, after=after, wake=wake)
