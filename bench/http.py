@@ -1,11 +1,11 @@
 """``just bench http``: synchronous ``/predict`` and asynchronous submits, beside peers that do the same work.
 
-One process each, taking turns, and at going first too. Zypher as users run it: its mock model without latency, a key,
-request ids, metrics, request log, and every prediction recorded in an embedded Valkey. Its peers have no middleware at
-all: FastAPI on uvicorn with uvloop and httptools; Mosec with one worker (beside its own front process, in Rust);
-FastAPI with arq's ``enqueue_job``, whose Valkey is another one of the same kind and the same settings (each write
-flushed to the disk, ``appendfsync always``). What all middleware together costs is seen beside the bare handler: the
-same prediction with its record, in a raw ASGI application on the same server; the bare hash is that without the
+One process each, taking turns, and at going first too. Zypher as users run it: its mock model without latency, a key
+with limits, request ids, metrics, request log, and every prediction recorded in an embedded Valkey. Its peers have no
+middleware at all: FastAPI on uvicorn with uvloop and httptools; Mosec with one worker (beside its own front process, in
+Rust); FastAPI with arq's ``enqueue_job``, whose Valkey is another one of the same kind and the same settings (each
+write flushed to the disk, ``appendfsync always``). What all middleware together costs is seen beside the bare handler:
+the same prediction with its record, in a raw ASGI application on the same server; the bare hash is that without the
 prediction. Machines are noisy: what counts are ratios within a round. Exit code 1 when a bar is missed.
 """
 

@@ -20,6 +20,8 @@ from zypher_jobs.testing import free_port
 
 BODY = msgspec.json.encode({"input": "What a piece of work is a man, how noble in reason, how infinite in faculty"})
 LATER = {"Async-Mode": "true"}
+LIMIT = "1000000/s"
+"""Of the key that is sent: limits are kept, and never reached."""
 _KEPT = b"zypher:api-key"
 """What a server is not emptied of: the key that is sent."""
 _CHUNK = 5_000
@@ -105,7 +107,7 @@ class Field:
         environment = self._environment(valkey)
         command = [sys.executable, "-m", "zypher_jobs.cli"]
         made = subprocess.run(
-            [*command, "keys", "create", "bench", "--scope", "predict"],
+            [*command, "keys", "create", "bench", "--requests", LIMIT, "--predictions", LIMIT],
             env={**outside(), "ZYPHER_REDIS_URL": valkey.url},
             check=True,
             capture_output=True,

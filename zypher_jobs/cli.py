@@ -89,15 +89,28 @@ def tui(*, api_url: str | None) -> int:
 @zypher.command()
 @click.option("--once", is_flag=True, help="Print the figures of this moment and end.")
 @click.option("--json", "as_json", is_flag=True, help="With --once: as JSON.")
+@click.option("--watch", is_flag=True, help="Print them again and again: one JSON object a line.")
+@click.option("--every-s", type=click.FloatRange(min=0.1), default=2.0, help="With --watch: how often. [2]")
+@click.option("--check", help="Conditions, such as p95_ms<300,dead==0: exit code 1 if one does not hold.")
 @_API_URL
-def top(*, once: bool, as_json: bool, api_url: str | None) -> int:
-    """Print what the dashboard shows, without a terminal."""
-    if not once:
-        raise click.UsageError("zypher top prints once: add --once. For a live view run: zypher tui")
-    found_api_url, redis_url, api_key = _sources(api_url)
-    from zypher_tui.top import print_once
+def top(*, once: bool, as_json: bool, watch: bool, every_s: float, check: str | None, api_url: str | None) -> int:
+    """Print what the dashboard shows, without a terminal.
 
-    return print_once(api_url=found_api_url, redis_url=redis_url, as_json=as_json, api_key=api_key)
+    Exit codes of --check: 0 all conditions hold, 1 one does not, 2 one cannot be understood, 3 nothing answers.
+    """
+    if once + watch + (check is not None) != 1:
+        raise click.UsageError("zypher top takes one of --once, --watch and --check. For a live view run: zypher tui")
+    found_api_url, redis_url, api_key = _sources(api_url)
+    from zypher_tui.core.checks import WrongCheck
+    from zypher_tui.top import Sources, check_once, print_again, print_once
+
+    sources = Sources(api_url=found_api_url, redis_url=redis_url, api_key=api_key)
+    if check is None:
+        return print_again(sources, every_s=every_s) if watch else print_once(sources, as_json=as_json)
+    try:
+        return check_once(sources, check)
+    except WrongCheck as error:
+        raise click.BadParameter(str(error), param_hint="--check") from error
 
 
 @zypher.command()
@@ -258,7 +271,7 @@ def _sources(api_url: str | None) -> tuple[str, str | None, str | None]:
     data_dir = DataDir(settings.data_dir)
     running = data_dir.running()
     redis_url = settings.redis_url or (running.redis_url if running else None)
-    found = api_url or (running.api_url if running else url_of(settings))
+    found = api_url or settings.url or (running.api_url if running else url_of(settings))
     if redis_url is None and not is_listening(found):
         raise StartError(_nothing_runs(settings))
     is_own = running is not None and found.rstrip("/") == running.api_url.rstrip("/")

@@ -76,6 +76,14 @@ def parse_latency(text: str) -> Latency:
     return LatencyRange(low, high)
 
 
+def parse_url(text: str) -> str:
+    """An http or https URL without its last slash; raises ``ValueError`` for anything else."""
+    parts = urlsplit(text.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("expected a URL such as http://127.0.0.1:8080")
+    return text.strip().rstrip("/")
+
+
 class Pauses(msgspec.Struct, frozen=True):
     """Pauses in seconds; written ``5,300,1800``."""
 
@@ -133,6 +141,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     on_disconnect: Literal["cancel", "continue"] = "cancel"
     max_body_bytes: Annotated[int, Meta(ge=1024)] = 1_048_576
     auth: Literal["auto", "required", "off"] = "auto"
+    url: str | None = None
     api_key: str | None = None
     deploy: Literal["local", "on", "off"] = "local"
     deploy_timeout_s: Positive = 60
@@ -171,7 +180,8 @@ DESCRIPTIONS: dict[str, str] = {
     "on_disconnect": "What becomes of a synchronous prediction whose caller goes away: cancel or continue.",
     "max_body_bytes": "Largest request body, in bytes.",
     "auth": "Who may call: auto (who has a key; while there are none, this machine), required, or off (anybody).",
-    "api_key": "The key that the dashboard, `zypher top` and `zypher deploy` send to the API.",
+    "url": "The API that the dashboard, `zypher top`, `zypher deploy` and the Python client call; unset: the one here.",
+    "api_key": "The key that they send to it.",
     "deploy": "Whether models may be deployed over HTTP: on, off, or local (only while the API listens on loopback).",
     "deploy_timeout_s": "How long a switch waits until every process has the version ready, in seconds.",
     "model_store": "Where deployed models are kept: a directory, or s3://bucket/prefix; unset: models in the data dir.",
@@ -251,7 +261,11 @@ def _as_variable(field: str) -> str:
     return PREFIX + field.upper()
 
 
-_WRITTEN: dict[str, Callable[[str], Any]] = {"mock_latency_ms": parse_latency, "webhook_retry_s": parse_pauses}
+_WRITTEN: dict[str, Callable[[str], Any]] = {
+    "mock_latency_ms": parse_latency,
+    "webhook_retry_s": parse_pauses,
+    "url": parse_url,
+}
 """Settings with a way of their own to be written."""
 
 

@@ -1,10 +1,11 @@
-"""``zypher top --once``: the dashboard's facts as plain text or JSON, without a terminal.
+"""``zypher top``: the dashboard's facts as plain text or JSON, once or again and again, or checked, without a terminal.
 
 Loads neither Textual nor httpx (0.3 s together): one look needs a blocking ``http.client`` only, and Redis is asked
 itself only when the API brings no figures.
 """
 
 import asyncio
+import contextlib
 import http.client
 import sys
 import time
@@ -16,7 +17,7 @@ import msgspec
 
 from zypher_jobs.contracts.prediction import PredictionSummary, Status
 from zypher_jobs.contracts.stats import Health, Overview, WorkerStats
-from zypher_tui.core import cells, formats
+from zypher_tui.core import cells, checks, formats
 from zypher_tui.core.latencies import Percentile
 from zypher_tui.core.previews import compact
 from zypher_tui.core.readings import Reading, SourceName
@@ -50,21 +51,73 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     overview: Overview | None
 
 
-def print_once(*, api_url: str, redis_url: str | None, as_json: bool, api_key: str | None = None) -> int:
+class Sources(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the facts are read."""
+
+    api_url: str
+    redis_url: str | None
+    api_key: str | None = None
+
+
+def print_once(sources: Sources, *, as_json: bool) -> int:
     """Print the facts; returns 0, or 1 with a sentence on stderr when no source answers."""
-    readings = [_ask_api(api_url, api_key)]
-    if redis_url and readings[0].overview is None:
-        readings.append(asyncio.run(_ask_redis(redis_url)))
+    readings = _read(sources)
+    if not _any_answers(readings):
+        return 1
+    view = _view(readings)
+    sys.stdout.write(_json_of(readings, view) if as_json else "\n".join(text_of(view)) + "\n")
+    return 0
+
+
+def print_again(sources: Sources, *, every_s: float) -> int:
+    """Print the facts as one JSON object a line, again and again, until interrupted; also while nothing answers."""
+    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
+        while True:
+            began_s = time.monotonic()
+            readings = _read(sources)
+            sys.stdout.write(_json_of(readings, _view(readings)))
+            sys.stdout.flush()
+            time.sleep(max(0.0, began_s + every_s - time.monotonic()))
+    return 0
+
+
+def check_once(sources: Sources, conditions: str) -> int:
+    """Print how each condition stands; 0 when all hold, 1 when one does not, 3 when no source answers.
+
+    Raises ``checks.WrongCheck``.
+    """
+    parsed = checks.parse(conditions)
+    readings = _read(sources)
+    if not _any_answers(readings):
+        return 3
+    overview = next((reading.overview for reading in readings if reading.overview), None)
+    outcomes = checks.check(parsed, _view(readings), overview)
+    for outcome in outcomes:
+        value = "unknown" if outcome.value is None else f"{outcome.value:g}"
+        sys.stdout.write(f"{'ok  ' if outcome.holds else 'FAIL'} {outcome.condition}  is {value}\n")
+    return 0 if all(outcome.holds for outcome in outcomes) else 1
+
+
+def _read(sources: Sources) -> list[Reading]:
+    readings = [_ask_api(sources.api_url, sources.api_key)]
+    if sources.redis_url and readings[0].overview is None:
+        readings.append(asyncio.run(_ask_redis(sources.redis_url)))
+    return readings
+
+
+def _any_answers(readings: list[Reading]) -> bool:
     if all(reading.error is not None for reading in readings):
         causes = "; ".join(f"{reading.source.label}: {reading.error}" for reading in readings)
         sys.stderr.write(f"Nothing answers ({causes}). `zypher up` starts everything.\n")
-        return 1
+        return False
+    return True
+
+
+def _view(readings: list[Reading]) -> View:
     store = Store(expected=[reading.source for reading in readings])
     for reading in readings:
         store.fold(reading)
-    view = store.view(readings[-1].at_s)
-    sys.stdout.write(_json_of(readings, view) if as_json else "\n".join(text_of(view)) + "\n")
-    return 0
+    return store.view(readings[-1].at_s)
 
 
 def text_of(view: View) -> list[str]:

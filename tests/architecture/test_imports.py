@@ -21,6 +21,20 @@ CASES = [
     ("zypher_jobs.worker.main", {"litestar", "textual", "onnxruntime", "httpx", "zypher_api", "zypher_tui"}),
     ("zypher_api.app", {"onnxruntime", "numpy", "httpx", "textual", "zypher_tui", "zypher_jobs.worker"}),
     (
+        "zypher_api.client",
+        {
+            "litestar",
+            "uvicorn",
+            "redis",
+            "arq",
+            "hiredis",
+            "textual",
+            "numpy",
+            "zypher_jobs.queue",
+            "zypher_jobs.models",
+        },
+    ),
+    (
         "zypher_tui.app",
         {"litestar", "uvicorn", "arq", "onnxruntime", "zypher_api", "zypher_jobs.worker", "zypher_jobs.models"},
     ),

@@ -1,9 +1,13 @@
 """The calls of the README, made as they stand there, give the answers that stand there."""
 
+import asyncio
 import json
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -104,3 +108,22 @@ async def test_the_calls_of_the_readme_give_its_answers(running: Up) -> None:
             assert steady(answer.json()) == steady(json.loads(of_this_run("".join(said)))), call.path
             made += 1
     assert made >= 6
+
+
+async def test_the_client_of_the_readme_gives_its_answers(running: Up) -> None:
+    """The lines of Python, as they stand there: the same output now and through the queue."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (lines,) = (each for each in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "zypher_api.client" in each)
+    environ = running.environ | {"ZYPHER_URL": running.url}
+    ran = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", lines],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    said = f"{{'input': 'hello', 'result': '{sha256(b'hello').hexdigest()}'}}"
+    assert ran.stdout.splitlines() == [said, said]

@@ -10,7 +10,9 @@ import pytest
 from tests.api.running import running_api, running_worker
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import free_port
-from zypher_tui.top import Snapshot, print_once
+from zypher_tui.core import checks
+from zypher_tui.core.view import View
+from zypher_tui.top import Snapshot, Sources, check_once, print_once
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -20,7 +22,7 @@ async def test_it_prints_what_the_api_says(settings: Settings, capsys: pytest.Ca
     url = f"http://127.0.0.1:{settings.port}"
     async with running_api(settings) as api, running_worker(api):
         await api.post("/predict", json={"input": "hello \x1b[31m"}, headers={"Async-Mode": "true"})
-        code = await asyncio.to_thread(print_once, api_url=url, redis_url=None, as_json=False)
+        code = await asyncio.to_thread(print_once, Sources(api_url=url, redis_url=None), as_json=False)
     out = capsys.readouterr().out
     assert code == 0
     assert "API up" in out
@@ -33,7 +35,7 @@ async def test_it_prints_json_for_programs(settings: Settings, capsys: pytest.Ca
     """One object: sources, health, overview."""
     url = f"http://127.0.0.1:{settings.port}"
     async with running_api(settings):
-        code = await asyncio.to_thread(print_once, api_url=url, redis_url=settings.redis_url, as_json=True)
+        code = await asyncio.to_thread(print_once, Sources(api_url=url, redis_url=settings.redis_url), as_json=True)
     snapshot = msgspec.json.decode(capsys.readouterr().out, type=Snapshot)
     assert code == 0
     assert {name: part.status for name, part in snapshot.sources.items()} == {"api": "up", "redis": "up"}
@@ -44,7 +46,7 @@ async def test_it_prints_json_for_programs(settings: Settings, capsys: pytest.Ca
 
 def test_with_the_api_away_it_asks_redis(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     """And says so."""
-    assert print_once(api_url=NOWHERE, redis_url=settings.redis_url, as_json=False) == 0
+    assert print_once(Sources(api_url=NOWHERE, redis_url=settings.redis_url), as_json=False) == 0
     out = capsys.readouterr().out
     assert "API away: connection refused. Figures come straight from Redis." in out
     assert "No predictions yet." in out
@@ -53,7 +55,7 @@ def test_with_the_api_away_it_asks_redis(settings: Settings, capsys: pytest.Capt
 def test_with_nothing_there_it_fails_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     """On stderr, and exit code 1."""
     redis_url = f"redis://127.0.0.1:{free_port()}"
-    assert print_once(api_url=NOWHERE, redis_url=redis_url, as_json=True) == 1
+    assert print_once(Sources(api_url=NOWHERE, redis_url=redis_url), as_json=True) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == (
@@ -64,8 +66,8 @@ def test_with_nothing_there_it_fails_with_a_sentence(capsys: pytest.CaptureFixtu
 def test_it_loads_neither_textual_nor_a_web_framework() -> None:
     """It starts fast for what it does not load."""
     code = (
-        "import sys; from zypher_tui.top import print_once;"
-        f"print_once(api_url={NOWHERE!r}, redis_url=None, as_json=False);"
+        "import sys; from zypher_tui.top import Sources, print_once;"
+        f"print_once(Sources(api_url={NOWHERE!r}, redis_url=None), as_json=False);"
         "print([name for name in ('textual', 'httpx', 'litestar', 'arq', 'redis') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -81,3 +83,48 @@ def test_the_dashboard_loads_neither_litestar_nor_arq() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
+
+
+async def test_conditions_are_checked(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each is printed with its figure; the exit code says whether all hold."""
+    sources = Sources(api_url=f"http://127.0.0.1:{settings.port}", redis_url=settings.redis_url)
+    async with running_api(settings) as api:
+        await api.post("/predict", json={"input": "x"}, headers={"Async-Mode": "true"})
+        holds = await asyncio.to_thread(check_once, sources, "depth<=1, dead==0,p95_ms<300,redis==1")
+        out = capsys.readouterr().out
+        does_not = await asyncio.to_thread(check_once, sources, "depth==0,workers>=1,api==1")
+    assert (holds, does_not) == (0, 1)
+    assert out.splitlines()[:2] == ["ok   depth<=1  is 1", "ok   dead==0  is 0"]
+    assert capsys.readouterr().out.splitlines() == [
+        "FAIL depth==0  is 1",
+        "FAIL workers>=1  is 0",
+        "ok   api==1  is 1",
+    ]
+
+
+def test_nothing_is_checked_where_nothing_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    """A code of its own: the conditions may hold or not."""
+    assert check_once(Sources(api_url=NOWHERE, redis_url=None), "dead==0") == 3
+    assert capsys.readouterr().err.startswith("Nothing answers")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "'' is no condition"),
+        ("dead=0", "'dead=0' is no condition"),
+        ("p95_ms<", "'p95_ms<' is no condition"),
+        ("p95<300", "There is no figure 'p95'. Did you mean"),
+        ("dead==0,,depth<5", "'' is no condition"),
+    ],
+)
+def test_a_condition_that_cannot_be_understood(text: str, said: str) -> None:
+    """It says which, and the way out."""
+    with pytest.raises(checks.WrongCheck, match=said):
+        checks.parse(text)
+
+
+def test_what_is_not_known_does_not_hold() -> None:
+    """Whatever the condition: silence is no good news."""
+    (outcome,) = checks.check(checks.parse("dead==0"), View(now_s=0), None)
+    assert (outcome.value, outcome.holds) == (None, False)

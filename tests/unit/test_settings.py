@@ -43,6 +43,7 @@ GOOD: dict[str, tuple[str, Any]] = {
     "on_disconnect": ("continue", "continue"),
     "max_body_bytes": ("2048", 2048),
     "auth": ("Required", "required"),
+    "url": ("https://zypher.example/api/", "https://zypher.example/api"),
     "api_key": ("zk_3f9a1c0b7d2e_00ff", "zk_3f9a1c0b7d2e_00ff"),
     "deploy": ("On", "on"),
     "deploy_timeout_s": ("5", 5.0),

@@ -1,0 +1,136 @@
+"""What is asked → request."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+from uuid import uuid4
+
+import msgspec
+
+from zypher_api.client.messages import Request
+from zypher_jobs.contracts.prediction import Status
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+PREDICT_TIMEOUT_S = 310.0
+"""Longest wait for a synchronous prediction: longer than ``ZYPHER_RUN_TIMEOUT_S``, whose end is an answer too."""
+READ_TIMEOUT_S = 30.0
+"""Longest wait for an answer that is there at once."""
+SILENCE_S = 45.0
+"""Of an open stream: three heartbeats (``zypher_api.event_stream``) that did not come."""
+
+_encode = msgspec.json.Encoder().encode
+_EVENTS = {"Accept": "text/event-stream"}
+
+
+def base_url(given: str | None) -> str:
+    """What was given, else ``ZYPHER_URL``, else this machine; raises ``ValueError`` for what is no URL."""
+    url = (given or os.environ.get("ZYPHER_URL") or DEFAULT_URL).strip().rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"base_url must be like {DEFAULT_URL}, not {url!r}.")
+    return url
+
+
+def default_headers(api_key: str | None, version: str) -> dict[str, str]:
+    """Those of every request; the key is what was given, else ``ZYPHER_API_KEY``."""
+    headers = {"User-Agent": f"zypher-client/{version}", "Accept": "application/json"}
+    if key := (api_key or os.environ.get("ZYPHER_API_KEY") or "").strip():
+        headers["Authorization"] = f"Bearer {key}"
+    return headers
+
+
+def predict(
+    input: Any, *, model: str | None, version: str | None, timeout_s: float, idempotency_key: str | None
+) -> Request:
+    """The answer now."""
+    return Request(
+        method="POST",
+        path=_predict_path(model, version),
+        headers=_posted(idempotency_key or new_key()),
+        body=_encode(input),
+        timeout_s=timeout_s,
+    )
+
+
+def stream(input: Any, *, model: str | None, version: str | None) -> Request:
+    """The answer now, in pieces. Not to be repeated once it has arrived: it would begin another prediction."""
+    return Request(
+        method="POST",
+        path=_predict_path(model, version),
+        headers=_posted(None) | _EVENTS,
+        body=_encode(input),
+        timeout_s=SILENCE_S,
+    )
+
+
+def submit(
+    input: Any,
+    *,
+    model: str | None,
+    version: str | None,
+    webhook_url: str | None,
+    webhook_events: Sequence[str],
+    idempotency_key: str | None,
+) -> Request:
+    """The answer later."""
+    headers = _posted(idempotency_key or new_key()) | {"Prefer": "respond-async"}
+    if webhook_url is not None:
+        headers["Webhook-Url"] = webhook_url
+    if webhook_events:
+        headers["Webhook-Events"] = ", ".join(webhook_events)
+    return Request(
+        method="POST",
+        path=_predict_path(model, version),
+        headers=headers,
+        body=_encode(input),
+        timeout_s=READ_TIMEOUT_S,
+    )
+
+
+def read(prediction_id: str, *, hold_s: float = 0) -> Request:
+    """A prediction as it stands; with ``hold_s`` as soon as it has ended, or after so long."""
+    query = f"?wait={hold_s:.3f}" if hold_s > 0 else ""
+    return Request(method="GET", path=_path_of(prediction_id) + query, timeout_s=READ_TIMEOUT_S + hold_s)
+
+
+def cancel(prediction_id: str) -> Request:
+    """Nobody wants it any more."""
+    return Request(method="DELETE", path=_path_of(prediction_id), timeout_s=READ_TIMEOUT_S)
+
+
+def events(prediction_id: str, *, after: str) -> Request:
+    """All that it says, or what it said after an event."""
+    headers = _EVENTS | ({"Last-Event-ID": after} if after else {})
+    return Request(method="GET", path=f"{_path_of(prediction_id)}/events", headers=headers, timeout_s=SILENCE_S)
+
+
+def page(*, status: Status | str | None, model: str | None, before: str | None, limit: int) -> Request:
+    """Some predictions, newest first."""
+    asked = {"status": status, "model": model, "before": before, "limit": str(limit)}
+    query = urlencode({name: value for name, value in asked.items() if value is not None})
+    return Request(method="GET", path=f"/predictions?{query}", timeout_s=READ_TIMEOUT_S)
+
+
+def new_key() -> str:
+    """An ``Idempotency-Key`` of one call: the same in each of its tries."""
+    return uuid4().hex
+
+
+def _posted(idempotency_key: str | None) -> dict[str, str]:
+    headers = {"Content-Type": "application/json"}
+    return headers | ({"Idempotency-Key": f'"{idempotency_key}"'} if idempotency_key else {})
+
+
+def _predict_path(model: str | None, version: str | None) -> str:
+    if model is None:
+        if version is not None:
+            raise ValueError("version= needs model=: it is a version of that model.")
+        return "/predict"
+    if version is None:
+        return f"/models/{quote(model, safe='')}/predict"
+    return f"/models/{quote(model, safe='')}/versions/{quote(version, safe='')}/predict"
+
+
+def _path_of(prediction_id: str) -> str:
+    return f"/predict/{quote(prediction_id, safe='')}"
