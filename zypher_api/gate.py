@@ -14,6 +14,8 @@ USUAL_S = 0.002
 LEAST_USUAL = 8
 LEAST_COUNTED = 8
 """A turn with fewer requests says nothing of how many could be done."""
+LEAST_WAIT_S = 0.05
+"""Less than that is no overload: a turn of the loop may take so long."""
 WEIGHT = 0.1
 """Of the newest turn in the average."""
 BETWEEN = 0.8
@@ -27,7 +29,7 @@ class Gate:
 
     def __init__(self, longest_wait_s: float) -> None:
         """``longest_wait_s`` 0: nothing is refused, ever."""
-        self.door = Doorkeeper()
+        self.door = Doorkeeper(least_wait_s=LEAST_WAIT_S)
         self.usual = LEAST_USUAL
         """Up to so many may wait whatever happens."""
         self._longest_wait_s = longest_wait_s

@@ -23,8 +23,8 @@ OVERLOAD_WINDOW_S = 0.5
 """Least length of those that may end an overload."""
 LEAST_BEGUN = 8
 """Calls that must have begun in a window before anything is concluded from it."""
-LEAST_WAIT_S = 0.05
-"""A queue that is worked off within this is no overload, however it grows."""
+LEAST_WAIT_S = 0.2
+"""A queue that is worked off within this is no overload, however it grows, where nothing else is said."""
 GROWTH = 0.05
 """Of what was begun: less growth than that is none."""
 ROOM = 0.95
@@ -64,6 +64,7 @@ class Doorkeeper:
         "_begun",
         "_clock",
         "_growths",
+        "_least_wait_s",
         "_quiet_at_s",
         "_since_s",
         "_turned_away",
@@ -71,11 +72,12 @@ class Doorkeeper:
         "refused",
     )
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, least_wait_s: float = LEAST_WAIT_S) -> None:
         self.refused: dict[Reason, int] = {"overload": 0, "wait": 0}
         """Calls so far: because the queue grew, and because they would have waited for too long."""
         self.is_overloaded = False
         self._clock = clock
+        self._least_wait_s = least_wait_s
         self._quiet_at_s = -math.inf
         """When what is known is of another time: all that waited has been worked off, twice, and nobody came."""
         self._turned_away = self._begun = 0
@@ -113,7 +115,7 @@ class Doorkeeper:
     def _look_for_overload(self, now_s: float, waiting: int, begun: int, per_s: float) -> None:
         turned_away = sum(self.refused.values())
         lasting = [each for each in self._growths if each.lasts(now_s, waiting, begun, turned_away)]
-        if any(each.last_peak > LEAST_WAIT_S * per_s for each in lasting):
+        if any(each.last_peak > self._least_wait_s * per_s for each in lasting):
             self.is_overloaded = True
             self._since_s, self._begun, self._turned_away = now_s, begun, turned_away
 
