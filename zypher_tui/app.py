@@ -23,6 +23,7 @@ from zypher_tui.sources.source import Source, SourceAway
 from zypher_tui.widgets.chart import Chart
 from zypher_tui.widgets.dialogs import HelpDialog, PredictionDialog
 from zypher_tui.widgets.figures import FigureRow
+from zypher_tui.widgets.filter_line import FilterLine
 from zypher_tui.widgets.header import Header, Notice
 from zypher_tui.widgets.keys import KeyLine
 from zypher_tui.widgets.predictions import PredictionTable, curl
@@ -56,6 +57,7 @@ class Dashboard(App[int]):
         Binding("tab", "app.focus_next", "Next table", key_display="tab"),
         Binding("enter", "details", "Details", key_display="⏎"),
         Binding("c", "copy", "Copy"),
+        Binding("slash", "filter", "Filter", key_display="/"),
     ]
 
     def __init__(
@@ -84,6 +86,7 @@ class Dashboard(App[int]):
         self._depth_chart = Chart(id="depth", title="Queue depth", low=palette.BLUE, high=palette.SKY)
         self._throughput_chart = Chart(id="throughput", title="Finished per second", low="#00543d", high="#1fd6a3")
         self._worker_table = WorkerTable(id="workers")
+        self._filter_line = FilterLine(id="filter")
         self._prediction_table = PredictionTable(id="predictions", api_url=self._api_url)
 
     def compose(self) -> ComposeResult:
@@ -94,6 +97,7 @@ class Dashboard(App[int]):
         yield Container(
             self._depth_chart, self._throughput_chart, self._worker_table, self._prediction_table, id="body"
         )
+        yield self._filter_line
         yield KeyLine(id="keys")
 
     def on_mount(self) -> None:
@@ -147,6 +151,18 @@ class Dashboard(App[int]):
         row = self._prediction_table.selected
         self.copy_to_clipboard(row.prediction_id if row else curl(self._api_url))
         self.notify("Copied the prediction's id." if row else "Copied the example call.", timeout=2, markup=False)
+
+    def action_filter(self) -> None:
+        """Type which predictions are shown."""
+        self._filter_line.open()
+
+    @on(FilterLine.Filtered)
+    def filter_predictions(self, message: FilterLine.Filtered) -> None:
+        """Show those that it keeps."""
+        self._prediction_table.filter = message.found
+        if message.left:
+            self._prediction_table.focus()
+        self._draw()
 
     @on(Table.Chosen, "#predictions")
     def open_prediction(self, message: Table.Chosen) -> None:

@@ -382,3 +382,35 @@ def test_columns_never_take_more_than_there_is(width: int) -> None:
         gap = 2 if width >= 90 else 1
         assert sum(room + gap for _, room in arranged) <= width
     assert all(room >= column.width for column, room in arranged)
+
+
+async def test_a_filter_is_typed_and_taken_away() -> None:
+    """The list follows each key; a filter that is wrong says so and changes nothing; escape shows everything again."""
+    rows = [
+        summary("a" * 32, model="fraud", status=Status.FAILED),
+        summary("b" * 32, model="mock", status=Status.SUCCEEDED),
+        summary("c" * 32, model="mock", status=Status.FAILED),
+    ]
+    dashboard = dashboard_over(reading(SourceName.API, 1.0, overview=overview(latest=rows), health=health()))
+    async with dashboard.run_test(size=(120, 36)) as pilot:
+        table = dashboard.query_one(PredictionTable)
+        await pilot.press("slash", *"status:failed")
+        assert "Latest predictions · 2 of 3 · status:failed" in screen_text(dashboard)
+        await pilot.press(*" model:moc")
+        await pilot.press("k")
+        assert "1 of 3" in screen_text(dashboard)
+        await pilot.press(*" age:")
+        assert "age: has nothing behind it." in screen_text(dashboard)
+        await pilot.press("1")
+        assert "age is compared by < and >, such as age<1s." in screen_text(dashboard)
+        await pilot.press(*["backspace"] * 6)
+        await pilot.press("enter")
+        assert table.has_focus
+        assert table.selected == rows[2]
+        assert "Filter ·" not in screen_text(dashboard)
+        await pilot.press("slash")
+        assert "status:failed model:mock" in screen_text(dashboard)
+        await pilot.press("escape")
+        assert "Latest predictions · 3" in screen_text(dashboard)
+        await pilot.press("slash", *"nothing-like-it")
+        assert "None of the latest is kept by the filter" in screen_text(dashboard)

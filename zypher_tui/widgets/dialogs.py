@@ -146,6 +146,7 @@ _HELP = (
     ("↑ ↓  k j", "Move in a table; PgUp, PgDn, Home and End too"),
     ("tab", "To the next table"),
     ("enter", "Open the prediction under the cursor"),
+    ("/", 'Show some only: status:failed model:fraud* age<1h "some text"'),
     ("p", "Stop the screen and go on; figures are collected meanwhile"),
     ("t", "Span of the charts"),
     ("c", "Copy the id of the prediction, or the example call while there is none"),

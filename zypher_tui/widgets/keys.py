@@ -8,12 +8,13 @@ from zypher_tui.widgets.drawing import LineWidget, Part, length, line
 KEYS = (
     ("q", "quit"),
     ("?", "help"),
-    ("↑↓", "move"),
     ("enter", "details"),
-    ("tab", "next"),
+    ("/", "filter"),
     ("p", "pause"),
-    ("t", "span"),
     ("c", "copy"),
+    ("↑↓", "move"),
+    ("tab", "next"),
+    ("t", "span"),
 )
 
 

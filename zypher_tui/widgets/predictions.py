@@ -5,6 +5,7 @@ import shlex
 from zypher_jobs.contracts.prediction import PredictionSummary, Status
 from zypher_tui import palette
 from zypher_tui.core import cells, formats
+from zypher_tui.core.filters import EVERYTHING
 from zypher_tui.core.previews import compact
 from zypher_tui.core.view import View
 from zypher_tui.widgets.drawing import Part
@@ -17,17 +18,28 @@ class PredictionTable(Table[PredictionSummary]):
     def __init__(self, *, id: str, api_url: str) -> None:  # noqa: A002  # Textual's name
         super().__init__(id=id, columns=COLUMNS, key=lambda row: row.prediction_id)
         self.border_title = "Latest predictions"
+        self.filter = EVERYTHING
+        """Which of them are shown."""
         self._api_url = api_url
 
     def show_view(self, view: View) -> None:
-        """Show the view's latest predictions."""
-        self.border_title = f"Latest predictions · {len(view.latest)}" if view.latest else "Latest predictions"
-        self.show(view.latest, empty=self._hint(view))
+        """Show the view's latest predictions, those that the filter keeps."""
+        rows = view.latest
+        if self.filter.tests and view.taken_at is not None:
+            rows = tuple(row for row in rows if self.filter.keeps(row, view.taken_at))
+            self.border_title = (
+                f"Latest predictions · {len(rows)} of {len(view.latest)} · {cells.cut(self.filter.text, 40)}"
+            )
+        else:
+            self.border_title = f"Latest predictions · {len(rows)}" if rows else "Latest predictions"
+        self.show(rows, empty=self._hint(view))
 
     def _hint(self, view: View) -> list[list[Part]]:
         if not view.has_figures:
             text = "Waiting for figures…" if view.notice else "Connecting…"
             return [[(text, palette.DIM)]]
+        if self.filter.tests and view.latest:
+            return [[("None of the latest is kept by the filter; escape takes it away.", palette.PLAIN)]]
         lines = curl(self._api_url, "\\\n").split("\n")
         return [
             [("No predictions yet. Send one (press c to copy):", palette.PLAIN)],

@@ -1,0 +1,174 @@
+"""``status:failed model:fraud* age<1h "connection refused"``: which predictions a list shows.
+
+::
+
+    term     what it keeps
+    word     predictions with it in id, model, caller, worker, input, output or error, in any case
+    "a b"    the same with spaces
+    key:v    those whose key is v; ``*`` stands for anything, a comma for "or"
+    key<n    those with less, also <=, >, >=; times as 200ms, 30s, 5m, 2h, 1d
+    -term    those that the term does not keep
+
+All terms must hold. What a prediction does not have (the run time of one that waits) is neither more nor less than
+anything.
+"""
+
+import difflib
+import operator
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from zypher_jobs.contracts.prediction import Mode, PredictionSummary, Status
+
+_TERM = re.compile(r'\s*(-?)((?:[a-z_]+)(?::|<=|>=|<|>))?("(?:[^"\\]|\\.)*"|[^\s"]*)')
+_KEY = re.compile(r"([a-z_]+)(:|<=|>=|<|>)")
+_TIME = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_UNITS_MS = {"ms": 1.0, "s": 1000.0, "m": 60_000.0, "h": 3_600_000.0, "d": 86_400_000.0}
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+Test = Callable[[PredictionSummary, datetime], bool]
+
+
+class WrongFilter(ValueError):
+    """It cannot be understood; the message says where, and the way out."""
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """What ``parse`` read."""
+
+    text: str = ""
+    tests: tuple[Test, ...] = ()
+
+    def keeps(self, row: PredictionSummary, now: datetime) -> bool:
+        """Whether a prediction is shown; ages count from ``now``."""
+        return all(test(row, now) for test in self.tests)
+
+
+EVERYTHING = Filter()
+
+
+def parse(text: str) -> Filter:
+    """Read a filter; raises ``WrongFilter``."""
+    tests: list[Test] = []
+    position = 0
+    end = len(text.rstrip())
+    while position < end:
+        match = _TERM.match(text, position)
+        if match is None or match.end() == position or (match[3] == "" and not match[2]):
+            raise WrongFilter(
+                "A quote has no end." if '"' in text[position:] else "There is a - with nothing behind it."
+            )
+        position = match.end()
+        test = _test(match[2] or "", _plain(match[3]), is_quoted=match[3].startswith('"'))
+        tests.append(_not(test) if match[1] else test)
+    return Filter(text.strip(), tuple(tests))
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"\\(.)", r"\1", word[1:-1]) if word.startswith('"') else word
+
+
+def _test(key: str, word: str, *, is_quoted: bool) -> Test:
+    if not key:
+        return _mentions(word.lower())
+    match = _KEY.fullmatch(key)
+    assert match is not None
+    name, sign = match.groups()
+    if not word and not is_quoted:
+        raise WrongFilter(f"{name}{sign} has nothing behind it.")
+    if sign == ":":
+        if name not in TEXTS:
+            raise WrongFilter(_unknown(name, TEXTS, NUMBERS, "is compared by < and >, such as {}<1s"))
+        return _is(name, word)
+    if name not in NUMBERS:
+        raise WrongFilter(_unknown(name, NUMBERS, TEXTS, "is compared by :, such as {}:a*"))
+    return _compares(name, sign, word)
+
+
+def _unknown(name: str, known: Mapping[str, object], others: Mapping[str, object], otherwise: str) -> str:
+    if name in others:
+        return f"{name} {otherwise.format(name)}."
+    near = difflib.get_close_matches(name, [*known, *others], n=1)
+    return f"There is no key {name!r}. " + (f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}.")
+
+
+def _mentions(word: str) -> Test:
+    def test(row: PredictionSummary, _: datetime) -> bool:
+        error = f"{row.error.code} {row.error.message}" if row.error else ""
+        texts = (
+            row.prediction_id,
+            row.model,
+            row.caller,
+            row.worker or "",
+            row.input_preview,
+            row.output_preview,
+            error,
+        )
+        return any(word in each.lower() for each in texts)
+
+    return test
+
+
+def _is(name: str, word: str) -> Test:
+    wanted = [each.lower() for each in word.split(",")]
+    if name in CHOICES:
+        for each in wanted:
+            if "*" not in each and each not in CHOICES[name]:
+                near = difflib.get_close_matches(each, CHOICES[name], n=1)
+                hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(CHOICES[name])}."
+                raise WrongFilter(f"No {name} is called {each!r}. {hint}")
+    patterns = [re.sub(r"([\[?])", r"[\1]", each) for each in wanted]  # only * stands for something
+    read = TEXTS[name]
+    return lambda row, _: any(fnmatchcase(read(row).lower(), pattern) for pattern in patterns)
+
+
+def _compares(name: str, sign: str, word: str) -> Test:
+    read, is_time = NUMBERS[name]
+    match = _TIME.fullmatch(word) if is_time else re.fullmatch(r"(\d+)()", word)
+    if match is None:
+        wanted = "a time such as 200ms, 30s, 5m, 2h or 1d" if is_time else "a whole number"
+        raise WrongFilter(f"{name}{sign} takes {wanted}, not {word!r}.")
+    bound = float(match[1]) * _UNITS_MS.get(match[2], 1)
+    compare = _COMPARE[sign]
+
+    def test(row: PredictionSummary, now: datetime) -> bool:
+        value = read(row, now)
+        return value is not None and compare(value, bound)
+
+    return test
+
+
+def _not(test: Test) -> Test:
+    return lambda row, now: not test(row, now)
+
+
+TEXTS: dict[str, Callable[[PredictionSummary], str]] = {
+    "status": lambda row: row.status.value,
+    "model": lambda row: row.model,
+    "mode": lambda row: row.mode.value,
+    "id": lambda row: row.prediction_id,
+    "worker": lambda row: row.worker or "",
+    "caller": lambda row: row.caller,
+    "error": lambda row: row.error.code if row.error else "",
+    "input": lambda row: row.input_preview,
+    "output": lambda row: row.output_preview,
+}
+"""What ``key:`` compares."""
+NUMBERS: dict[str, tuple[Callable[[PredictionSummary, datetime], float | None], bool]] = {
+    "age": (lambda row, now: (now - row.created_at).total_seconds() * 1000, True),
+    "wait": (lambda row, _: row.wait_ms, True),
+    "run": (lambda row, _: row.run_ms, True),
+    "attempts": (lambda row, _: row.attempts, False),
+}
+"""What ``key<`` compares, and whether it is a time."""
+CHOICES = {"status": [each.value for each in Status], "mode": [each.value for each in Mode]}
+"""Keys with few values, whose typing errors are worth saying."""
