@@ -8,6 +8,7 @@ from zypher_api.auth import protect
 from zypher_api.direct import Direct
 from zypher_api.problems import EXCEPTION_HANDLERS
 from zypher_api.routes import (
+    audit,
     deployments,
     docs,
     events,
@@ -16,6 +17,7 @@ from zypher_api.routes import (
     inference_v2_repository,
     keys,
     models,
+    operating,
     predict,
     prediction_events,
     prediction_list,
@@ -48,6 +50,8 @@ def create_app(settings: Settings) -> Litestar:
         *predictions.handlers(services),
         *prediction_events.handlers(services),
         *prediction_list.handlers(services),
+        *operating.handlers(services),
+        *audit.handlers(services),
         *models.handlers(services),
         *inference_v2.handlers(services),
         *inference_v2_generate.handlers(services),

@@ -100,6 +100,7 @@ TAGS = [
         "name": "inference protocol",
         "description": "The Open Inference Protocol v2 over the same models, for clients of Triton and KServe.",
     },
+    {"name": "operators", "description": "Act on predictions, queues and workers, and see who did."},
     {"name": "webhooks", "description": "Who is told that predictions have ended."},
     {"name": "keys", "description": "Who may call, and what."},
     {"name": "system", "description": "Health and figures, for people and machines that watch."},

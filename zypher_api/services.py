@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from litestar import Litestar
 from litestar.types import Receive
 
+from zypher_api.audit import Audit
 from zypher_api.auth import Auth
 from zypher_api.gate import Gate
 from zypher_api.keyring import KeyRing
@@ -25,6 +26,7 @@ from zypher_jobs.models.rollout import Rollout
 from zypher_jobs.models.store import store_of
 from zypher_jobs.queue import PredictionQueue
 from zypher_jobs.queue.api_keys import ApiKeys
+from zypher_jobs.queue.audit import AuditLog
 from zypher_jobs.queue.deployments import Deployments
 from zypher_jobs.queue.limits import Limits
 from zypher_jobs.queue.once import Once
@@ -52,6 +54,8 @@ class Services:
         self.api_keys = ApiKeys(self.queue)
         self.key_ring = KeyRing(ApiKeys(self.queue), local_token=DataDir(settings.data_dir).local_token())
         self.auth = Auth(self.key_ring, settings.auth)
+        self.audit_log = AuditLog(self.queue)
+        self.audit = Audit(self.audit_log)
         self.limits = KeyLimits(Limits(self.queue), longest_run_s=settings.run_timeout_s)
         self.once = Once(self.queue, lifetime_s=settings.idempotency_s)
         self.deployments = Deployments(self.queue)

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 from tests.properties.facts import Facts, read_facts
 from tests.queue import steps
 from zypher_jobs.contracts.prediction import Priority, Status
-from zypher_jobs.errors import UnknownPrediction
+from zypher_jobs.errors import Conflict, UnknownPrediction
 from zypher_jobs.queue import PredictionQueue, keys
 from zypher_jobs.queue.connection import RedisClient, connection_pool
 from zypher_jobs.queue.embedded import EmbeddedServer
@@ -183,7 +183,7 @@ class QueueMachine(RuleBasedStateMachine):
         """What ended is queued anew under another id, and is no dead letter any more."""
         known = self.known.get(prediction_id)
         if known is None or not known.status.is_terminal:
-            with pytest.raises(UnknownPrediction):
+            with pytest.raises(UnknownPrediction if known is None else Conflict):
                 self.do(self.queue.replay(prediction_id))
             return NOTHING
         new = self.do(self.queue.replay(prediction_id))

@@ -8,11 +8,13 @@ import msgspec
 from arq.connections import RedisSettings, create_pool
 
 from tests.queue.conftest import StartWorker, running_worker
+from zypher_jobs.contracts.operation import Action, Operated
 from zypher_jobs.contracts.prediction import Mode, Priority, Status, SyncOutcome
 from zypher_jobs.contracts.webhook import WebhookRequest
 from zypher_jobs.models import Model, ModelRegistry, context
 from zypher_jobs.models.retries import RetryPolicy
 from zypher_jobs.queue import PredictionQueue, deserialize, keys, serialize
+from zypher_jobs.queue.audit import AuditLog
 from zypher_jobs.queue.connection import RedisClient
 from zypher_jobs.queue.latency import BOUNDS_MS
 from zypher_jobs.queue.webhooks import Webhooks
@@ -51,6 +53,7 @@ MOST: dict[str, int] = {
     keys.WEBHOOKS: 1,
     keys.WEBHOOK_SECRETS: 1,
     keys.DELIVERIES: 40,
+    keys.AUDIT: keys.AUDIT_KEPT,
     # turns: one number for each queue, and those callers who have something waiting
     **{keys.TURN + queue: len("1000000000000") for queue in (HIGH, NORMAL, LOW)},
     **{keys.TURNS + queue: CALLERS for queue in (HIGH, NORMAL, LOW)},
@@ -94,6 +97,7 @@ async def test_every_key_has_a_lifetime_or_a_bound(
     webhooks = Webhooks(queue, retention_ms=queue.retention_ms)
     await webhooks.register(WebhookRequest(url="https://example.com/hook"))
     await webhooks.aclose()
+    await AuditLog(queue).write(Operated(action=Action.PAUSE, caller="me", target="low"))
     await queue.pause(Priority.LOW)
     async with running_worker(settings, registry, max_jobs=20, health_check_interval=1):
         await end_in_every_way(queue, settings)

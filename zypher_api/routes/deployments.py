@@ -27,6 +27,7 @@ from zypher_api.services import Services
 from zypher_api.uploads import Upload
 from zypher_jobs.contracts.deployment import Traffic
 from zypher_jobs.contracts.model import ModelManifest
+from zypher_jobs.contracts.operation import Action
 from zypher_jobs.errors import InvalidUpload, MalformedInput
 from zypher_jobs.models.store.incoming import Incoming
 from zypher_jobs.settings import Settings
@@ -55,6 +56,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
                     await incoming.write(chunk)
                 await incoming.finish(manifest.sha256 or "")
                 await services.rollout.upload(manifest, incoming)
+            await services.audit.note(scope, Action.UPLOAD, f"{name}@{version}", detail=f"sha256 {manifest.sha256}")
             await (await answer(name, 201))(scope, receive, send)
 
         return upload
@@ -65,25 +67,30 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
         headers = dict(request.scope["headers"])
         require_json(headers.get(b"content-type"))
         body = await read_body(headers, request.receive, max_bytes=TRAFFIC_BYTES)
-        await services.rollout.switch(name, read_traffic(body))
+        traffic = read_traffic(body)
+        await services.rollout.switch(name, traffic)
+        await services.audit.note(request.scope, Action.SET_LIVE, name, detail=_encode(traffic).decode())
         return await answer(name)
 
     @post("/models/{name:str}/rollback", opt={OPT: [docs.roll_back]})
     async def roll_back(name: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
         _require_deploy(services.settings, caller_of(request.scope))
         await services.rollout.roll_back(name)
+        await services.audit.note(request.scope, Action.ROLL_BACK, name)
         return await answer(name)
 
     @delete("/models/{name:str}/versions/{version:str}", status_code=200, opt={OPT: [docs.delete_version]})
     async def delete_version(name: FromPath[str], version: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
         _require_deploy(services.settings, caller_of(request.scope))
         await services.rollout.remove(name, version)
+        await services.audit.note(request.scope, Action.DELETE_VERSION, f"{name}@{version}")
         return await answer(name)
 
     @delete("/models/{name:str}", status_code=200, opt={OPT: [docs.delete_model]})
     async def delete_model(name: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
         _require_deploy(services.settings, caller_of(request.scope))
         await services.rollout.forget(name)
+        await services.audit.note(request.scope, Action.DELETE_MODEL, name)
         return RawResponse(_encode(ModelList(models=services.registry.infos())))
 
     return [upload_version, set_live, roll_back, delete_version, delete_model]

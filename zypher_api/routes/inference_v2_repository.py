@@ -13,6 +13,7 @@ from zypher_api.responses import RawResponse
 from zypher_api.routes import inference_v2_docs as described
 from zypher_api.services import Services
 from zypher_jobs.contracts.inference import IndexEntry, IndexRequest
+from zypher_jobs.contracts.operation import Action
 from zypher_jobs.errors import Conflict, InvalidInput, ModelNotReady
 from zypher_jobs.models import ServedModel
 from zypher_jobs.models.inference import refusal
@@ -34,11 +35,11 @@ def handlers(services: Services) -> list[ControllerRouterHandler]:
 
     @post("/v2/repository/models/{name:str}/load", opt={OPT: [described.LOAD]})
     async def load(name: FromPath[str]) -> ASGIApp:
-        return _changes(services, name, _load)
+        return _changes(services, name, _load, Action.LOAD)
 
     @post("/v2/repository/models/{name:str}/unload", opt={OPT: [described.UNLOAD]})
     async def unload(name: FromPath[str]) -> ASGIApp:
-        return _changes(services, name, _unload)
+        return _changes(services, name, _unload, Action.UNLOAD)
 
     return [index, load, unload]
 
@@ -56,12 +57,15 @@ def _index(services: Services) -> ASGIApp:
     return answer
 
 
-def _changes(services: Services, name: str, change: Callable[[Services, ServedModel], Awaitable[None]]) -> ASGIApp:
+def _changes(
+    services: Services, name: str, change: Callable[[Services, ServedModel], Awaitable[None]], action: Action
+) -> ASGIApp:
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         versions = services.registry.versions(name).all
         _check_parameters(await _body(services, scope, receive))
         for served in versions:
             await change(services, served)
+        await services.audit.note(scope, action, name, detail=f"in {services.process_id}")
         await RawResponse(_encode([_entry(served) for served in versions]))(scope, receive, send)
 
     return answer

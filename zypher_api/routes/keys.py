@@ -17,6 +17,7 @@ from zypher_api.routes import key_docs as docs
 from zypher_api.routes.reading import read
 from zypher_api.services import Services
 from zypher_jobs.contracts.access import ApiKeyRequest, NewApiKey
+from zypher_jobs.contracts.operation import Action
 
 REQUEST_BYTES = 65_536
 
@@ -34,6 +35,8 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
         require_json(headers.get(b"content-type"))
         body = await read_body(headers, request.receive, max_bytes=REQUEST_BYTES)
         key, token = await services.api_keys.create(decoded(_decode, body, malformed=docs.MALFORMED))
+        scopes = " ".join(key.scopes)
+        await services.audit.note(request.scope, Action.CREATE_KEY, key.name, detail=f"{key.key_id}, for {scopes}")
         await services.key_ring.look()  # here it may be used at once, elsewhere as soon as the message is there
         location = (b"location", f"/keys/{key.key_id}".encode())
         made = NewApiKey(**msgspec.structs.asdict(key), token=token)
@@ -48,8 +51,9 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
         return RawResponse(_encode(await services.api_keys.get(key_id)), headers=_NO_STORE)
 
     @delete("/keys/{key_id:str}", status_code=200, opt={OPT: [docs.REVOKE]})
-    async def revoke_key(key_id: FromPath[str]) -> ASGIApp:
+    async def revoke_key(key_id: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
         revoked = await services.api_keys.revoke(key_id)
+        await services.audit.note(request.scope, Action.REVOKE_KEY, revoked.name, detail=revoked.key_id)
         await services.key_ring.look()
         return RawResponse(_encode(revoked), headers=_NO_STORE)
 

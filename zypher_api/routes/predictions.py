@@ -17,6 +17,7 @@ from zypher_api.problems import MalformedRequest
 from zypher_api.responses import RawResponse
 from zypher_api.routes.reading import read
 from zypher_api.services import Services
+from zypher_jobs.contracts.operation import Action
 from zypher_jobs.contracts.prediction import Mode, Prediction, PredictionFailure, Status
 from zypher_jobs.errors import UnknownPrediction
 from zypher_jobs.queue.ids import is_prediction_id
@@ -145,6 +146,8 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
         request.scope["state"]["prediction_id"] = prediction_id
         await require_own(request.scope, services.queue, prediction_id, to_act=True)
         prediction = await services.queue.cancel(prediction_id)
+        if prediction.status in (Status.CANCELED, Status.RUNNING):
+            await services.audit.note(request.scope, Action.CANCEL, prediction_id, detail=prediction.status)
         if prediction.status.is_terminal:
             return RawResponse(_encode(prediction))
         where = (b"location", f"/predict/{prediction_id}".encode())

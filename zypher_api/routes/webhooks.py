@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from litestar import Request
@@ -23,6 +24,7 @@ from zypher_api.routes.reading import read
 from zypher_api.services import Services
 from zypher_api.webhook_answers import DeliveryList, WebhookList
 from zypher_jobs.contracts.access import Scope
+from zypher_jobs.contracts.operation import Action
 from zypher_jobs.contracts.webhook import DIRECT, NewWebhook, WebhookChange, WebhookRequest
 from zypher_jobs.webhooks.addresses import require_url
 
@@ -46,6 +48,9 @@ def _registered(services: Services) -> list[HTTPRouteHandler]:
         asked = decoded(_decode_request, await _body(request), malformed=docs.MALFORMED)
         require_url(asked.url, services.webhook_policy, field="$.url")
         webhook, secret = await webhooks.register(asked)
+        await services.audit.note(
+            request.scope, Action.REGISTER_WEBHOOK, webhook.webhook_id, detail=_host_of(asked.url)
+        )
         created = NewWebhook(**msgspec.structs.asdict(webhook), secret=secret)
         location = (b"location", f"/webhooks/{webhook.webhook_id}".encode())
         return RawResponse(_encode(created), status=201, headers=[location, *_NO_STORE])
@@ -63,11 +68,14 @@ def _registered(services: Services) -> list[HTTPRouteHandler]:
         change = decoded(_decode_change, await _body(request), malformed=docs.MALFORMED)
         if isinstance(change.url, str):
             require_url(change.url, services.webhook_policy, field="$.url")
-        return RawResponse(_encode(await webhooks.change(webhook_id, change)), headers=_NO_STORE)
+        changed = await webhooks.change(webhook_id, change)
+        await services.audit.note(request.scope, Action.CHANGE_WEBHOOK, webhook_id, detail=_host_of(changed.url))
+        return RawResponse(_encode(changed), headers=_NO_STORE)
 
     @delete("/webhooks/{webhook_id:str}", status_code=200, opt={OPT: [docs.DELETE]})
-    async def delete_webhook(webhook_id: FromPath[str]) -> ASGIApp:
+    async def delete_webhook(webhook_id: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
         await webhooks.remove(webhook_id)
+        await services.audit.note(request.scope, Action.DELETE_WEBHOOK, webhook_id)
         return RawResponse(_encode(WebhookList(webhooks=await webhooks.all())))
 
     return [register_webhook, list_webhooks, read_webhook, change_webhook, delete_webhook]
@@ -84,7 +92,9 @@ def _secrets(services: Services) -> list[HTTPRouteHandler]:
     @post("/webhooks/{webhook_id:str}/secret", status_code=200, opt={OPT: [docs.ROTATE]})
     async def rotate_webhook_secret(webhook_id: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
         caller = _require_secret(request, webhook_id)
-        return RawResponse(_encode(await webhooks.new_secret(webhook_id, caller=caller.key_id)), headers=_NO_STORE)
+        secret = await webhooks.new_secret(webhook_id, caller=caller.key_id)
+        await services.audit.note(request.scope, Action.ROTATE_SECRET, webhook_id)
+        return RawResponse(_encode(secret), headers=_NO_STORE)
 
     return [read_webhook_secret, rotate_webhook_secret]
 
@@ -117,8 +127,10 @@ def _delivered(services: Services) -> list[HTTPRouteHandler]:
         return RawResponse(_encode(await webhooks.delivery(delivery_id)), headers=_NO_STORE)
 
     @post("/deliveries/{delivery_id:str}/redeliver", status_code=202, opt={OPT: [docs.REDELIVER]})
-    async def redeliver(delivery_id: FromPath[str]) -> ASGIApp:
-        return RawResponse(_encode(await webhooks.redeliver(delivery_id)), status=202, headers=_NO_STORE)
+    async def redeliver(delivery_id: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
+        delivery = await webhooks.redeliver(delivery_id)
+        await services.audit.note(request.scope, Action.REDELIVER, delivery_id)
+        return RawResponse(_encode(delivery), status=202, headers=_NO_STORE)
 
     return [list_webhook_deliveries, list_prediction_deliveries, read_delivery, redeliver]
 
@@ -131,6 +143,11 @@ async def _body(request: Request[Any, Any, Any]) -> bytes:
     headers = dict(request.scope["headers"])
     require_json(headers.get(b"content-type"))
     return await read_body(headers, request.receive, max_bytes=REQUEST_BYTES)
+
+
+def _host_of(url: str) -> str:
+    """What of it may be shown to everybody who may read: a path may hold a secret."""
+    return urlsplit(url).hostname or ""
 
 
 def _limit(request: Request[Any, Any, Any]) -> int:

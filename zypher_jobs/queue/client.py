@@ -4,7 +4,6 @@ Overrides ``enqueue_job`` of ``ArqRedis``, to have idle workers look. What it ad
 one script instead of three round trips: ``Job.result()``, ``Job.status()`` and any tool made for arq work beside it.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -15,8 +14,9 @@ from arq.jobs import Job
 from redis.asyncio import ConnectionPool
 
 from zypher_jobs.contracts.prediction import PREVIEW_CHARS, Mode, Prediction, Priority, Status, SyncOutcome
-from zypher_jobs.errors import InvalidInput, QueueFull, SettingError, UnknownPrediction
+from zypher_jobs.errors import InvalidInput, QueueFull, SettingError, UnknownPrediction, ZypherError
 from zypher_jobs.queue import keys
+from zypher_jobs.queue.bulk import Bulk, canceled
 from zypher_jobs.queue.connection import RedisClient, connection_pool, redis_errors
 from zypher_jobs.queue.ids import new_prediction_id
 from zypher_jobs.queue.inspect import Inspector
@@ -66,6 +66,18 @@ class PredictionQueue(ArqRedis):
     def scripts(self) -> Scripts:
         """The writes over the same connections."""
         return Scripts(self._wire)
+
+    @cached_property
+    def bulk(self) -> Bulk:
+        """Many at once, each with an answer of its own."""
+        return Bulk(
+            self,
+            self.scripts,
+            self._submitter,
+            retention_ms=self.retention_ms,
+            submission_of=self._submission,
+            answer_of=self._answer,
+        )
 
     @cached_property
     def _wire(self) -> Wire:
@@ -213,8 +225,8 @@ class PredictionQueue(ArqRedis):
         redis: RedisClient = self
         with redis_errors():
             job = await redis.get(keys.job(prediction_id))
-            canceled = _canceled(prediction_id, job)
-            status = await self.scripts.cancel(prediction_id, result=canceled, retention_ms=self.retention_ms)
+            result = canceled(prediction_id, job)
+            status = await self.scripts.cancel(prediction_id, result=result, retention_ms=self.retention_ms)
         if status is None:
             raise UnknownPrediction(prediction_id)
         return await self.prediction(prediction_id)
@@ -237,35 +249,12 @@ class PredictionQueue(ArqRedis):
 
         It is for whichever version is live when it runs, not for the one that failed. Its own webhook is told of the
         new one, too.
-        Raises ``UnknownPrediction`` when its input is no longer known (it runs still, or its retention has ended).
+        Raises ``UnknownPrediction``, ``Conflict`` (it has not ended, or its input is not kept), ``QueueFull``.
         """
-        redis: RedisClient = self
-        with redis_errors():
-            result = await redis.get(keys.result(prediction_id))
-            preview, caller, webhook = await redis.hmget(
-                keys.record(prediction_id), "input_preview", "caller", "webhook"
-            )
-        old = await self.prediction(prediction_id)
-        if result is None:
-            raise UnknownPrediction(prediction_id)
-        asked = deserialize(result)
-        if asked["f"] != PREDICT or len(asked["a"]) != 2:
-            raise UnknownPrediction(prediction_id)
-        model, value = asked["a"]
-        new = await self.submit(
-            model,
-            value,
-            input_preview=(preview or b"").decode(),
-            input_bytes=old.input_bytes,
-            priority=old.priority,
-            caller=(caller or b"").decode(),
-            timeout_s=asked["k"].get("timeout_s"),
-            replay_of=prediction_id,
-            webhook=(webhook or b"").decode(),
-        )
-        with redis_errors():
-            await self.scripts.forget([prediction_id], how="replayed")
-        return new
+        (answer,) = await self.bulk.replay([prediction_id])
+        if isinstance(answer, ZypherError):
+            raise answer
+        return answer
 
     async def drop(self, prediction_ids: Sequence[str]) -> int:
         """Forget dead letters; how many of the ids were one."""
@@ -349,11 +338,3 @@ class PredictionQueue(ArqRedis):
             input_bytes=new.input_bytes,
             replay_of=new.replay_of or None,
         )
-
-
-def _canceled(prediction_id: str, job: bytes | None) -> bytes:
-    """arq's result of a prediction that was canceled before it ran; its input stays known, for a replay."""
-    asked: dict[str, Any] = {"t": None, "f": PREDICT, "a": (), "k": {}, "et": 0} if job is None else deserialize(job)
-    now_ms = int(time.time() * 1000)
-    ended = {"s": False, "r": asyncio.CancelledError(), "st": now_ms, "ft": now_ms, "q": keys.ARQ_QUEUE}
-    return serialize({**asked, "t": 0, **ended, "id": prediction_id})

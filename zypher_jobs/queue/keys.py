@@ -66,6 +66,7 @@ Ours:
 ``zypher:watched``              string  ``WATCHED_TTL_MS``                   watch; whether anybody watches anything
 ``zypher:watch:{client id}``    channel no data kept                         narrate, claim, finish, cancel, record
 ``zypher:deployed``             channel no data kept                         deploy; the model that changed
+``zypher:audit``                stream  ``AUDIT_KEPT`` newest                each operation that was done
 ==============================  ======  ===================================  =====================================
 """
 
@@ -125,6 +126,7 @@ API_KEYS_CHANGED = "zypher:api-keys-changed"
 LIMIT = "zypher:limit:"
 PLACES = "zypher:places:"
 ONCE = "zypher:once:"
+AUDIT = "zypher:audit"
 
 JOB_TTL_MS = 7 * 86_400_000
 """How long a queued prediction waits for a worker before Redis forgets it."""
@@ -166,6 +168,8 @@ DELIVERIES_PENDING = 100_000
 """Of all webhooks together: a dead receiver must not fill Redis. What comes on top has failed at once."""
 API_KEYS_KEPT = 1_000
 """Every API process holds all of them."""
+AUDIT_KEPT = 10_000
+"""Operations that are remembered."""
 PLACES_TTL_MS = JOB_TTL_MS + DEAD_TTL_MS
 """Since the last one came."""
 SUSPECT_AFTER = 2

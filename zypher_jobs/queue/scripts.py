@@ -121,6 +121,7 @@ class Scripts:
         self._finish = Script(wire, source("finish"), publishes=True)
         self._cancel = Script(wire, source("cancel"))
         self._forget = Script(wire, source("forget"))
+        self._drop = Script(wire, source("drop"))
         self._record = Script(wire, source("record"))
         self._renew = Script(wire, source("renew"))
         self._wake = Script(wire, source("wake"))
@@ -219,6 +220,10 @@ class Scripts:
     async def forget(self, prediction_ids: Sequence[str], *, how: str) -> int:
         """``drop`` dead letters, or mark them as ``replayed``; how many there were."""
         return await self._forget(args=(how, *prediction_ids))
+
+    async def drop(self, prediction_ids: Sequence[str]) -> list[int]:
+        """Forget those that ended; for each 1, 0 if it is unknown, -1 if it has not ended."""
+        return await self._drop(args=prediction_ids)
 
     async def record(self, records: Sequence[Record], *, retention_ms: int) -> int:
         """Record predictions that ended outside a lease; how many records were written."""
