@@ -44,6 +44,8 @@ NOW_AS_EVENTS = Reply(as_events=True)
 def wanted_reply(scope: Scope) -> Reply:
     """``NOW`` unless a header says otherwise. ``Async-Mode`` decides; where it is absent, ``Prefer`` does.
 
+    ``wait`` alone is the longest that the caller will wait (RFC 7240 §4.3): what takes longer is answered later.
+
     ``Accept`` says whether an answer now comes as events; an answer later is a document in any case.
 
     Raises ``MalformedRequest`` for an ``Async-Mode`` that is neither true nor false. A preference that cannot be
@@ -69,9 +71,10 @@ def wanted_reply(scope: Scope) -> Reply:
         return now if async_mode != "true" else Reply(later=True)
     preferences = parse_prefer(prefer)
     preferred = preferences.get("respond-async") == ""
-    if async_mode == "false" or (async_mode is None and not preferred):
-        return now
     wait_s = _wait_s(preferences.get("wait", ""))
+    is_bounded = wait_s is not None and not now.as_events  # of a stream there is something at once
+    if async_mode == "false" or (async_mode is None and not preferred and not is_bounded):
+        return now
     applied = [b"respond-async"] if preferred else []
     if wait_s is not None:
         applied.append(b"wait=%d" % wait_s)
@@ -137,7 +140,8 @@ def _members(value: str) -> Iterator[str]:
 
 
 def _wait_s(text: str) -> int | None:
-    return min(int(text), MAX_WAIT_S) if re.fullmatch(r"[0-9]{1,9}", text) else None
+    # no number is too long, and none takes long to read
+    return min(int(text.lstrip("0")[:9] or "0"), MAX_WAIT_S) if re.fullmatch(r"[0-9]++", text) else None
 
 
 def require_json(content_type: bytes | None) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zypher_api.negotiation import NOW, parse_prefer, wanted_reply
+from zypher_api.negotiation import NOW, Reply, parse_prefer, wanted_reply
 
 N = 250_000
 
@@ -37,6 +37,11 @@ def scope(*headers: tuple[str, str]) -> Any:
         (["respond-async, wait=100000"], 60, b"respond-async, wait=60"),
         (["respond-async="], None, b"respond-async"),
         (['respond-async=""'], None, b"respond-async"),
+        (["wait=5"], 5, b"wait=5"),
+        (["wait=0"], 0, b"wait=0"),
+        (["respond-async=1, wait=5"], 5, b"wait=5"),
+        (["wait=" + "0" * 5000 + "7"], 7, b"wait=7"),
+        (["wait=" + "9" * 5000], 60, b"wait=60"),
     ],
 )
 def test_respond_async_is_heard_in_every_legal_form(values: list[str], wait_s: int | None, applied: bytes) -> None:
@@ -58,7 +63,8 @@ def test_a_wait_that_cannot_be_understood_is_ignored(wait: str) -> None:
     "value",
     [
         "",
-        "wait=5",
+        "wait",
+        "wait=soon",
         "foo",
         "respond-async-not",
         "x=respond-async",
@@ -70,6 +76,11 @@ def test_a_wait_that_cannot_be_understood_is_ignored(wait: str) -> None:
 def test_what_does_not_ask_for_it_is_answered_now(value: str) -> None:
     """Nothing but the preference itself."""
     assert wanted_reply(scope(("prefer", value))) == NOW
+
+
+def test_async_mode_false_overrules_every_preference() -> None:
+    """Neither was applied, and neither is said to be."""
+    assert wanted_reply(scope(("prefer", "respond-async, wait=5"), ("async-mode", "False"))) == NOW
 
 
 def test_async_mode_takes_a_wait_too() -> None:
@@ -111,6 +122,49 @@ def test_an_answer_later_is_a_document() -> None:
     assert wanted_reply(scope(accept, ("async-mode", "true"))) == wanted_reply(scope(("async-mode", "true")))
     assert wanted_reply(scope(accept, ("prefer", "respond-async"))).later
     assert wanted_reply(scope(accept, ("prefer", "wait=5"))).as_events
+
+
+SPACE = st.text(" \t", max_size=2)
+TOKEN = st.text("abcxyzABC019!#$%&'*+-.^_`|~", min_size=1, max_size=8)
+QUOTED = st.text("ab,;= \t0", max_size=6).map(lambda text: f'"{text}"')
+STRANGER = TOKEN.map(lambda name: f"x-{name}")
+
+
+@st.composite
+def one_preference(draw: st.DrawFn) -> tuple[str, str, str]:
+    """As it is written, its name in lower case, and its value."""
+    name = draw(st.sampled_from(["respond-async", "wait", "handling"]) | STRANGER)
+    kind = draw(st.sampled_from(["none", "empty", "plain", "quoted"]))
+    value = "" if kind in ("none", "empty") else draw(st.integers(0, 200).map(str) | TOKEN)
+    written = draw(st.sampled_from([name, name.upper(), name.title()]))
+    if kind != "none":
+        written += draw(SPACE) + "=" + draw(SPACE)
+        written += f'"{value}"' if kind == "quoted" else value
+    for _ in range(draw(st.integers(0, 2))):
+        written += draw(SPACE) + ";" + draw(SPACE)
+        written += draw(st.just("") | TOKEN | st.tuples(TOKEN, TOKEN | QUOTED).map("=".join))
+    return written, name.lower(), value
+
+
+@given(st.lists(st.lists(one_preference(), max_size=3), max_size=3), st.data())
+def test_every_legal_form_of_prefer_is_understood(lines: list[list[tuple[str, str, str]]], data: st.DataObject) -> None:
+    """RFC 7240 §2: spaces, case, quotes, parameters, empty members, many headers; the first of a name counts."""
+    separator = st.tuples(SPACE, st.sampled_from([",", ",,", ", ,"]), SPACE).map("".join)
+    headers: list[tuple[str, str]] = []
+    first: dict[str, str] = {}
+    for line in lines:
+        text = data.draw(SPACE)
+        for written, name, value in line:
+            first.setdefault(name, value)
+            text += written + data.draw(separator)
+        headers.append(("prefer", text))
+    reply = wanted_reply(scope(*headers))
+    wait = first.get("wait", "")
+    wait_s = min(int(wait), 60) if wait.isdigit() else None
+    preferred = first.get("respond-async") == ""
+    later = preferred or wait_s is not None
+    applied = [*(["respond-async"] if preferred else []), *([] if wait_s is None else [f"wait={wait_s}"])]
+    assert reply == (NOW if not later else Reply(later=True, wait_s=wait_s, applied=", ".join(applied).encode()))
 
 
 @given(st.lists(st.text(alphabet=st.characters(codec="latin-1"), max_size=60), max_size=4))

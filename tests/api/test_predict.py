@@ -260,3 +260,14 @@ async def test_the_process_answers_waiting_callers_when_it_drains(api: RunningAp
 async def queue(api: RunningApi) -> PredictionQueue:
     """The API's own client."""
     return api.services.queue
+
+
+async def test_who_waits_for_so_long_only_is_answered_in_time(api: RunningApi) -> None:
+    """``Prefer: wait=N`` alone: 202 and where to read it if it takes longer, else 200; both say what was applied."""
+    later = await api.post("/predict", json={"input": "hello"}, headers={"Prefer": "wait=0"})
+    assert (later.status_code, later.headers["preference-applied"]) == (202, "wait=0")
+    async with running_worker(api):
+        in_time = await api.post("/predict", json={"input": "hello"}, headers={"Prefer": "wait=20"})
+        assert (in_time.status_code, in_time.json()["input"]) == (200, "hello")
+        assert in_time.headers["preference-applied"] == "wait=20"
+        assert (await api.get(later.headers["location"] + "?wait=20")).json()["status"] == "succeeded"

@@ -25,7 +25,8 @@ PREFER = Parameter(
     name="Prefer",
     place="header",
     description="RFC 7240. `respond-async` is the same as `Async-Mode: true`; with `wait=N` the request is held for up "
-    f"to N seconds (at most {MAX_WAIT_S}) and answered as a synchronous one if the prediction ends in time.",
+    f"to N seconds (at most {MAX_WAIT_S}) and answered as a synchronous one if the prediction ends in time. `wait=N` "
+    "alone does the same.",
     schema={"type": "string"},
     example="respond-async, wait=5",
 )
