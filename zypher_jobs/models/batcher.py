@@ -17,6 +17,7 @@ from zypher_jobs.errors import ModelError, PredictionCanceled, PredictionFailed,
 from zypher_jobs.models.batch_counts import BatchCounts
 from zypher_jobs.models.batch_size import BatchSize
 from zypher_jobs.models.call import Call
+from zypher_jobs.models.pace import Pace
 
 Run = Callable[[Sequence[Call]], Awaitable[Sequence[Any]]]
 
@@ -24,9 +25,6 @@ _OF_NO_INPUT = (RemoteUnavailable, PredictionTimeout)
 """A batch that failed so would fail again, later."""
 TICK_S = 0.001
 """Of uvloop's clock: a timer for less than that would fire, find that it is not yet time, and be set again."""
-
-PACE_WEIGHT = 0.1
-"""Of the newest batch in the average."""
 
 
 class _Member:
@@ -47,7 +45,7 @@ class Batcher:
         "_is_starting",
         "_max_wait_s",
         "_name",
-        "_pace_s",
+        "_pace",
         "_run",
         "_size",
         "_tasks",
@@ -81,13 +79,13 @@ class Batcher:
         self._is_starting = False
         """Whether a batch is about to take who waits."""
         self._timer: asyncio.TimerHandle | None = None
-        self._pace_s = 0.0
-        """What a call costs of one place's time, of late; 0 before the first."""
+        self._pace = Pace()
 
     @property
     def per_s(self) -> float:
         """Calls that can be run in a second, as the last batches went; 0 before the first."""
-        return self._concurrency / self._pace_s if self._pace_s else 0.0
+        each_s = self._pace.each_s
+        return self._concurrency / each_s if each_s else 0.0
 
     @property
     def enough(self) -> int:
@@ -173,9 +171,7 @@ class Batcher:
             if outputs:
                 self._size.learn(len(members), took_s, more_waited=more_waited)
             if members:
-                self._pace_s += (
-                    PACE_WEIGHT * (took_s / len(members) - self._pace_s) if self._pace_s else took_s / len(members)
-                )
+                self._pace.learn(len(members), took_s)
         except BaseException:
             for member in members:
                 member.future.cancel()  # the loop ends: nobody may wait for ever
