@@ -13,6 +13,7 @@ from zypher_api.recorder import Answered
 from zypher_api.responses import Header
 from zypher_api.services import Services
 from zypher_jobs.contracts.prediction import Prediction, PredictionFailure, Status
+from zypher_jobs.contracts.trace import TraceContext
 from zypher_jobs.errors import ModelNotReady, PredictionCanceled, PredictionFailed, RedisUnavailable
 from zypher_jobs.models import ServedModel
 from zypher_jobs.models.call import NOBODY, Call, Listener
@@ -41,6 +42,7 @@ async def predict_now(
     caller: Caller,
     timeout_s: float | None = None,
     listener: Listener = NOBODY,
+    trace: TraceContext | None = None,
 ) -> Output:
     """Run it in this process; its record follows behind the answer. ``body`` is the input as it came.
 
@@ -59,6 +61,7 @@ async def predict_now(
         prediction_id=prediction_id,
         listener=listener,
         longest_wait_s=services.settings.shed_wait_s,
+        trace=trace,
     )
     try:
         async with services.limits.running(caller, prediction_id):
@@ -81,6 +84,7 @@ async def predict_now(
             created_at_ms=created_at_ms,
             run_ms=(time.perf_counter() - started_s) * 1000,
             caller=caller.key_id,
+            trace=trace,
         )
     )
     if failure is not None:

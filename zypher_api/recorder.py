@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from zypher_jobs.contracts.prediction import PREVIEW_CHARS, PredictionFailure, Status, SyncOutcome
+from zypher_jobs.contracts.trace import TraceContext
 from zypher_jobs.errors import PredictionCanceled, RedisUnavailable
 
 log = logging.getLogger("zypher.api")
@@ -46,6 +47,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     created_at_ms: int
     run_ms: float
     caller: str = ""
+    trace: TraceContext | None = None
 
 
 class Recorder:
@@ -146,6 +148,7 @@ class Recorder:
             run_ms=answered.run_ms,
             worker=self._process_id,
             caller=answered.caller,
+            trace="" if answered.trace is None else answered.trace.stored,
             keep_record=keep,
         )
 

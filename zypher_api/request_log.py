@@ -19,6 +19,8 @@ class RequestLine(Line, frozen=True, kw_only=True, omit_defaults=True, gc=False)
     status: int
     duration_ms: float
     prediction_id: str = ""
+    trace_id: str = ""
+    """Of ``traceparent``, or the server's own."""
 
 
 class RequestLog:
@@ -37,6 +39,7 @@ class RequestLog:
         status: int,
         duration_s: float,
         prediction_id: str,
+        trace_id: str,
     ) -> None:
         """Have a line written soon, if the log's level wants it. Needs a running event loop."""
         failed = status >= 500
@@ -57,6 +60,7 @@ class RequestLog:
                 status=status,
                 duration_ms=round(duration_s * 1000, 3),
                 prediction_id=prediction_id,
+                trace_id=trace_id,
             ),
             level,
         )

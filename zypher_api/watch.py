@@ -18,13 +18,16 @@ from zypher_api.meter import HttpMeter
 from zypher_api.problems import respond
 from zypher_api.request_log import RequestLog
 from zypher_api.responses import RawResponse
+from zypher_api.tracing import read_headers
 from zypher_jobs.errors import ZypherError
 
+Headers = list[tuple[bytes, bytes]]
 NO_ROUTE = "(none)"
 CLIENT_CLOSED = 499
 """Status in log and metrics of a request whose caller went away before an answer (nginx's number)."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_READ = frozenset({b"request-id", b"x-request-id", b"traceparent"})
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _PLAIN_PATH = re.compile(rb"[!-~]{0,2048}")
 
@@ -49,9 +52,8 @@ class Watch:
         self._gate.begin()
         started_s = perf_counter()
         status = CLIENT_CLOSED
-        request_id, echo = self._request_id(scope)
+        echo = self._read(scope)
         state: dict[str, Any] = scope["state"]
-        state["request_id"] = request_id.decode("ascii")
         state["has_answered"] = False
 
         async def send_with_id(message: Message) -> None:
@@ -74,8 +76,7 @@ class Watch:
 
     def refuse(self, scope: HTTPScope, error: ZypherError) -> RawResponse:
         """The answer to a request that goes no further; counted and logged like all others."""
-        request_id, echo = self._request_id(scope)
-        scope["state"]["request_id"] = request_id.decode("ascii")
+        echo = self._read(scope)
         answer = respond(scope, error)
         answer.headers += echo
         self._note(scope, answer.status, 0.0)
@@ -85,6 +86,7 @@ class Watch:
         method, state = scope["method"], scope["state"]
         route: str = scope.get("path_template") or self._route_of(scope["path"])  # pyright: ignore[reportUnknownMemberType]
         self._meter.count(method if method in _METHODS else "other", route, status, duration_s)
+        trace = state.get("trace")
         self._log.add(
             request_id=state["request_id"],
             method=method,
@@ -93,16 +95,26 @@ class Watch:
             status=status,
             duration_s=duration_s,
             prediction_id=state.get("prediction_id", ""),
+            trace_id="" if trace is None else trace.trace_id,
         )
 
-    def _request_id(self, scope: Scope) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-        """The caller's id if it sent a sane one, else a new one; and the headers that tell it."""
+    def _read(self, scope: HTTPScope) -> Headers:
+        """The caller's id if it sent a sane one, else a new one, and its trace; the headers that tell the id."""
+        request_id, name_sent = b"", b""
+        traceparents: list[bytes] = []
         for name, value in scope["headers"]:
-            if name in (b"request-id", b"x-request-id") and _SANE_ID.fullmatch(value):
-                own = [(b"request-id", value)]
-                return value, own if name == b"request-id" else [*own, (name, value)]
-        request_id = self._new_id()
-        return request_id, [(b"request-id", request_id)]
+            if name in _READ:
+                if name == b"traceparent":
+                    traceparents.append(value)
+                elif not request_id and _SANE_ID.fullmatch(value):
+                    request_id, name_sent = value, name
+        request_id = request_id or self._new_id()
+        state: dict[str, Any] = scope["state"]
+        state["request_id"] = request_id.decode("ascii")
+        if traceparents:
+            state["trace"] = read_headers(traceparents, [v for name, v in scope["headers"] if name == b"tracestate"])
+        own = [(b"request-id", request_id)]
+        return [*own, (name_sent, request_id)] if name_sent == b"x-request-id" else own
 
     def _route_of(self, path: str) -> str:
         return next((route for pattern, route in self._routes if pattern.fullmatch(path)), NO_ROUTE)

@@ -100,7 +100,7 @@ class LineLog:
         handler = _json_handler()
         if handler is None:
             for line, level in lines:
-                fields = {name: value for name, value in msgspec.structs.asdict(line).items() if name not in _SHAPE}
+                fields = {name: value for name, value in msgspec.to_builtins(line).items() if name not in _SHAPE}
                 self._logger.log(level, line.message, extra=fields)
             return
         text = _ascii_controls(b"\n".join([_encoder.encode(line) for line, _ in lines]).decode())

@@ -6,7 +6,8 @@ import pytest
 
 from tests.api.running import RunningApi
 from tests.webhooks.receiver import Received, Receiver, answer, receiving
-from tests.webhooks.steps import deliveries, register, settled, submit
+from tests.webhooks.steps import ASYNC, deliveries, register, settled, submit
+from zypher_jobs.contracts.trace import read_trace
 from zypher_jobs.testing import wait_until
 from zypher_jobs.webhooks.delivering import delivering
 
@@ -34,6 +35,21 @@ async def test_the_end_of_a_prediction_is_told_signed_and_as_it_is_read(api: Run
     assert received.json["timestamp"] == received.json["data"]["finished_at"]
     assert (await api.get(received.json["location"])).json() == received.json["data"]
     assert received.json["output_omitted"] is False
+
+
+async def test_a_receiver_is_told_in_which_trace_it_was_asked_for(api: RunningApi, receiver: Receiver) -> None:
+    """At each attempt, under a parent id of that attempt; the state is passed on as it came."""
+    receiver.says = [answer(500), answer(204)]
+    sent = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "tracestate": "congo=t61"}
+    accepted = await api.post("/predict", json={"input": "hello"}, headers=ASYNC | {"Webhook-Url": receiver.url} | sent)
+    await settled(api, accepted.json()["prediction_id"])
+    traces = [read_trace(received.headers["traceparent"]) for received in receiver.received]
+    assert {trace.trace_id for trace in traces if trace} == {"4bf92f3577b34da6a3ce929d0e0e4736"}
+    assert len({"00f067aa0ba902b7", *(trace.parent_id for trace in traces if trace)}) == 3
+    assert {received.headers["tracestate"] for received in receiver.received} == {"congo=t61"}
+    untraced = await settled(api, await submit(api, receiver.url))
+    assert receiver.received[-1].headers["webhook-id"] == untraced["delivery_id"]
+    assert "traceparent" not in receiver.received[-1].headers
 
 
 async def test_a_receiver_that_fails_gets_the_same_again_until_it_takes_it(api: RunningApi, receiver: Receiver) -> None:

@@ -24,10 +24,12 @@ from zypher_api.routes import inference_v2_docs as described
 from zypher_api.routes.reading import read
 from zypher_api.routes.system import check_ready
 from zypher_api.services import Services
+from zypher_api.tracing import trace_of
 from zypher_api.webhook_headers import wanted_webhook
 from zypher_jobs import __version__
 from zypher_jobs.contracts.inference import InferRequest, ModelMetadata, ModelReady, ServerMetadata, WireSpec
 from zypher_jobs.contracts.prediction import Prediction
+from zypher_jobs.contracts.trace import TraceContext
 from zypher_jobs.errors import InvalidInput, PredictionFailed
 from zypher_jobs.models import ServedModel
 from zypher_jobs.models.inference import LENGTH_HEADER, Framed, read_request, write_response
@@ -175,6 +177,7 @@ class _Inference:
                     prediction_id=f"{prediction_id}-{number}" if number else prediction_id,
                     caller=self._caller,
                     timeout_s=self._timeout_s,
+                    trace=trace_of(scope),
                 )
                 for number, input in enumerate(inputs)
             ),
@@ -191,7 +194,9 @@ class _Inference:
         self, inputs: Sequence[Any], reply: Reply, scope: Scope, receive: Receive, webhook: str
     ) -> RawResponse:
         """Queue them; with ``wait``, answer as if they had run here when all end in time."""
-        predictions: Sequence[Prediction] = await self._submit(inputs, will_wait=bool(reply.wait_s), webhook=webhook)
+        predictions: Sequence[Prediction] = await self._submit(
+            inputs, will_wait=bool(reply.wait_s), webhook=webhook, trace=trace_of(scope)
+        )
         scope["state"]["prediction_id"] = predictions[0].prediction_id
         if reply.wait_s:
             queue = self._services.queue
@@ -209,7 +214,9 @@ class _Inference:
         body = accepted[0] if len(accepted) == 1 else AcceptedMany(predictions=accepted)
         return RawResponse(_encode(body), status=202, headers=[*headers, self._served.header])
 
-    async def _submit(self, inputs: Sequence[Any], *, will_wait: bool, webhook: str) -> list[Prediction]:
+    async def _submit(
+        self, inputs: Sequence[Any], *, will_wait: bool, webhook: str, trace: TraceContext | None
+    ) -> list[Prediction]:
         served, queue = self._served, self._services.queue
         bodies = [_encode(input) for input in inputs]
         ids = [new_prediction_id() for _ in inputs]
@@ -224,6 +231,7 @@ class _Inference:
                     prediction_ids=ids,
                     caller=self._caller.key_id,
                     webhook=webhook,
+                    trace=trace,
                 )
             prediction = await queue.submit(
                 served.name,
@@ -236,6 +244,7 @@ class _Inference:
                 will_wait=will_wait,
                 caller=self._caller.key_id,
                 webhook=webhook,
+                trace=trace,
             )
             return [prediction]
 

@@ -21,6 +21,7 @@ from zypher_api.problems import CallerGone
 from zypher_api.responses import RawResponse
 from zypher_api.routes import inference_v2_docs as described
 from zypher_api.services import Services
+from zypher_api.tracing import trace_of
 from zypher_jobs.contracts.inference import GenerateRequest, GenerateResponse
 from zypher_jobs.errors import InvalidInput, ZypherError
 from zypher_jobs.models import ServedModel
@@ -98,6 +99,7 @@ class _Generation:
         self._input = served.convert(self._form.input(request.text_input, self._parameters(request)))
         self._prediction_id = new_prediction_id()
         self._caller = caller_of(scope)
+        self._trace = trace_of(scope)
         scope["state"]["prediction_id"] = self._prediction_id
         self._headers = [prediction_header(self._prediction_id), served.header]
 
@@ -143,6 +145,7 @@ class _Generation:
             prediction_id=self._prediction_id,
             caller=self._caller,
             listener=listener,
+            trace=self._trace,
         )
 
     @asynccontextmanager

@@ -30,6 +30,7 @@ from zypher_api.responses import Header, RawResponse
 from zypher_api.routes import predict_docs
 from zypher_api.routes.predict_stream import stream_now
 from zypher_api.services import Services
+from zypher_api.tracing import trace_of
 from zypher_api.webhook_headers import wanted_webhook
 from zypher_jobs.contracts.access import Scope as KeyScope
 from zypher_jobs.errors import ModelNotReady
@@ -162,7 +163,9 @@ async def _now(
     """Run it in this process; its record follows behind the answer. Unless it ``stays`` it ends with its caller."""
     scope["state"]["prediction_id"] = prediction_id
     with while_wanted(scope, stays=stays):
-        output = await predict_now(services, served, input, body=body, prediction_id=prediction_id, caller=caller)
+        output = await predict_now(
+            services, served, input, body=body, prediction_id=prediction_id, caller=caller, trace=trace_of(scope)
+        )
     headers = [prediction_header(prediction_id), served.header]
     if output.cache_use is not None:
         headers.append((b"model-cache", output.cache_use.encode()))
@@ -193,6 +196,7 @@ async def _later(
             will_wait=bool(reply.wait_s),
             webhook=webhook,
             caller=caller.key_id,
+            trace=trace_of(scope),
         )
     scope["state"]["prediction_id"] = prediction.prediction_id
     if reply.wait_s:

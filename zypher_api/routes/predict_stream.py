@@ -13,6 +13,7 @@ from zypher_api.keyring import Caller
 from zypher_api.predicting import Output, predict_now, prediction_header
 from zypher_api.problems import INTERNAL
 from zypher_api.services import LOAD_WAIT_S, Services
+from zypher_api.tracing import trace_of
 from zypher_jobs.contracts.prediction import PredictionFailure, Status
 from zypher_jobs.errors import PredictionCanceled, PredictionFailed, ZypherError
 from zypher_jobs.models import ServedModel
@@ -47,7 +48,16 @@ async def stream_now(
     events = EventStream(receive, send, headers=[prediction_header(prediction_id), served.header])
     notes = Notes(asyncio.get_running_loop(), lambda _: events.wake())
     running: asyncio.Task[Output] = asyncio.create_task(
-        predict_now(services, served, input, body=body, prediction_id=prediction_id, caller=caller, listener=notes)
+        predict_now(
+            services,
+            served,
+            input,
+            body=body,
+            prediction_id=prediction_id,
+            caller=caller,
+            listener=notes,
+            trace=trace_of(scope),
+        )
     )
     running.add_done_callback(lambda _: events.wake())
     try:

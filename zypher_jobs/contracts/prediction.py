@@ -99,6 +99,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     output_bytes: int = 0
     replay_of: str | None = None
     """The prediction that this one repeats."""
+    trace_id: str | None = None
+    """Of the trace in which it was asked for, if the caller sent ``traceparent`` or the server traces."""
     past_attempts: list[PastAttempt] = []
     """Those before the last one, oldest first."""
 
@@ -188,4 +190,6 @@ class SyncOutcome(msgspec.Struct, frozen=True, kw_only=True):
     run_ms: float
     worker: str
     caller: str = ""
+    trace: str = ""
+    """``TraceContext.stored`` of its caller."""
     keep_record: bool = True

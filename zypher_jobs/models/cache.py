@@ -56,6 +56,7 @@ class _Flight:
             attempt=call.attempt,
             listener=self,
             longest_wait_s=call.longest_wait_s,
+            trace=call.trace,
         )
         self.call.deadline_s = call.deadline_s
         self.task = asyncio.ensure_future(run(self.call))

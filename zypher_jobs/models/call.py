@@ -2,9 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
+from zypher_jobs.contracts.trace import TraceContext
 from zypher_jobs.errors import PredictionTimeout
 
 
@@ -54,6 +55,7 @@ class Call:
         "longest_wait_s",
         "prediction_id",
         "timeout_s",
+        "trace",
     )
 
     def __init__(
@@ -65,6 +67,7 @@ class Call:
         attempt: int = 1,
         listener: Listener = NOBODY,
         longest_wait_s: float = 0,
+        trace: TraceContext | None = None,
     ) -> None:
         """``longest_wait_s``: rather than wait longer for the model, it is to be refused; 0: never."""
         self.input = input
@@ -75,6 +78,8 @@ class Call:
         """On ``time.monotonic``'s clock."""
         self.listener = listener
         self.longest_wait_s = longest_wait_s
+        self.trace = trace
+        """In which it runs, if somebody traces."""
         self.canceled = False
         """Whether nobody wants its output any more: canceled, or past its deadline."""
         self.cache_use: CacheUse | None = None
@@ -105,6 +110,11 @@ class Call:
                 self._hooks = [*(self._hooks or ()), hook]
                 return
         hook()
+
+
+def trace_of(calls: Sequence[Call]) -> TraceContext | None:
+    """In which a batch runs: that of the first call that has one."""
+    return next((call.trace for call in calls if call.trace is not None), None)
 
 
 _lock = threading.Lock()

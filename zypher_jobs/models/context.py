@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 
 from zypher_jobs.errors import PredictionCanceled
-from zypher_jobs.models.call import Call
+from zypher_jobs.models.call import Call, trace_of
 
 _running: ContextVar[Sequence[Call]] = ContextVar("predictions that run here", default=())
 
@@ -48,6 +48,19 @@ class Context:
         """The first attempt is 1."""
         calls = _running.get()
         return calls[0].attempt if calls else 1
+
+    @property
+    def traceparent(self) -> str:
+        """Of the trace that the prediction is part of (of a batch: the first one that is part of any), to be sent on to
+        other services; empty where nobody traces. See https://www.w3.org/TR/trace-context/."""
+        trace = trace_of(_running.get())
+        return "" if trace is None else trace.traceparent
+
+    @property
+    def tracestate(self) -> str:
+        """What belongs to ``traceparent``, unchanged; mostly empty."""
+        trace = trace_of(_running.get())
+        return "" if trace is None else trace.tracestate
 
     @property
     def remaining_s(self) -> float:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from zypher_jobs.contracts.model import BatchingInfo, ModelInfo
+from zypher_jobs.contracts.trace import TraceContext
 from zypher_jobs.errors import (
     InvalidInput,
     MalformedInput,
@@ -282,11 +283,13 @@ class ServedModel:
         prediction_id: str = "",
         attempt: int = 1,
         listener: Listener = NOBODY,
+        trace: TraceContext | None = None,
     ) -> Coroutine[Any, Any, Any]:
         """The output of one prediction; see ``run_call``."""
-        return self.run_call(
-            Call(input, timeout_s=timeout_s, prediction_id=prediction_id, attempt=attempt, listener=listener)
+        call = Call(
+            input, timeout_s=timeout_s, prediction_id=prediction_id, attempt=attempt, listener=listener, trace=trace
         )
+        return self.run_call(call)
 
     def check_room(self, longest_wait_s: float) -> None:
         """Raises ``Overloaded`` when one more caller may not wait for it; ``longest_wait_s`` 0: all may.

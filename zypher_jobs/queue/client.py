@@ -14,6 +14,7 @@ from arq.jobs import Job
 from redis.asyncio import ConnectionPool
 
 from zypher_jobs.contracts.prediction import PREVIEW_CHARS, Mode, Prediction, Priority, Status, SyncOutcome
+from zypher_jobs.contracts.trace import TraceContext, trace_id_of
 from zypher_jobs.errors import InvalidInput, QueueFull, SettingError, UnknownPrediction, ZypherError
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.bulk import Bulk, canceled
@@ -111,6 +112,7 @@ class PredictionQueue(ArqRedis):
         replay_of: str = "",
         will_wait: bool = False,
         webhook: str = "",
+        trace: TraceContext | None = None,
     ) -> Prediction:
         """Queue a prediction; when this returns it is in Redis.
 
@@ -119,6 +121,7 @@ class PredictionQueue(ArqRedis):
         nothing changes. ``caller`` is whom it is for: callers take turns. ``expires_in_s``: it is not begun after so
         long; ``timeout_s``: one attempt runs no longer. With ``will_wait``, ``wait_for`` what this returns costs no
         round trip. ``webhook``: who is told of its end, as ``deliver.lua`` reads it.
+        ``trace``: its caller's, which goes with it to the model and the webhook.
         Raises ``InvalidInput`` for what MessagePack cannot hold
         (integers beyond 64 bits), ``QueueFull`` over the limit.
         """
@@ -136,6 +139,7 @@ class PredictionQueue(ArqRedis):
             replay_of=replay_of,
             reply_to=self._waiters.client_id if will_wait else "",
             webhook=webhook,
+            trace=trace,
         )
         if not will_wait:
             return await self._answer(submission.new, await self._submitter.submit(submission))
@@ -166,6 +170,7 @@ class PredictionQueue(ArqRedis):
         priority: Priority = Priority.NORMAL,
         caller: str = "",
         webhook: str = "",
+        trace: TraceContext | None = None,
     ) -> list[Prediction]:
         """Queue many predictions of one model, in order; raises as ``submit`` does.
 
@@ -185,6 +190,7 @@ class PredictionQueue(ArqRedis):
                     priority=priority,
                     caller=caller,
                     webhook=webhook,
+                    trace=trace,
                 )
                 for number in range(start, end)
             ]
@@ -291,11 +297,15 @@ class PredictionQueue(ArqRedis):
         replay_of: str = "",
         reply_to: str = "",
         webhook: str = "",
+        trace: TraceContext | None = None,
     ) -> Submission:
         now_ms = int(time.time() * 1000)
         options: dict[str, Any] = {"version": version} if version else {}
         if timeout_s is not None:
             options["timeout_s"] = timeout_s
+        stored = ""
+        if trace is not None:
+            stored = options["trace"] = trace.stored
         try:
             job = serialize({"t": None, "f": PREDICT, "a": (model, value), "k": options, "et": now_ms})
         except (TypeError, OverflowError) as error:
@@ -314,6 +324,7 @@ class PredictionQueue(ArqRedis):
             replay_of,
             reply_to,
             webhook,
+            stored,
         )
         return Submission(new, job)
 
@@ -337,4 +348,5 @@ class PredictionQueue(ArqRedis):
             deadline_at=instant(submitted.now_ms + new.expires_in_ms) if new.expires_in_ms else None,
             input_bytes=new.input_bytes,
             replay_of=new.replay_of or None,
+            trace_id=trace_id_of(new.trace),
         )

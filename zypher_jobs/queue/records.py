@@ -16,6 +16,7 @@ from zypher_jobs.contracts.prediction import (
     Priority,
     Status,
 )
+from zypher_jobs.contracts.trace import trace_id_of
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.payloads import deserialize
 
@@ -62,6 +63,7 @@ class Stored(msgspec.Struct, kw_only=True):
     input_bytes: int = 0
     output_bytes: int = 0
     replay_of: str = ""
+    trace: str = ""
     progress: float | None = None
     progress_message: str = ""
     progress_of: int | None = None
@@ -159,6 +161,7 @@ def prediction_of(
         input_bytes=record.input_bytes,
         output_bytes=record.output_bytes,
         replay_of=record.replay_of or None,
+        trace_id=trace_id_of(record.trace),
         created_at=instant(record.created_at_ms),
         started_at=instant(record.started_at_ms),
         finished_at=instant(record.finished_at_ms),

@@ -29,6 +29,8 @@ class New(msgspec.Struct, frozen=True, array_like=True):
     """The client that is told how it ends."""
     webhook: str = ""
     """Who is told by HTTP, as ``deliver.lua`` reads it: a URL, and behind it the statuses of which it is told."""
+    trace: str = ""
+    """``TraceContext.stored`` of its caller."""
 
 
 class Submission(msgspec.Struct, frozen=True):

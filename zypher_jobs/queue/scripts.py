@@ -144,6 +144,7 @@ class Scripts:
             args=(
                 *(new.prediction_id, new.queue, new.model, new.version, new.caller, new.input_preview, new.input_bytes),
                 *(new.record_ttl_ms, new.expires_in_ms, new.replay_of, new.reply_to, keys.JOB_TTL_MS, submission.job),
+                new.trace,
             )
         )
         return None if now_ms is None else Submitted(1, now_ms, _HANDED, 0)

@@ -41,6 +41,8 @@ def _fields(outcome: SyncOutcome, run_us: int) -> list[str | int]:
         "input_bytes": outcome.input_bytes,
         "output_bytes": outcome.output_bytes,
     }
+    if outcome.trace:
+        fields["trace"] = outcome.trace
     if outcome.error is not None:
         fields |= {"error_code": outcome.error.code, "error_message": outcome.error.message}
     return [part for field in fields.items() for part in field]

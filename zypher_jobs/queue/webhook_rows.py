@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from zypher_jobs.contracts.trace import TraceContext, read_stored
 from zypher_jobs.contracts.webhook import Delivery, DeliveryAttempt, DeliveryState, Webhook, WebhookEvent
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.records import instant
@@ -32,6 +33,7 @@ class StoredDelivery(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     step: int = 0
     log: str = "[]"
+    trace: str = ""
     caller: str = ""
     refused: bool = False
     """Too many were pending."""
@@ -54,6 +56,8 @@ class ClaimedDelivery(msgspec.Struct, frozen=True, kw_only=True):
     log: list[DeliveryAttempt]
     body: bytes | None
     """As it was sent before; ``None``: it never was."""
+    trace: TraceContext | None = None
+    """Of who asked for the prediction."""
 
 
 TOO_MANY = f"{keys.DELIVERIES_PENDING:,} deliveries were pending already; it can be delivered once more."
@@ -97,6 +101,7 @@ def claimed_of(delivery_id: bytes, claim: int, flat: list[bytes]) -> ClaimedDeli
         caller=stored.caller,
         log=_decode_log(stored.log),
         body=fields.get(b"body"),
+        trace=read_stored(stored.trace),
     )
 
 

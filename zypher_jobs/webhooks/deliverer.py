@@ -145,6 +145,8 @@ class Deliverer:
             await self._webhooks.report(claimed, DeliveryState.FAILED, attempt=attempt)
             return
         headers = signed_headers(claimed.delivery_id, body, at_s=int(time.time()), secrets=secrets)
+        if claimed.trace is not None:
+            headers |= claimed.trace.next().headers
         attempt = await self._post(url, body, {"Content-Type": "application/json", **headers})
         if attempt is None:
             await self._webhooks.report(claimed, DeliveryState.PENDING)

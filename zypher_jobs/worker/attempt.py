@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from zypher_jobs.contracts.prediction import Status
+from zypher_jobs.contracts.trace import trace_id_of
 from zypher_jobs.errors import ModelError, PredictionFailed, UnknownModel
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.fingerprints import fingerprint_of
@@ -111,6 +112,11 @@ class Attempt:
         """The one that ran, where it is not the one that was asked for."""
         version = self.ctx.get("version", "")
         return "" if version == self.call.kwargs.get("version") else version
+
+    @property
+    def trace_id(self) -> str:
+        """Of its caller's trace; empty: there is none."""
+        return trace_id_of(str(self.call.kwargs.get("trace", ""))) or ""
 
     @property
     def run_s(self) -> float:

@@ -20,6 +20,7 @@ class AttemptLine(Line, frozen=True, kw_only=True, omit_defaults=True, gc=False)
     run_ms: float
     error_code: str = ""
     error: str = ""
+    trace_id: str = ""
 
 
 class AttemptLog:
@@ -49,6 +50,7 @@ class AttemptLog:
                 run_ms=ended.run_us / 1000,
                 error_code=ended.error_code,
                 error=ended.error_message,
+                trace_id=attempt.trace_id,
             ),
             level,
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 from arq.worker import Retry
 
+from zypher_jobs.contracts.trace import read_stored
 from zypher_jobs.errors import ModelNotReady, PredictionFailed, UnknownVersion
 from zypher_jobs.models import ModelRegistry, ServedModel
 from zypher_jobs.models.call import NOBODY
@@ -26,9 +27,17 @@ def attempts_of(ctx: dict[Any, Any], function: str, args: Sequence[Any]) -> int:
 
 
 async def predict(
-    ctx: dict[Any, Any], model: str, value: Any, *, version: str | None = None, timeout_s: float | None = None
+    ctx: dict[Any, Any],
+    model: str,
+    value: Any,
+    *,
+    version: str | None = None,
+    timeout_s: float | None = None,
+    trace: str = "",
 ) -> Any:
     """Run one prediction; ``value`` is the input as MessagePack gave it, ``timeout_s`` its own time-out.
+
+    ``trace`` is its caller's, as ``TraceContext.stored`` has it.
 
     ``version`` is the one that was chosen at the submit. Where there is none, or this worker does not serve that one,
     one that is live here answers. ``ctx["version"]`` says afterwards which it was.
@@ -49,7 +58,12 @@ async def predict(
         ctx["narration"] = listener  # the worker sees to it that all of it is written before the end is
     try:
         return await served.run(
-            input, timeout_s=longest_s, prediction_id=prediction_id, attempt=attempt, listener=listener
+            input,
+            timeout_s=longest_s,
+            prediction_id=prediction_id,
+            attempt=attempt,
+            listener=listener,
+            trace=read_stored(trace) if trace else None,
         )
     except (PredictionFailed, ModelNotReady) as error:
         policy = served.retries

@@ -155,6 +155,7 @@ class ModelServer:
                         timeout_s=facts.timeout_s,
                         prediction_id=facts.prediction_id,
                         attempt=facts.attempt,
+                        trace=facts.trace,
                         listener=Teller(self._channel, run.number, index),
                     )
                 )

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from zypher_jobs.contracts.model import ModelManifest
+from zypher_jobs.contracts.trace import TraceContext
 
 T = TypeVar("T")
 
@@ -50,6 +51,7 @@ class CallFacts(msgspec.Struct, frozen=True, array_like=True):
     prediction_id: str
     attempt: int
     timeout_s: float
+    trace: TraceContext | None = None
 
 
 class Run(msgspec.Struct, frozen=True, array_like=True, tag=1):

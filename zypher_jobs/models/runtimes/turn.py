@@ -109,7 +109,7 @@ class Turn:
         child.runs += 1
         self._number = child.runs
         self._loop.add_reader(child.socket.fileno(), self._read)
-        facts = [CallFacts(call.prediction_id, call.attempt, call.remaining_s) for call in self._calls]
+        facts = [CallFacts(call.prediction_id, call.attempt, call.remaining_s, call.trace) for call in self._calls]
         self._write(frame_of(Run(self._number, facts, self._inputs)))
         for index, call in enumerate(self._calls):
             if call.canceled:

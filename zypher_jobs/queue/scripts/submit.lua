@@ -3,7 +3,7 @@
 -- KEYS  none beyond those of the header: one call may touch several queues
 -- ARGV  1 MessagePack list of {id, queue, model, version, caller, input preview, input bytes, record ttl ms, time to live ms or 0,
 --         limit of the queue's depth or 0, id of the prediction it replays or '', id of the client that waits for it or '',
---         its own webhook as of deliver.lua or ''}
+--         its own webhook as of deliver.lua or '', its trace or ''}
 --       2 job ttl ms  3 and on: the job of each, in arq's format
 -- Returns {now ms, then for each three numbers: 1, predictions ahead (-1: it was handed to a worker), 0;
 --         0, created ms, 0 if the id is known already (nothing changes); -1, depth, ms until there is room or -1 if its queue is full}.
@@ -100,6 +100,7 @@ for i, new in ipairs(news) do
       reply[at], reply[at + 1], reply[at + 2] = 1, i == 1 and redis.call('ZCOUNT', queue, '-inf', '(' .. string.format('%.0f', turn)) or depth, 0
     end
     if new[13] ~= '' then redis.call('HSET', record, 'webhook', new[13]) end
+    if new[14] ~= '' then redis.call('HSET', record, 'trace', new[14]) end
     redis.call('PEXPIRE', record, new[8])
   end
 end

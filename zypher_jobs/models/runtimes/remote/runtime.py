@@ -15,7 +15,7 @@ import httpx
 
 from zypher_jobs.contracts.model import ModelManifest
 from zypher_jobs.errors import ModelDefinitionError, ModelNotReady
-from zypher_jobs.models.call import Call
+from zypher_jobs.models.call import Call, trace_of
 from zypher_jobs.models.definition import ModelDefinition
 from zypher_jobs.models.runtimes.remote.columns import Columns
 from zypher_jobs.models.runtimes.remote.definitions import DEFAULT_CONCURRENCY, known, unknown
@@ -82,7 +82,14 @@ class RemoteRuntime:
             async with timeout:
                 groups = columns.groups([call.input for call in calls])
                 answers = await asyncio.gather(
-                    *(self._server.infer(group.tensors, is_binary=columns.is_binary) for group in groups),
+                    *(
+                        self._server.infer(
+                            group.tensors,
+                            is_binary=columns.is_binary,
+                            trace=trace_of([calls[number] for number in group.members]),
+                        )
+                        for group in groups
+                    ),
                     return_exceptions=True,
                 )
                 for group, answer in zip(groups, answers, strict=True):

@@ -12,6 +12,7 @@ import msgspec
 
 from zypher_jobs.contracts.inference import WireSpec
 from zypher_jobs.contracts.model import ModelManifest
+from zypher_jobs.contracts.trace import TraceContext
 from zypher_jobs.errors import (
     InvalidInput,
     ModelNotReady,
@@ -140,8 +141,13 @@ class RemoteServer:
                 f"its server does not speak the Open Inference Protocol v2: {cleaned(str(error))}"
             ) from None
 
-    async def infer(self, tensors: Sequence[Tensor], *, is_binary: bool) -> list[Tensor]:
-        """The output tensors; raises a ``PredictionFailed``, such as ``Gone``. Canceled, it closes its connection."""
+    async def infer(
+        self, tensors: Sequence[Tensor], *, is_binary: bool, trace: TraceContext | None = None
+    ) -> list[Tensor]:
+        """The output tensors; raises a ``PredictionFailed``, such as ``Gone``. Canceled, it closes its connection.
+
+        The server is told in which trace.
+        """
         framed = write_request(
             tensors,
             binary=[tensor.name for tensor in tensors] if is_binary else [],
@@ -150,6 +156,8 @@ class RemoteServer:
         headers = {"Content-Type": "application/json"}
         if framed.json_bytes is not None:
             headers = {"Content-Type": "application/octet-stream", LENGTH_HEADER: str(framed.json_bytes)}
+        if trace is not None:
+            headers |= trace.next().headers
         client = self._client
         if client is None:
             raise ModelNotReady(f"Model {self._name!r} is not ready: it is not loaded.")

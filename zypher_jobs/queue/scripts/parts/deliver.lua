@@ -13,6 +13,8 @@ local function queue_delivery(id, webhook, url, status, now)
   local delivery = id .. '-' .. webhook
   redis.call('HSET', DELIVERY .. delivery, 'webhook_id', webhook, 'prediction_id', id, 'type', 'prediction.' .. status, 'url', url,
     'state', 'pending', 'created_at_ms', now)
+  local trace = redis.call('HGET', RECORD .. id, 'trace')
+  if trace then redis.call('HSET', DELIVERY .. delivery, 'trace', trace) end
   redis.call('PEXPIRE', DELIVERY .. delivery, DELIVERY_TTL_MS)
   pending = (pending or redis.call('ZCARD', DELIVERIES)) + 1
   if pending > DELIVERIES_PENDING then
