@@ -84,6 +84,12 @@ bench name *arguments: _developing
 chaos *arguments: _developing
     @exec .venv/bin/python -m tests.chaos.run "$@"
 
+# call the API in ways that nobody thought of, and hold every answer against its document: `just fuzz --minutes 10 --seed 1`
+[group('develop')]
+[no-exit-message]
+fuzz *arguments: _developing
+    @exec .venv/bin/python -m tests.fuzz.run "$@"
+
 # write down what callers of the API may rely on, once a change of it is meant
 [group('develop')]
 contract: _developing

@@ -2,6 +2,7 @@
 
 from litestar import Litestar
 from litestar.plugins import PluginProtocol
+from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
 from zypher_api.auth import protect
@@ -70,6 +71,9 @@ def create_app(settings: Settings) -> Litestar:
         logging_config=None,  # zypher_jobs.logs configured it
     )
     app.state["services"] = services
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            _allow_all_methods(app, route)
     app.asgi_handler = Watch(
         Direct(app.asgi_handler, handlers),
         gate=services.gate,
@@ -78,3 +82,11 @@ def create_app(settings: Settings) -> Litestar:
         routes=[route.path_format for route in app.routes],
     )
     return app
+
+
+def _allow_all_methods(app: Litestar, route: HTTPRoute) -> None:
+    """Have ``OPTIONS`` name every method of a path: Litestar's answer knows those of the path's first handler."""
+    options = route.create_options_handler(route.path)
+    options.owner = app
+    options.on_registration(app)
+    route.route_handler_map["OPTIONS"] = (options, options.create_kwargs_model(route.path_parameters))

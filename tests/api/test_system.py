@@ -235,6 +235,18 @@ async def test_head_is_refused_where_there_is_nothing_to_get(api: RunningApi) ->
     assert set((await api.put("/models")).headers["allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
 
 
+async def test_options_names_every_method_of_a_path(api: RunningApi) -> None:
+    """As a 405 does, where several handlers share the path."""
+    for path, methods in (
+        ("/keys", "GET, HEAD, OPTIONS, POST"),
+        ("/predict/0f8fad5b", "DELETE, GET, HEAD, OPTIONS"),
+        ("/predict", "OPTIONS, POST"),
+    ):
+        answer = await api.options(path)
+        assert (answer.status_code, answer.headers["allow"]) == (204, methods)
+        assert set((await api.patch(path)).headers["allow"].split(", ")) == set(methods.split(", "))
+
+
 async def test_metrics_in_openmetrics_for_those_who_ask(api: RunningApi) -> None:
     """The scraper's ``Accept`` decides."""
     plain = await api.get("/metrics")

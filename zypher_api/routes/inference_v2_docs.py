@@ -1,6 +1,6 @@
 """What the documentation says of the routes of the Open Inference Protocol v2."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -30,7 +30,13 @@ TAG = "inference protocol"
 class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What ``load`` and ``unload`` take."""
 
-    parameters: dict[str, Any] = {}
+    parameters: Annotated[
+        dict[str, Any],
+        msgspec.Meta(
+            extra_json_schema={"properties": {"unload_dependents": {"type": "boolean"}}, "additionalProperties": False}
+        ),
+    ] = {}
+    """``unload_dependents``, which changes nothing: no model here stands on another."""
 
 
 _HEADER_LENGTH = Parameter(

@@ -103,12 +103,14 @@ def _check_parameters(body: bytes) -> None:
         request = _decode_parameters(body or b"{}")
     except (ValueError, RecursionError) as error:
         raise refusal(body, error, _LOAD_SCHEMA) from None
-    for name in request.parameters:
+    for name, value in request.parameters.items():
         if name != "unload_dependents":
             raise InvalidInput(
                 f"Parameter {name!r} is not served here: a model is loaded as its settings or its manifest say.",
                 field=f"$.parameters.{name}",
             )
+        if not isinstance(value, bool):
+            raise InvalidInput(f"Parameter {name!r} must be true or false.", field=f"$.parameters.{name}")
 
 
 async def _body(services: Services, scope: Scope, receive: Receive) -> bytes:

@@ -8,9 +8,10 @@ from zypher_api.answers import Accepted
 from zypher_api.idempotency import MOST_CHARS
 from zypher_api.negotiation import MAX_WAIT_S
 from zypher_api.openapi import EXAMPLE_ID, Answer, Content, Operation, Parameter
+from zypher_api.webhook_headers import COMPLETED
 from zypher_jobs.contracts.access import Scope
 from zypher_jobs.contracts.prediction import Status
-from zypher_jobs.contracts.webhook import MOST_URL_CHARS
+from zypher_jobs.contracts.webhook import MOST_URL_CHARS, URL_SCHEMA, WebhookEvent
 from zypher_jobs.errors import InvalidInput
 from zypher_jobs.models import ServedModel
 
@@ -35,14 +36,15 @@ WEBHOOK_URL = Parameter(
     place="header",
     description="Of a prediction that is answered later: where to POST how it ended, signed as Standard Webhooks "
     "has it.",
-    schema={"type": "string", "format": "uri", "maxLength": MOST_URL_CHARS},
+    schema={"type": "string", **URL_SCHEMA, "maxLength": MOST_URL_CHARS},
     example="https://example.com/hook",
 )
+_EVENT = "|".join([*WebhookEvent, COMPLETED]).replace(".", r"\.")
 WEBHOOK_EVENTS = Parameter(
     name="Webhook-Events",
     place="header",
     description="With `Webhook-Url`: which ends are told, comma separated; absent: all.",
-    schema={"type": "string", "default": "completed"},
+    schema={"type": "string", "pattern": f"^(({_EVENT})( *, *({_EVENT}))*)?$", "default": "completed"},
     example="prediction.succeeded, prediction.failed",
 )
 IDEMPOTENCY_KEY = Parameter(

@@ -169,6 +169,10 @@ def _wait_s(request: Request[Any, Any, Any]) -> float:
     values = request.query_params.getall("wait", [])
     if not values:
         return 0
-    if len(values) > 1 or not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,9})?", values[0]) or float(values[0]) > MAX_WAIT_S:
+    if (
+        len(values) > 1
+        or not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,40})?([eE]-?[0-9]{1,3})?", values[0])
+        or float(values[0]) > MAX_WAIT_S
+    ):
         raise MalformedRequest(WRONG_WAIT, field="wait")
     return float(values[0])

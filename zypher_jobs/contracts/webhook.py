@@ -12,6 +12,8 @@ from zypher_jobs.contracts.prediction import Prediction
 DIRECT = "direct"
 """In the place of a webhook's id: the one that was given with the prediction itself."""
 MOST_URL_CHARS = 2048
+URL_SCHEMA = {"format": "uri", "pattern": "^https?://"}
+"""For documentation: whether one can be used shows only when it is taken apart."""
 MOST_BODY_BYTES = 262_144
 """A larger body is sent without the prediction's output."""
 
@@ -28,7 +30,7 @@ class WebhookEvent(StrEnum):
 class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A webhook to be registered."""
 
-    url: Annotated[str, Meta(max_length=MOST_URL_CHARS)]
+    url: Annotated[str, Meta(max_length=MOST_URL_CHARS, extra_json_schema=URL_SCHEMA)]
     """Where to POST to: http or https."""
     events: Annotated[list[WebhookEvent], Meta(max_length=16)] = []
     """Which it is told of; none named: all."""
@@ -55,7 +57,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is to be changed of a webhook; what is not named stays."""
 
-    url: Annotated[str, Meta(max_length=MOST_URL_CHARS)] | UnsetType = UNSET
+    url: Annotated[str, Meta(max_length=MOST_URL_CHARS, extra_json_schema=URL_SCHEMA)] | UnsetType = UNSET
     """What is pending goes there, too."""
     events: Annotated[list[WebhookEvent], Meta(max_length=16)] | UnsetType = UNSET
     models: Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=100)] | UnsetType = UNSET
