@@ -57,6 +57,8 @@ class Receiver:
         self.received: list[Received] = []
         self.connections = 0
         self.url = ""
+        self.keeps_open = False
+        """Whether a connection can be used again."""
         self.answers = asyncio.Event()
         """Set unless a test has it cleared: answers wait for it."""
         self.answers.set()
@@ -65,28 +67,34 @@ class Receiver:
         """One connection."""
         self.connections += 1
         try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            first, *lines = head.strip().split("\r\n")
-            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-            body = await reader.readexactly(int(headers["content-length"]))
-            says = self.says[0] if len(self.says) == 1 else self.says.pop(0)
-            self.received.append(Received(first.split(" ")[1], headers, body))
-            await self.answers.wait()
-            if says is None:
-                await reader.read(1)
-            elif isinstance(says, Endless):
-                writer.write(says.head)
-                while True:
-                    writer.write(says.piece)
-                    await writer.drain()
-                    await asyncio.sleep(says.every_s)
-            else:
-                writer.write(says)
-                await writer.drain()
+            while await self._serve(reader, writer) and self.keeps_open:
+                pass
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
             writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """One request; whether it was answered."""
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        first, *lines = head.strip().split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        body = await reader.readexactly(int(headers["content-length"]))
+        says = self.says[0] if len(self.says) == 1 else self.says.pop(0)
+        self.received.append(Received(first.split(" ")[1], headers, body))
+        await self.answers.wait()
+        if says is None:
+            await reader.read(1)
+            return False
+        if isinstance(says, bytes):
+            writer.write(says)
+            await writer.drain()
+            return bool(says)
+        writer.write(says.head)
+        while True:
+            writer.write(says.piece)
+            await writer.drain()
+            await asyncio.sleep(says.every_s)
 
 
 @asynccontextmanager
