@@ -29,6 +29,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     place: Literal["path", "query", "header"]
     description: str
     schema: dict[str, Any]
+    """With a ``title``, it becomes a component of that name. What has a default is sent by typed clients."""
     example: Any
     required: bool = False
 
@@ -126,10 +127,15 @@ def document(described: Iterable[Operation], *, version: str) -> dict[str, Any]:
     contents = [content for operation in described for content in _contents(operation)]
     types = [Problem, WebhookPayload, *(content.type for content in contents)]
     components, (problem_schema, payload_schema, *schemas) = _schemas(types)
+    named = {frozenset(component["enum"]): name for name, component in components.items() if "enum" in component}
+    for parameter in (each for operation in described for each in operation.parameters):
+        if "title" in parameter.schema:
+            components[parameter.schema["title"]] = parameter.schema
+            named[frozenset(parameter.schema["enum"])] = parameter.schema["title"]
     schema_of = {id(content): schema for content, schema in zip(contents, schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
     for operation in described:
-        paths.setdefault(operation.path, {})[operation.method] = _operation(operation, schema_of, problem_schema)
+        paths.setdefault(operation.path, {})[operation.method] = _operation(operation, schema_of, problem_schema, named)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -206,7 +212,12 @@ def _contents(operation: Operation) -> Iterator[Content]:
         yield from (content for content in (answer.content, answer.events) if content is not None)
 
 
-def _operation(operation: Operation, schema_of: dict[int, Any], problem_schema: dict[str, Any]) -> dict[str, Any]:
+def _operation(
+    operation: Operation,
+    schema_of: dict[int, Any],
+    problem_schema: dict[str, Any],
+    named: dict[frozenset[str], str],
+) -> dict[str, Any]:
     described: dict[str, Any] = {
         "tags": [operation.tag],
         "operationId": operation.operation_id,
@@ -217,7 +228,7 @@ def _operation(operation: Operation, schema_of: dict[int, Any], problem_schema: 
     if operation.description:
         described["description"] = operation.description
     if operation.parameters:
-        described["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
+        described["parameters"] = [_parameter(parameter, named) for parameter in operation.parameters]
     if operation.body is not None:
         described["requestBody"] = {
             "required": operation.body_is_required,
@@ -241,12 +252,15 @@ def _operation(operation: Operation, schema_of: dict[int, Any], problem_schema: 
     return described
 
 
-def _parameter(parameter: Parameter) -> dict[str, Any]:
+def _parameter(parameter: Parameter, named: dict[frozenset[str], str]) -> dict[str, Any]:
+    """``named``: values → the component that has them, so that typed clients have one type for it."""
+    name = named.get(frozenset(parameter.schema.get("enum", ())))
+    schema = {"$ref": f"{_COMPONENTS}{name}"} if name else parameter.schema
     # what stands in ``example`` is what "Try it out" sends: no header, for each changes what is answered
     shown: dict[str, Any] = (
-        {"schema": {**parameter.schema, "examples": [parameter.example]}}
+        {"schema": {**schema, "examples": [parameter.example]}}
         if parameter.place == "header"
-        else {"schema": parameter.schema, "example": parameter.example}
+        else {"schema": schema, "example": parameter.example}
     )
     return {
         "name": parameter.name,

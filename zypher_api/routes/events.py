@@ -58,7 +58,7 @@ _EVENTS = Operation(
             name="status",
             place="query",
             description="Only those.",
-            schema={"type": "string", "enum": list(_STATUSES)},
+            schema={"title": "EventStatus", "type": "string", "enum": list(_STATUSES)},
             example="failed",
         ),
         Parameter(

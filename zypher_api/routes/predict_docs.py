@@ -19,7 +19,7 @@ ASYNC_MODE = Parameter(
     name="Async-Mode",
     place="header",
     description="`true`, in any case: answer 202 at once, the prediction follows.",
-    schema={"type": "string", "pattern": "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])$", "default": "false"},
+    schema={"type": "string", "pattern": "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])$"},
     example="false",
 )
 PREFER = Parameter(
@@ -44,7 +44,7 @@ WEBHOOK_EVENTS = Parameter(
     name="Webhook-Events",
     place="header",
     description="With `Webhook-Url`: which ends are told, comma separated; absent: all.",
-    schema={"type": "string", "pattern": f"^(({_EVENT})( *, *({_EVENT}))*)?$", "default": "completed"},
+    schema={"type": "string", "pattern": f"^(({_EVENT})( *, *({_EVENT}))*)?$"},
     example="prediction.succeeded, prediction.failed",
 )
 IDEMPOTENCY_KEY = Parameter(
@@ -59,7 +59,7 @@ ON_DISCONNECT = Parameter(
     name="On-Disconnect",
     place="header",
     description="What becomes of a synchronous prediction whose caller goes away.",
-    schema={"type": "string", "enum": ["cancel", "continue"]},
+    schema={"title": "OnDisconnect", "type": "string", "enum": ["cancel", "continue"]},
     example="cancel",
 )
 HEADERS = (ASYNC_MODE, PREFER, IDEMPOTENCY_KEY, ON_DISCONNECT, WEBHOOK_URL, WEBHOOK_EVENTS)
