@@ -18,7 +18,7 @@ import msgspec
 CONNECTIONS = 1_000
 TICK_S = 0.001
 """Of a timer of uvloop."""
-PATIENCE_S = 10.0
+PATIENCE_S = 20.0
 """How long answers are waited for behind the last request."""
 
 

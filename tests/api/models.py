@@ -153,11 +153,11 @@ class Slow(Model[Anything, Anything]):
 
 
 class Spins(Model[Anything, Anything]):
-    """A hundred a second at most: it holds the event loop."""
+    """Some two hundred a second at most: it holds the event loop."""
 
     async def predict(self, input: Anything) -> Anything:
         """Repeat it."""
-        until_s = time.monotonic() + 0.01
+        until_s = time.monotonic() + 0.004
         while time.monotonic() < until_s:
             pass
         return input
