@@ -59,6 +59,19 @@ async def test_a_connection_that_breaks_is_made_again(make_client: MakeClient, s
     assert keys[3:] == [None, None, '"mine"']
 
 
+async def test_an_answer_now_is_asked_for_twice_only_with_a_key(make_client: MakeClient, server: Scripted) -> None:
+    """Without one it may run twice; with one the server says when an earlier try is still under way."""
+    server.answers = [BREAKS]
+    async with make_client(server.url, retries=QUICK) as client:
+        with pytest.raises(Unreachable):
+            await client.predict({"input": "x"})
+        assert "idempotency-key" not in server.asked[0].headers
+        early = problem(409, "request_outstanding", retry_after="0")
+        server.answers = [BREAKS, early, early, says(200, 7)]
+        assert await client.predict({"input": "x"}, idempotency_key="k") == 7
+    assert [asked.headers["idempotency-key"] for asked in server.asked[1:]] == ['"k"'] * 4
+
+
 async def test_what_would_wait_too_long_is_said_at_once(make_client: MakeClient, server: Scripted) -> None:
     """With how long it would be."""
     server.answers = [problem(429, "rate_limited", retry_after="3600")]

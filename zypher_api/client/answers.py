@@ -33,6 +33,7 @@ _FAILURES = frozenset(
 )
 """Codes of predictions that ended without an output."""
 _FAILED: dict[str, type[PredictionFailed]] = {"canceled": PredictionCanceled, "expired": PredictionExpired}
+_BY_CODE: dict[str, type[Refused]] = {"request_outstanding": Unavailable}
 _BY_STATUS: dict[int, type[Refused]] = {
     401: Unauthorized, 403: Forbidden, 404: NotFound, 409: Conflict, 429: RateLimited, 503: Unavailable
 }  # fmt: skip
@@ -62,7 +63,9 @@ def check(answer: Answer) -> None:
     prediction_id = answer.headers.get("prediction-id")
     if problem.code in _FAILURES or (prediction_id and answer.status >= 500):
         raise failed(PredictionFailure(code=problem.code, message=problem.detail), prediction_id)
-    kind = _BY_STATUS.get(answer.status) or (Invalid if answer.status < 500 else ServerError)
+    kind = (
+        _BY_CODE.get(problem.code) or _BY_STATUS.get(answer.status) or (Invalid if answer.status < 500 else ServerError)
+    )
     raise kind(
         problem.detail,
         code=problem.code,

@@ -66,7 +66,8 @@ class Client:
         """The output for ``input``: what the model takes, as JSON values, msgspec Structs or dataclasses.
 
         Without ``model`` the server's default one is asked. With ``output_type`` the output is checked and made one.
-        After ``timeout_s`` without an answer it is given up: ``WaitTimeout``.
+        After ``timeout_s`` without an answer it is given up: ``WaitTimeout``. Where the connection breaks it is asked
+        again only with an ``idempotency_key``, for which the server needs its Redis.
         """
         request = requests.predict(
             input, model=model, version=version, timeout_s=timeout_s, idempotency_key=idempotency_key

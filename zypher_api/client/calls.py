@@ -12,7 +12,7 @@ from zypher_api.client import requests
 from zypher_api.client.answers import decoded, output_of, retry_after_s
 from zypher_api.client.errors import RateLimited, Unavailable, Unreachable, WaitTimeout
 from zypher_api.client.messages import Give, Pause, Request, Steps
-from zypher_api.client.patience import BROKEN, Patience, Retries, answered
+from zypher_api.client.patience import BROKEN, NOT_SENT, Patience, Retries, answered
 from zypher_jobs.contracts.prediction import Prediction, Status
 
 HOLD_S = 30.0
@@ -25,10 +25,11 @@ OnProgress = Callable[[Prediction], None]
 
 
 def predict(request: Request, retries: Retries, output_type: Any) -> Steps[Any]:
-    """The output, now."""
-    patience = Patience(retries, retries.call_s)
+    """The output, now. What may have arrived is only sent again under an ``Idempotency-Key``."""
+    patience = Patience(retries, retries.call_s, until_s=time.monotonic() + request.timeout_s)
+    again = BROKEN if "Idempotency-Key" in request.headers else NOT_SENT
     try:
-        answer = yield from answered(request, patience, again=BROKEN)
+        answer = yield from answered(request, patience, again=again)
     except Unreachable as error:
         if isinstance(error.__cause__, httpx.ReadTimeout):
             raise WaitTimeout(f"There was no answer within {request.timeout_s:g} s.") from error

@@ -22,13 +22,17 @@ PASSING = (*BROKEN, httpx.TimeoutException)
 """What may be over at the next try."""
 
 
+OUTSTANDING = "request_outstanding"
+"""What the server says to a try whose ``Idempotency-Key`` belongs to one that it has not answered yet."""
+
+
 class Retries(msgspec.Struct, frozen=True, kw_only=True):
     """How long a server is borne that is away, or that says: not now (429 and 503)."""
 
     call_s: float = 10.0
-    """By one call; 0: it is tried once."""
+    """By one call, from its first failure on; 0: it is tried once."""
     wait_s: float = 300.0
-    """By a wait or a stream of events, since it last heard of the server."""
+    """By a wait or a stream of events, each time from the first failure on."""
     first_pause_s: float = 0.1
     most_pause_s: float = 5.0
     """Pauses grow from the one to the other. ``Retry-After`` counts where it is longer."""
@@ -42,16 +46,17 @@ class Patience:
         self._for_s = for_s
         self._until_s = until_s
         self._failures = 0
-        self._since_s = time.monotonic()
+        self._since_s = 0.0
 
     def answered(self) -> None:
         """The server is there."""
         self._failures = 0
-        self._since_s = time.monotonic()
 
     def pause(self, error: httpx.RequestError | RateLimited | Unavailable) -> Pause:
         """The one before the next try; raises the error, or ``Unreachable`` from it, when there is to be none."""
         now_s = time.monotonic()
+        if not self._failures or _is_outstanding(error):
+            self._since_s = now_s
         wanted_s = self._next_s(error)
         left_s = self._until_s - now_s
         if now_s + wanted_s > self._since_s + self._for_s or left_s <= 0:
@@ -65,6 +70,11 @@ class Patience:
         pause_s *= random.uniform(0.5, 1.0)  # noqa: S311  # so that many clients do not come back at once
         asked_s = None if isinstance(error, httpx.RequestError) else error.retry_after_s
         return max(pause_s, asked_s or 0)
+
+
+def _is_outstanding(error: Exception) -> bool:
+    """Whether an earlier try of the same call is under way: that is no failure, only early."""
+    return isinstance(error, Unavailable) and error.code == OUTSTANDING
 
 
 def unreachable(error: httpx.RequestError) -> Unreachable:

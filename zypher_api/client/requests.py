@@ -43,11 +43,11 @@ def default_headers(api_key: str | None, version: str) -> dict[str, str]:
 def predict(
     input: Any, *, model: str | None, version: str | None, timeout_s: float, idempotency_key: str | None
 ) -> Request:
-    """The answer now."""
+    """The answer now. Without a key: one costs the server two scripts in Redis, and its answer would depend on them."""
     return Request(
         method="POST",
         path=_predict_path(model, version),
-        headers=_posted(idempotency_key or new_key()),
+        headers=_posted(idempotency_key),
         body=_encode(input),
         timeout_s=timeout_s,
     )
@@ -74,7 +74,7 @@ def submit(
     idempotency_key: str | None,
 ) -> Request:
     """The answer later."""
-    headers = _posted(idempotency_key or new_key()) | {"Prefer": "respond-async"}
+    headers = _posted(idempotency_key or uuid4().hex) | {"Prefer": "respond-async"}
     if webhook_url is not None:
         headers["Webhook-Url"] = webhook_url
     if webhook_events:
@@ -110,11 +110,6 @@ def page(*, status: Status | str | None, model: str | None, before: str | None, 
     asked = {"status": status, "model": model, "before": before, "limit": str(limit)}
     query = urlencode({name: value for name, value in asked.items() if value is not None})
     return Request(method="GET", path=f"/predictions?{query}", timeout_s=READ_TIMEOUT_S)
-
-
-def new_key() -> str:
-    """An ``Idempotency-Key`` of one call: the same in each of its tries."""
-    return uuid4().hex
 
 
 def _posted(idempotency_key: str | None) -> dict[str, str]:
