@@ -11,6 +11,7 @@ import pytest
 
 from tests.api.models import Gate
 from tests.api.running import RunningApi, running_api
+from tests.client.scripted import between
 from zypher_api.client import (
     Invalid,
     NotFound,
@@ -169,6 +170,19 @@ async def test_a_queue_that_is_full(make_client: MakeClient, api_settings: Setti
             await client.submit(HELLO)
         assert full.value.retry_after_s is not None
         assert full.value.retry_after_s >= 1
+
+
+async def test_an_answer_that_is_lost_does_not_queue_twice(make_client: MakeClient, api: RunningApi) -> None:
+    """The API has queued it, its answer was lost, and the next try is told the same id; so is one with a key, now."""
+    async with between(api.settings.port) as line, make_client(line.url) as client:
+        line.swallows = 2
+        submitted = await client.submit(HELLO)
+        assert len(line.heads) == 3
+        assert [each.prediction_id async for each in client.list()] == [submitted.id]
+        line.swallows = 1
+        assert (await client.predict(HELLO, idempotency_key="mine"))["result"] == HASH
+        with pytest.raises(Invalid, match="another request"):
+            await client.predict({"input": "x"}, idempotency_key="mine")
 
 
 async def test_a_server_that_goes_away_during_a_wait(

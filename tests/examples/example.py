@@ -1,9 +1,13 @@
 """An example's folder, served as its README says, and asked what its README asks."""
 
+import asyncio
 import json
+import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -41,6 +45,17 @@ class Example:
             assert option == "--json"
             calls.append(Asked(url.removeprefix("localhost:8080"), body, json.loads(answer)))
         return calls
+
+    async def check_programs(self, url: str) -> None:
+        """Run each ``python`` line of the README against ``url``; it prints what stands under it."""
+        lines: list[tuple[str, str]] = re.findall(r"^python (.+)\n((?:# .+\n)+)", self._readme, re.MULTILINE)
+        assert lines
+        for words, said in lines:
+            ran = await asyncio.to_thread(
+                subprocess.run, [sys.executable, *shlex.split(words)], cwd=self.directory, capture_output=True,
+                env=os.environ | {"ZYPHER_URL": url}, text=True, timeout=60, check=False,
+            )  # fmt: skip
+            assert ran.stdout == re.sub(r"^# ", "", said, flags=re.MULTILINE), ran.stderr
 
     @asynccontextmanager
     async def served(self, directory: Path) -> AsyncGenerator[httpx.AsyncClient]:

@@ -42,6 +42,7 @@ async def test_the_language_of_a_text(tmp_path: Path) -> None:
         for asked in example.asked():
             assert await now(client, asked.path, asked.body) == near(asked.answer)
             assert await later(client, asked.path, asked.body) == near(asked.answer)
+        await example.check_programs(str(client.base_url))
         for language, text in TEXTS.items():
             assert (await now(client, "/models/languages/predict", {"text": text}))["language"] == language
             assert (await later(client, "/models/languages/predict", {"text": text}))["language"] == language
@@ -58,6 +59,7 @@ async def test_the_kind_of_a_file(tmp_path: Path) -> None:
         (asked,) = example.asked()
         assert await now(client, asked.path, asked.body) == near(asked.answer)
         assert await later(client, asked.path, asked.body) == near(asked.answer)
+        await example.check_programs(str(client.base_url))
         (name, said) = re.findall(
             r"^base64 -w0 (\S+) \|.+\n# (.+)$",
             (example.directory / "README.md").read_text(encoding="utf-8"),

@@ -40,3 +40,18 @@ async def test_the_lines_of_the_page(running: Up) -> None:
     comments = re.findall(r"^ *print\(.*\)  # (.+)$", program, re.MULTILINE)
     assert len(comments) == 2
     assert set(comments) <= set(said)
+
+
+async def test_the_example_that_listens(running: Up) -> None:
+    """It prints the words that it sent."""
+    environ = running.environ | {"ZYPHER_URL": running.url}
+    program = ROOT / "examples" / "repeat" / "listen.py"
+    ran = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, program, "so", "it goes"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert ran.stdout == "so it goes \n", ran.stderr
