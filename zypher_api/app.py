@@ -79,6 +79,7 @@ def create_app(settings: Settings) -> Litestar:
         gate=services.gate,
         meter=services.meter,
         log=services.request_log,
+        tracer=services.tracer,
         routes=[route.path_format for route in app.routes],
     )
     return app

@@ -55,6 +55,11 @@ async def predict_now(
     created_at_ms = int(time.time() * 1000)
     started_s = time.perf_counter()
     output, answer, failure, canceled = None, b"", None, None
+    span = None
+    if services.tracer is not None:
+        facts = {"zypher.prediction_id": prediction_id, "zypher.model": served.definition.reference}
+        span = services.tracer.span(f"run {served.name}", parent=trace, attributes=facts)
+        trace = span.trace
     call = Call(
         input,
         timeout_s=longest_s if timeout_s is None else min(timeout_s, longest_s),
@@ -71,6 +76,9 @@ async def predict_now(
         failure = error
     except asyncio.CancelledError as error:
         canceled, failure = error, PredictionCanceled("The prediction was canceled: its caller went away.")
+    finally:
+        if span is not None:
+            span.end(error="" if failure is None else failure.code)
     services.recorder.add(
         Answered(
             prediction_id=prediction_id,

@@ -34,6 +34,7 @@ from zypher_jobs.queue.probe import warn_of_server
 from zypher_jobs.queue.webhooks import Webhooks
 from zypher_jobs.settings import Settings
 from zypher_jobs.supervisor.data_dir import DataDir
+from zypher_jobs.tracing import tracer_of
 from zypher_jobs.webhooks.addresses import AddressPolicy
 
 T = TypeVar("T")
@@ -77,6 +78,8 @@ class Services:
         self.meter = HttpMeter()
         self.gate = Gate(settings.shed_wait_s)
         self.request_log = RequestLog()
+        self.tracer = self.queue.tracer = tracer_of(settings, part="api", process_id=self.process_id)
+        """``None``: nobody asked for traces."""
         self.started = time.monotonic()
         self._draining = asyncio.Event()
         self._open: set[Callable[[], None]] = set()
@@ -120,6 +123,8 @@ class Services:
             await self.webhooks.aclose()
             await self.queue.aclose()
             self.request_log.flush()
+            if self.tracer is not None:
+                await self.tracer.aclose()
 
     async def _load(self) -> None:
         await self.registry.load_all()

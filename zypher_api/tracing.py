@@ -1,8 +1,9 @@
-"""In which trace a request is: that of the header ``traceparent``, where one was sent that can be read."""
+"""In which trace a request is: that of ``traceparent``, where one was sent that can be read; and its own span."""
 
-from litestar.types import Scope
+from litestar.types import HTTPScope, Scope
 
 from zypher_jobs.contracts.trace import TraceContext, read_trace
+from zypher_jobs.tracing import Attributes, Span, Tracer
 
 Values = list[bytes]
 
@@ -17,3 +18,20 @@ def read_headers(traceparents: Values, tracestates: Values) -> TraceContext | No
 def trace_of(scope: Scope) -> TraceContext | None:
     """As ``Watch`` left it."""
     return scope["state"].get("trace")
+
+
+def begin_span(tracer: Tracer, scope: HTTPScope) -> Span:
+    """Of a request; what it does is in that span."""
+    attributes: Attributes = {"http.request.method": scope["method"], "url.path": scope["path"]}
+    span = tracer.span(scope["method"], kind="server", parent=trace_of(scope), attributes=attributes)
+    scope["state"]["trace"] = span.trace
+    return span
+
+
+def end_span(span: Span, scope: HTTPScope, route: str, status: int) -> None:
+    """Its answer is sent. Errors of the caller are none of the server's."""
+    attributes: dict[str, str | int] = {"http.route": route, "http.response.status_code": status}
+    attributes["zypher.request_id"] = scope["state"]["request_id"]
+    if prediction_id := scope["state"].get("prediction_id"):
+        attributes["zypher.prediction_id"] = prediction_id
+    span.end(name=f"{scope['method']} {route}", error=str(status) if status >= 500 else "", attributes=attributes)

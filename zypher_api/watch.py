@@ -18,8 +18,9 @@ from zypher_api.meter import HttpMeter
 from zypher_api.problems import respond
 from zypher_api.request_log import RequestLog
 from zypher_api.responses import RawResponse
-from zypher_api.tracing import read_headers
+from zypher_api.tracing import begin_span, end_span, read_headers
 from zypher_jobs.errors import ZypherError
+from zypher_jobs.tracing import Tracer
 
 Headers = list[tuple[bytes, bytes]]
 NO_ROUTE = "(none)"
@@ -35,12 +36,22 @@ _PLAIN_PATH = re.compile(rb"[!-~]{0,2048}")
 class Watch:
     """An ASGI application around another one."""
 
-    def __init__(self, app: ASGIApp, *, gate: Gate, meter: HttpMeter, log: RequestLog, routes: list[str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        gate: Gate,
+        meter: HttpMeter,
+        log: RequestLog,
+        routes: list[str],
+        tracer: Tracer | None = None,
+    ) -> None:
         """``routes`` are templates such as ``/predict/{id}``: they name the route of a 405."""
         self._app = app
         self._gate = gate
         self._meter = meter
         self._log = log
+        self._tracer = tracer
         self._routes = [(re.compile(re.sub(r"\\{[^/]*\\}", "[^/]+", re.escape(route))), route) for route in routes]
         self._new_id = (b"%s%08x" % (_PROCESS, number) for number in count(1)).__next__
 
@@ -55,6 +66,7 @@ class Watch:
         echo = self._read(scope)
         state: dict[str, Any] = scope["state"]
         state["has_answered"] = False
+        span = None if self._tracer is None else begin_span(self._tracer, scope)
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -73,6 +85,8 @@ class Watch:
         finally:
             meter.running -= 1
             self._note(scope, status, perf_counter() - started_s)
+            if span is not None:
+                end_span(span, scope, self._route_of(scope["path"]), status)
 
     def refuse(self, scope: HTTPScope, error: ZypherError) -> RawResponse:
         """The answer to a request that goes no further; counted and logged like all others."""

@@ -153,6 +153,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     webhook_retry_s: Pauses = Pauses((5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400))
     webhook_timeout_s: Positive = 15
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    otel: Literal["auto", "on", "off"] = "auto"
 
 
 DESCRIPTIONS: dict[str, str] = {
@@ -192,6 +193,7 @@ DESCRIPTIONS: dict[str, str] = {
     "webhook_retry_s": "Pauses between the attempts to deliver a webhook, in seconds, comma separated.",
     "webhook_timeout_s": "Longest wait for a webhook's receiver, in seconds.",
     "log_level": "debug, info, warning or error.",
+    "otel": "Send traces with OpenTelemetry: on, off, or auto (where OTEL_EXPORTER_OTLP_ENDPOINT is set).",
 }
 """What ``zypher doctor`` and the README's table say of each setting."""
 

@@ -18,8 +18,14 @@ CASES = [
         "zypher_jobs.models.runtimes.child",  # what a model's own process costs to start
         {"onnxruntime", "numpy", "litestar", "textual", "arq", "redis", "hiredis", "httpx", "uvloop"},
     ),
-    ("zypher_jobs.worker.main", {"litestar", "textual", "onnxruntime", "httpx", "zypher_api", "zypher_tui"}),
-    ("zypher_api.app", {"onnxruntime", "numpy", "httpx", "textual", "zypher_tui", "zypher_jobs.worker"}),
+    (
+        "zypher_jobs.worker.main",
+        {"opentelemetry", "litestar", "textual", "onnxruntime", "httpx", "zypher_api", "zypher_tui"},
+    ),
+    (
+        "zypher_api.app",
+        {"opentelemetry", "onnxruntime", "numpy", "httpx", "textual", "zypher_tui", "zypher_jobs.worker"},
+    ),
     (
         "zypher_api.client",
         {

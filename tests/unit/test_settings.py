@@ -55,6 +55,7 @@ GOOD: dict[str, tuple[str, Any]] = {
     "webhook_retry_s": ("1, 2.5", Pauses((1.0, 2.5))),
     "webhook_timeout_s": ("5", 5.0),
     "log_level": ("DEBUG", "debug"),
+    "otel": ("on", "on"),
 }
 
 BAD = [
@@ -92,6 +93,7 @@ BAD = [
     ("webhook_retry_s", "432001", "each no more than 432000"),
     ("webhook_timeout_s", "0", "a number above 0"),
     ("log_level", "loud", "one of debug, error, info, warning"),
+    ("otel", "yes", "one of auto, off, on"),
 ]
 
 

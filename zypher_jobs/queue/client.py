@@ -32,6 +32,7 @@ from zypher_jobs.queue.waiters import Waiters
 from zypher_jobs.queue.watchers import Watch, Watchers
 from zypher_jobs.queue.wire import Wire
 from zypher_jobs.settings import Settings
+from zypher_jobs.tracing import Tracer
 
 UNKNOWN_DRAIN_S = 30.0
 """When to try a full queue again of which nothing ended lately."""
@@ -49,6 +50,8 @@ class PredictionQueue(ArqRedis):
         self.auto_close_connection_pool = True
         self.retention_ms = retention_s * 1000
         self.depth_limit = depth_limit
+        self.tracer: Tracer | None = None
+        """Who makes a span of each submit."""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "PredictionQueue":
@@ -125,30 +128,38 @@ class PredictionQueue(ArqRedis):
         Raises ``InvalidInput`` for what MessagePack cannot hold
         (integers beyond 64 bits), ``QueueFull`` over the limit.
         """
-        submission = self._submission(
-            prediction_id or new_prediction_id(),
-            model,
-            value,
-            timeout_s=timeout_s,
-            version=version,
-            input_preview=input_preview,
-            input_bytes=input_bytes,
-            priority=priority,
-            caller=caller,
-            expires_in_s=expires_in_s,
-            replay_of=replay_of,
-            reply_to=self._waiters.client_id if will_wait else "",
-            webhook=webhook,
-            trace=trace,
-        )
-        if not will_wait:
-            return await self._answer(submission.new, await self._submitter.submit(submission))
-        await self._waiters.expect(submission.new.prediction_id)
+        span = None
+        if self.tracer is not None:
+            span = self.tracer.span("enqueue", kind="producer", parent=trace, attributes={"zypher.model": model})
+            trace = span.trace
         try:
-            return await self._answer(submission.new, await self._submitter.submit(submission))
-        except BaseException:
-            self._waiters.forget(submission.new.prediction_id)
-            raise
+            submission = self._submission(
+                prediction_id or new_prediction_id(),
+                model,
+                value,
+                timeout_s=timeout_s,
+                version=version,
+                input_preview=input_preview,
+                input_bytes=input_bytes,
+                priority=priority,
+                caller=caller,
+                expires_in_s=expires_in_s,
+                replay_of=replay_of,
+                reply_to=self._waiters.client_id if will_wait else "",
+                webhook=webhook,
+                trace=trace,
+            )
+            if not will_wait:
+                return await self._answer(submission.new, await self._submitter.submit(submission))
+            await self._waiters.expect(submission.new.prediction_id)
+            try:
+                return await self._answer(submission.new, await self._submitter.submit(submission))
+            except BaseException:
+                self._waiters.forget(submission.new.prediction_id)
+                raise
+        finally:
+            if span is not None:
+                span.end()
 
     async def enqueue_job(self, function: str, *args: Any, **options: Any) -> Job | None:
         """arq's, three round trips; idle workers look at once, or learn when it is due."""
@@ -178,6 +189,12 @@ class PredictionQueue(ArqRedis):
         of the end of each. On ``QueueFull`` those for which there was room are queued, and stay so.
         """
 
+        span = None
+        if self.tracer is not None:
+            facts = {"zypher.model": model, "zypher.predictions": len(values)}
+            span = self.tracer.span("enqueue", kind="producer", parent=trace, attributes=facts)
+            trace = span.trace
+
         def some(start: int, end: int) -> list[Submission]:
             return [
                 self._submission(
@@ -195,7 +212,11 @@ class PredictionQueue(ArqRedis):
                 for number in range(start, end)
             ]
 
-        submitted = await self._submitter.submit_many(len(values), some)
+        try:
+            submitted = await self._submitter.submit_many(len(values), some)
+        finally:
+            if span is not None:
+                span.end()
         return [await self._answer(submission.new, what) for submission, what in submitted]
 
     async def prediction(self, prediction_id: str) -> Prediction:

@@ -11,6 +11,7 @@ from zypher_jobs.errors import RedisUnavailable, StartError
 from zypher_jobs.queue.embedded import find_server_binary
 from zypher_jobs.settings import Settings
 from zypher_jobs.supervisor.data_dir import DataDir, is_alive
+from zypher_jobs.tracing import is_wanted
 
 _PORT_WAIT_S = 5.0
 """How long a killed Zypher's API may take to notice and let go of the port."""
@@ -20,6 +21,7 @@ _REDIS_WAIT_S = 3.0
 
 def preflight(settings: Settings) -> DataDir:
     """Check all; the data directory is locked for this process when this returns. Raises ``ZypherError``."""
+    is_wanted(settings)
     data_dir = DataDir(settings.data_dir)
     data_dir.acquire()
     try:

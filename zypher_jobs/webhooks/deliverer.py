@@ -19,6 +19,7 @@ from zypher_jobs.contracts.webhook import DIRECT, DeliveryAttempt, DeliveryState
 from zypher_jobs.errors import RedisUnavailable, UnknownPrediction, UnknownWebhook
 from zypher_jobs.queue.webhook_rows import ClaimedDelivery
 from zypher_jobs.queue.webhooks import Webhooks
+from zypher_jobs.tracing import Tracer
 from zypher_jobs.webhooks.pauses import put_back_s, retry_pause_s
 from zypher_jobs.webhooks.payloads import payload_of
 from zypher_jobs.webhooks.signing import signed_headers
@@ -53,6 +54,7 @@ class Deliverer:
         read: Callable[[str], Awaitable[Prediction]],
         retry_s: Sequence[float],
         timeout_s: float,
+        tracer: Tracer | None = None,
     ) -> None:
         """``make_poster`` is called in a thread, at the first delivery. ``read``: one prediction by its id.
 
@@ -63,6 +65,7 @@ class Deliverer:
         self._made: asyncio.Task[Poster] | None = None
         self._read = read
         self._retry_s = retry_s
+        self._tracer = tracer
         self._lease_s = timeout_s + MARGIN_S
         self._due = asyncio.Event()
         self._waits_for_room = False
@@ -145,9 +148,7 @@ class Deliverer:
             await self._webhooks.report(claimed, DeliveryState.FAILED, attempt=attempt)
             return
         headers = signed_headers(claimed.delivery_id, body, at_s=int(time.time()), secrets=secrets)
-        if claimed.trace is not None:
-            headers |= claimed.trace.next().headers
-        attempt = await self._post(url, body, {"Content-Type": "application/json", **headers})
+        attempt = await self._traced_post(claimed, url, body, {"Content-Type": "application/json", **headers})
         if attempt is None:
             await self._webhooks.report(claimed, DeliveryState.PENDING)
         elif not attempt.error:
@@ -166,6 +167,23 @@ class Deliverer:
         if claimed.webhook_id != DIRECT and (await self._webhooks.get(claimed.webhook_id)).disabled_at is not None:
             raise UnknownWebhook(claimed.webhook_id)
         return claimed.url, await self._webhooks.signing_secrets(claimed)
+
+    async def _traced_post(
+        self, claimed: ClaimedDelivery, url: str, body: bytes, headers: dict[str, str]
+    ) -> DeliveryAttempt | None:
+        """``_post``, which tells the receiver in which trace it is."""
+        if self._tracer is None:
+            trace = {} if claimed.trace is None else claimed.trace.next().headers
+            return await self._post(url, body, headers | trace)
+        facts = {"zypher.delivery_id": claimed.delivery_id, "zypher.prediction_id": claimed.prediction_id}
+        span = self._tracer.span("webhook delivery", kind="client", parent=claimed.trace, attributes=facts)
+        attempt = None
+        try:
+            attempt = await self._post(url, body, headers | span.trace.headers)
+        finally:
+            status = {} if attempt is None or attempt.status is None else {"http.response.status_code": attempt.status}
+            span.end(error="delivery_failed" if attempt and attempt.error else "", attributes=status)
+        return attempt
 
     async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> DeliveryAttempt | None:
         """What came of it; ``None`` if this process is to end before it has."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from zypher_jobs.queue import PredictionQueue
 from zypher_jobs.queue.webhooks import Webhooks
 from zypher_jobs.settings import Settings
+from zypher_jobs.tracing import Tracer
 from zypher_jobs.webhooks.addresses import AddressPolicy, Resolve, resolve
 from zypher_jobs.webhooks.deliverer import Deliverer
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def delivering(queue: PredictionQueue, settings: Settings, *, resolve: Resolve = resolve) -> AsyncGenerator[None]:
+async def delivering(
+    queue: PredictionQueue, settings: Settings, *, resolve: Resolve = resolve, tracer: Tracer | None = None
+) -> AsyncGenerator[None]:
     """What is still under way a second after the block is left is handed back, for another process to take up."""
     timeout_s = settings.webhook_timeout_s
     deliverer = Deliverer(
@@ -26,6 +29,7 @@ async def delivering(queue: PredictionQueue, settings: Settings, *, resolve: Res
         read=queue.prediction,
         retry_s=settings.webhook_retry_s.each_s,
         timeout_s=timeout_s,
+        tracer=tracer,
     )
     running = asyncio.create_task(deliverer.run())
     try:

@@ -23,6 +23,7 @@ from zypher_jobs.queue.deployments import Deployments
 from zypher_jobs.queue.payloads import PREDICT
 from zypher_jobs.queue.probe import warn_of_server
 from zypher_jobs.settings import Settings, load_settings
+from zypher_jobs.tracing import tracer_of
 from zypher_jobs.webhooks.delivering import delivering
 from zypher_jobs.worker.predict import predict
 from zypher_jobs.worker.stock_settings import HEALTH_KEY_S, worker_settings_of
@@ -41,6 +42,7 @@ def run_worker(settings: Settings) -> int:
 
 
 async def _serve(settings: Settings) -> None:
+    tracer = tracer_of(settings, part="worker", process_id=(worker_id := new_worker_id()))
     registry = ModelRegistry.from_settings(settings, in_worker=True)
     queue = PredictionQueue.from_settings(settings)
     try:
@@ -53,7 +55,7 @@ async def _serve(settings: Settings) -> None:
         registry,
         Deployments(queue),
         store_of(settings),
-        process_id=(worker_id := new_worker_id()),
+        process_id=worker_id,
         part="worker",
         kept_loaded=settings.models_kept_loaded,
     )
@@ -64,7 +66,7 @@ async def _serve(settings: Settings) -> None:
         [func(predict, name=PREDICT)],
         redis_pool=queue,
         worker_id=worker_id,
-        ctx={"registry": registry, "settings": settings},
+        ctx={"registry": registry, "settings": settings, "tracer": tracer},
         models=registry.names(),
         lease_s=settings.lease_s,
         retention_s=settings.retention_s,
@@ -75,13 +77,15 @@ async def _serve(settings: Settings) -> None:
         health_check_interval=HEALTH_KEY_S,
     )
     try:
-        async with delivering(queue, settings):
+        async with delivering(queue, settings, tracer=tracer):
             with suppress(asyncio.CancelledError):  # how arq ends its main task once the grace period is over
                 await worker.async_run()
     finally:
         await deployer.close()
         await worker.close()
         await registry.close()
+        if tracer is not None:
+            await tracer.aclose()
 
 
 def __getattr__(name: str) -> Any:

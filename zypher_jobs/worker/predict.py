@@ -12,7 +12,9 @@ from zypher_jobs.models.call import NOBODY
 from zypher_jobs.models.versions import Versions
 from zypher_jobs.queue.payloads import PREDICT
 from zypher_jobs.settings import Settings
+from zypher_jobs.tracing import Tracer
 from zypher_jobs.worker.narrator import Narrator
+from zypher_jobs.worker.spans import begin_attempt
 
 
 def attempts_of(ctx: dict[Any, Any], function: str, args: Sequence[Any]) -> int:
@@ -51,6 +53,14 @@ async def predict(
     longest_s = settings.run_timeout_s if timeout_s is None else min(timeout_s, settings.run_timeout_s)
     input = served.convert(value)
     prediction_id, attempt = ctx["job_id"], ctx["job_try"]
+    parent = read_stored(trace) if trace else None
+    span = None
+    tracer: Tracer | None = ctx.get("tracer")
+    if tracer is not None:
+        facts = {"zypher.prediction_id": prediction_id, "zypher.model": served.definition.reference}
+        parent = begin_attempt(ctx, tracer, parent, served.name)
+        span = tracer.span(f"run {served.name}", parent=parent, attributes=facts)
+        parent = span.trace
     narrator: Narrator | None = ctx.get("narrator")
     listener = NOBODY
     if narrator is not None:
@@ -63,13 +73,16 @@ async def predict(
             prediction_id=prediction_id,
             attempt=attempt,
             listener=listener,
-            trace=read_stored(trace) if trace else None,
+            trace=parent,
         )
     except (PredictionFailed, ModelNotReady) as error:
         policy = served.retries
         if attempt < policy.max_attempts and policy.covers(error):
             raise Retry(defer=policy.delay_s(attempt)) from error
         raise
+    finally:
+        if span is not None:
+            span.end()
 
 
 def _version_of(versions: Versions, version: str | None) -> ServedModel:

@@ -45,6 +45,7 @@ from zypher_jobs.worker.narrator import Narrator
 from zypher_jobs.worker.reaper import Reaper
 from zypher_jobs.worker.reporter import Reporter
 from zypher_jobs.worker.runner import AttemptRunner, call_hook
+from zypher_jobs.worker.spans import end_attempt
 
 log = logging.getLogger("zypher.worker")
 
@@ -330,6 +331,7 @@ class PredictionWorker(Worker):
         self._suspects.discard(attempt.claim.prediction_id)
         self._count(finish.ended, accepted=accepted)
         self._log.add(attempt, finish.ended, accepted=accepted)
+        end_attempt(ctx, finish.ended, accepted=accepted)
         if self.after_job_end:
             hook = asyncio.ensure_future(call_hook(self.after_job_end, ctx))
             self._hooks.add(hook)
