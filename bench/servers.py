@@ -42,11 +42,13 @@ def process(command: Sequence[str], environment: Mapping[str, str], log: Path) -
 
 
 def resident_mb(pid: int) -> float:
-    """Memory of a process that is in RAM, in MiB; 0 where the system does not tell."""
-    status = Path(f"/proc/{pid}/status")
-    if not status.exists():
+    """Memory of a process and its children that is in RAM, in MiB; 0 where the system does not tell."""
+    place = Path(f"/proc/{pid}")
+    if not (place / "status").exists():
         return 0.0
-    return int(status.read_text().partition("VmRSS:")[2].split()[0]) / 1024
+    own_mb = int((place / "status").read_text().partition("VmRSS:")[2].split()[0]) / 1024
+    children = [child for thread in place.glob("task/*/children") for child in thread.read_text().split()]
+    return own_mb + sum(resident_mb(int(child)) for child in children)
 
 
 def wait_for(url: str, body: bytes | None = None) -> httpx.Response:

@@ -26,6 +26,7 @@ from zypher_api.routes import (
     system,
     webhooks,
 )
+from zypher_api.seat import Seat
 from zypher_api.services import Services
 from zypher_api.watch import Watch
 from zypher_jobs.settings import Settings
@@ -40,12 +41,13 @@ class LeanLitestar(Litestar):
         return plugins
 
 
-def create_app(settings: Settings) -> Litestar:
+def create_app(settings: Settings, seat: Seat | None = None) -> Litestar:
     """The API as an ASGI application. Nothing is connected or loaded before its lifespan begins.
 
-    ``app.state["services"]`` holds its parts. Raises ``SettingError`` or ``ModelDefinitionError``.
+    ``app.state["services"]`` holds its parts. ``seat`` is this process's among several. Raises ``SettingError`` or
+    ``ModelDefinitionError``.
     """
-    services = Services(settings)
+    services = Services(settings, seat)
     handlers: list[ControllerRouterHandler] = [
         *predict.handlers(services),
         *predictions.handlers(services),

@@ -1,6 +1,7 @@
 """What ``GET /metrics`` shows, in the form that the scraper asks for."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -9,12 +10,11 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
-from zypher_api.gate import Gate
-from zypher_api.meter import HttpMeter
+from zypher_api.meter import BOUNDS_S
 from zypher_jobs import metrics
+from zypher_jobs.board import Reading
 from zypher_jobs.contracts.stats import LatencyHistogram, Overview
 from zypher_jobs.metrics import Metric
-from zypher_jobs.models import ServedModel
 from zypher_jobs.models.batch_counts import SIZE_BOUNDS
 
 Labels = Sequence[str]
@@ -23,77 +23,58 @@ Labels = Sequence[str]
 class Snapshot(Collector):
     """Every metric at one instant; ``overview`` is ``None`` while Redis is away."""
 
-    def __init__(
-        self,
-        *,
-        meter: HttpMeter,
-        gate: Gate,
-        overview: Overview | None,
-        models: Sequence[ServedModel],
-        unrecorded: int,
-        version: str,
-    ) -> None:
-        self._meter = meter
-        self._gate = gate
+    def __init__(self, reading: Reading, *, overview: Overview | None, version: str) -> None:
+        self._reading = reading
         self._overview = overview
-        self._models = models
-        self._unrecorded = unrecorded
         self._version = version
 
     def collect(self) -> Iterator[Family]:
         """For ``prometheus_client``."""
         yield _gauge(metrics.BUILD, [((self._version,), 1)])
-        yield _gauge(metrics.MODEL_READY, [((model.name, model.version), model.ready) for model in self._models])
-        yield from _batches(self._models)
-        yield from _caches(self._models)
-        doors = [((model.name, model.version), model.door) for model in self._models]
-        doors.append((("", ""), self._gate.door))
-        yield _counter(
-            metrics.SHED, [((*labels, reason), n) for labels, door in doors for reason, n in door.refused.items()]
-        )
-        yield _counter(metrics.UNRECORDED, [((), self._unrecorded)])
-        yield _gauge(metrics.HTTP_RUNNING, [((), self._meter.running)])
-        statuses = self._meter.statuses()
-        yield _counter(metrics.HTTP_REQUESTS, [((m, route, str(status)), n) for (m, route, status), n in statuses])
-        yield _histogram(
-            metrics.HTTP_DURATION,
-            [
-                (labels, metrics.HTTP_DURATION.buckets_s, durations.counts, durations.sum_s)
-                for labels, durations in self._meter.durations()
-            ],
-        )
+        yield from _processes(self._reading)
+        for metric, of_all in _GAUGES:
+            yield _gauge(metric, [(each, of_all(values)) for each, values in self._reading.gauges(metric.name).items()])
+        for metric in (metrics.CACHE_USES, metrics.SHED, metrics.UNRECORDED, metrics.HTTP_REQUESTS):
+            yield _counter(metric, [(each, sums[0]) for each, sums in self._reading.counters(metric.name).items()])
+        for metric, bounds in _HISTOGRAMS:
+            sums_of = self._reading.counters(metric.name)
+            yield _histogram(metric, [(each, bounds, cells[:-1], cells[-1]) for each, cells in sums_of.items()])
         yield _gauge(metrics.REDIS_UP, [((), self._overview is not None)])
         if self._overview is not None:
             yield from _shared(self._overview)
+
+
+_HISTOGRAMS: tuple[tuple[Metric, Sequence[float]], ...] = (
+    (metrics.BATCH_SIZE, SIZE_BOUNDS),
+    (metrics.HTTP_DURATION, BOUNDS_S),
+)
+_GAUGES: tuple[tuple[Metric, Callable[[Sequence[float]], float]], ...] = (
+    (metrics.MODEL_READY, min),
+    (metrics.BATCH_LIMIT, max),
+    (metrics.BATCHER_WAITING, sum),
+    (metrics.CACHE_BYTES, sum),
+    (metrics.HTTP_RUNNING, sum),
+)
+"""And how the values of several processes make one."""
 
 
 def write(snapshot: Snapshot, *, accept: str) -> tuple[bytes, str]:
     """The text and its Content-Type: OpenMetrics for a scraper that asks for it, else Prometheus' own."""
     registry = CollectorRegistry()
     registry.register(snapshot)
-    ProcessCollector(registry=registry)
     encode, content_type = choose_encoder(accept)
     return encode(registry), content_type
 
 
-def _batches(models: Sequence[ServedModel]) -> Iterator[Family]:
-    """Of the models whose predictions meet in a batcher."""
-    batchers = [((model.name, model.version), model.batcher) for model in models if model.batcher is not None]
-    yield _histogram(
-        metrics.BATCH_SIZE,
-        [(labels, SIZE_BOUNDS, batcher.counts.by_size, batcher.counts.predictions) for labels, batcher in batchers],
-    )
-    yield _gauge(metrics.BATCH_LIMIT, [(labels, batcher.limit) for labels, batcher in batchers])
-    yield _gauge(metrics.BATCHER_WAITING, [(labels, batcher.waiting) for labels, batcher in batchers])
-
-
-def _caches(models: Sequence[ServedModel]) -> Iterator[Family]:
-    """Of the models that have one."""
-    caches = [((model.name, model.version), model.cache) for model in models if model.cache is not None]
-    yield _counter(
-        metrics.CACHE_USES, [((*labels, use), count) for labels, cache in caches for use, count in cache.uses.items()]
-    )
-    yield _gauge(metrics.CACHE_BYTES, [(labels, cache.size) for labels, cache in caches])
+def _processes(reading: Reading) -> Iterator[Family]:
+    """Memory, processor time and descriptors of each API process: their sum would hide one that leaks."""
+    families: dict[str, Family] = {}
+    for lane, pid in reading.pids.items():
+        for family in ProcessCollector(pid=partial(int, pid), registry=None).collect():
+            labelled = families.setdefault(family.name, Family(family.name, family.documentation, family.type))
+            for sample in family.samples:
+                labelled.add_sample(sample.name, {"process": str(lane + 1)}, sample.value)
+    yield from families.values()
 
 
 def _shared(overview: Overview) -> Iterator[Family]:
@@ -129,7 +110,7 @@ def _counter(metric: Metric, values: Iterable[tuple[Labels, float]]) -> Family:
     return family
 
 
-def _histogram(metric: Metric, values: Iterable[tuple[Labels, Sequence[float], Sequence[int], float]]) -> Family:
+def _histogram(metric: Metric, values: Iterable[tuple[Labels, Sequence[float], Sequence[float], float]]) -> Family:
     family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
     for labels, bounds, counts, total in values:
         names = [*(str(float(bound)) for bound in bounds), "+Inf"]

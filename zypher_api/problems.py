@@ -250,6 +250,9 @@ class DeployOff(ZypherError):
     code = "deploy_off"
 
 
+SHUTTING_DOWN = "This process is shutting down; send the request again."
+
+
 class NotReady(Unavailable):
     """This process is up but cannot serve yet."""
 

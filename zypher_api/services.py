@@ -13,6 +13,7 @@ from litestar.types import Receive
 
 from zypher_api.audit import Audit
 from zypher_api.auth import Auth
+from zypher_api.figures import Figures
 from zypher_api.gate import Gate
 from zypher_api.keyring import KeyRing
 from zypher_api.limits import KeyLimits
@@ -20,6 +21,8 @@ from zypher_api.meter import HttpMeter
 from zypher_api.problems import CallerGone
 from zypher_api.recorder import Recorder
 from zypher_api.request_log import RequestLog
+from zypher_api.seat import Entry, Seat
+from zypher_jobs.board import LaneState
 from zypher_jobs.models import ModelRegistry, ServedModel
 from zypher_jobs.models.deployer import Deployer
 from zypher_jobs.models.rollout import Rollout
@@ -46,7 +49,7 @@ LOAD_WAIT_S = 2.0
 class Services:
     """The parts of one API process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, seat: Seat | None = None) -> None:
         self.settings = settings
         self.registry = ModelRegistry.from_settings(settings)
         self.queue = PredictionQueue.from_settings(settings)
@@ -75,8 +78,16 @@ class Services:
             self.registry, self.deployer, self.deployments, store, timeout_s=settings.deploy_timeout_s
         )
         self.recorder = Recorder(self.queue.record_sync, policy=settings.record_sync, process_id=self.process_id)
-        self.meter = HttpMeter()
+        seat = seat or Seat.alone()
+        self.board = seat.board
+        self.lane = seat.lane
+        self.lane.enter(os.getpid())
+        self.meter = HttpMeter(self.lane)
         self.gate = Gate(settings.shed_wait_s)
+        self.figures = Figures(self.lane, self.registry, self.recorder, self.gate)
+        self.refusal: str | None = None
+        """Why this process must not take another's place: what it lacks."""
+        self._entry = seat.entry
         self.request_log = RequestLog()
         self.tracer = self.queue.tracer = tracer_of(settings, part="api", process_id=self.process_id)
         """``None``: nobody asked for traces."""
@@ -104,16 +115,20 @@ class Services:
         self._loading = loading = asyncio.create_task(self._load())
         warning = asyncio.create_task(warn_of_server(self.queue))  # beside the start: Redis may be away
         self.recorder.start()
+        publishing = asyncio.create_task(self.figures.keep_publishing())
+        if self._entry is not Entry.AT_ONCE:
+            await asyncio.wait([loading])
+        if self._entry is Entry.COMPLETE:
+            self.refusal = self.registry.lack()
         try:
             yield
         finally:
             self.drain()
-            loading.cancel()
-            warning.cancel()
-            for task in self._left:
+            for task in (loading, warning, publishing, *self._left):
                 task.cancel()
-            await asyncio.wait([loading, warning, *self._left])
+            await asyncio.wait([loading, warning, publishing, *self._left])
             await self.recorder.close()
+            self.figures.publish()
             await self.deployer.close()
             await self.key_ring.close()
             await self.limits.aclose()
@@ -138,6 +153,7 @@ class Services:
     def drain(self) -> None:
         """End what is held open for its caller's sake: each waiting request is answered with what is known now."""
         self._draining.set()
+        self.lane.say(LaneState.DRAINING)
         for wake in self._open:
             wake()
 

@@ -4,6 +4,7 @@ It stands around the whole application and not in Litestar's stack, which a requ
 404 and 405 count like all others. All of it together costs 7 µs a request.
 """
 
+import asyncio
 import os
 import re
 from itertools import count
@@ -15,7 +16,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from zypher_api.gate import Gate
 from zypher_api.meter import HttpMeter
-from zypher_api.problems import respond
+from zypher_api.problems import SHUTTING_DOWN, NotReady, respond
 from zypher_api.request_log import RequestLog
 from zypher_api.responses import RawResponse
 from zypher_api.tracing import begin_span, end_span, read_headers
@@ -78,12 +79,17 @@ class Watch:
                     message["headers"] += state["limits"]
             await send(message)
 
-        meter = self._meter
-        meter.running += 1
+        running = self._meter.running_cell
+        running[0] += 1
         try:
             await self._app(scope, receive, send_with_id)
+        except asyncio.CancelledError:
+            # only the end of the grace period cancels a request: even then its caller is told
+            if status != CLIENT_CLOSED:
+                raise
+            await respond(scope, NotReady(SHUTTING_DOWN))(scope, receive, send_with_id)
         finally:
-            meter.running -= 1
+            running[0] -= 1
             self._note(scope, status, perf_counter() - started_s)
             if span is not None:
                 end_span(span, scope, self._route_of(scope["path"]), status)

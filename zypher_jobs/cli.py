@@ -8,6 +8,8 @@ import sys
 if sys.version_info < (3, 11):  # noqa: UP036  # an environment made by hand reaches this line
     sys.exit("Zypher needs Python 3.11 or newer; this is {}.{}.".format(*sys.version_info[:2]))
 
+import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,25 +57,50 @@ def up() -> int:
 
 
 @zypher.command()
-@_EXIT_WITH_PARENT
-def api(*, exit_with_parent: bool) -> int:
-    """Run the HTTP API."""
-    settings = _settings_with_redis()
-    _watch_parent(settings, wanted=exit_with_parent)
-    from zypher_api.server import serve
+def reload() -> int:
+    """Replace the processes of the running `zypher up`, one after the other: settings and models are read anew."""
+    from zypher_jobs.supervisor.data_dir import DataDir
 
-    return serve(settings)
+    settings = _settings()
+    running = DataDir(settings.data_dir).running()
+    if running is None:
+        raise StartError(f"No Zypher runs on the data directory {settings.data_dir}: nothing to reload.")
+    os.kill(running.pid, signal.SIGHUP)
+    click.echo(f"Asked: process {running.pid} replaces its processes; its log says how it went.")
+    return 0
 
 
 @zypher.command()
+@click.option("--processes", type=click.IntRange(min=1), help="How many, on one port; default: ZYPHER_API_PROCESSES.")
+@click.option("--seat", hidden=True, help="Be one of them: listening socket, board, lane, when to begin.")
 @_EXIT_WITH_PARENT
-def worker(*, exit_with_parent: bool) -> int:
+def api(*, processes: int | None, seat: str | None, exit_with_parent: bool) -> int:
+    """Run the HTTP API. SIGHUP replaces its processes one after the other."""
+    if processes is not None:
+        os.environ["ZYPHER_API_PROCESSES"] = str(processes)  # for a reload, too
+    settings = _settings_with_redis()
+    _watch_parent(settings, wanted=exit_with_parent)
+    if seat is None:
+        from zypher_jobs.supervisor.api_group import run_api
+
+        return run_api(settings)
+    from zypher_api.seat import Entry, Seat
+    from zypher_api.server import serve
+
+    listener, board, lane, entry = seat.split(",")
+    return serve(settings, Seat.inherited(int(listener), int(board), int(lane), Entry(entry)))
+
+
+@zypher.command()
+@click.option("--replaces", is_flag=True, hidden=True, help="End if a model does not load.")
+@_EXIT_WITH_PARENT
+def worker(*, replaces: bool, exit_with_parent: bool) -> int:
     """Run one worker."""
     settings = _settings_with_redis()
     _watch_parent(settings, wanted=exit_with_parent)
     from zypher_jobs.worker.main import run_worker
 
-    return run_worker(settings)
+    return run_worker(settings, replaces=replaces)
 
 
 @zypher.command()

@@ -18,7 +18,8 @@ from zypher_jobs.queue.inspect import Inspector
 from zypher_jobs.queue.probe import concerns, probe
 from zypher_jobs.settings import DESCRIPTIONS, LoadedSettings, Settings, load_with_sources
 from zypher_jobs.supervisor.data_dir import DataDir, RunFacts
-from zypher_jobs.supervisor.preflight import check_port, embedded_version, mask_url
+from zypher_jobs.supervisor.listener import bind
+from zypher_jobs.supervisor.preflight import embedded_version, mask_url
 from zypher_jobs.supervisor.probes import api_is_ready, api_url, is_listening
 
 _LITTLE_SPACE_BYTES = 500_000_000
@@ -121,7 +122,7 @@ def _check_port(report: _Report, settings: Settings, running: RunFacts | None) -
         report.ok("port", f"{settings.port} on {settings.host} is the running Zypher's")
         return
     try:
-        check_port(settings.host, settings.port)
+        bind(settings.host, settings.port).close()
     except ZypherError as error:
         report.wrong("port", error.message)
     else:

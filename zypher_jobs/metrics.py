@@ -1,8 +1,8 @@
 """Every metric: its name, its kind, what it means, its labels and its buckets. ``GET /metrics`` shows them.
 
-What one API process alone knows (requests) is counted there; what all processes share (predictions, queue, workers)
-is read from Redis when asked for, so it is the same whichever API process answers. While Redis is away those are
-absent, and ``zypher_redis_up`` is 0.
+What the API processes of a machine know (requests) stands in memory that they share; what all machines share
+(predictions, queue, workers) is read from Redis when asked for. So it is the same whichever API process answers. While
+Redis is away the latter are absent, and ``zypher_redis_up`` is 0.
 """
 
 from typing import Literal
@@ -24,7 +24,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
 HTTP_REQUESTS = Metric(
     name="zypher_http_requests_total",
     kind="counter",
-    help="Requests answered by this process. route is the template, (none) where nothing is.",
+    help="Requests answered. route is the template, (none) where nothing is.",
     labels=("method", "route", "status"),
 )
 HTTP_DURATION = Metric(
@@ -34,9 +34,7 @@ HTTP_DURATION = Metric(
     labels=("method", "route"),
     buckets_s=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
 )
-HTTP_RUNNING = Metric(
-    name="zypher_http_requests_running", kind="gauge", help="Requests that this process is answering now."
-)
+HTTP_RUNNING = Metric(name="zypher_http_requests_running", kind="gauge", help="Requests that are being answered now.")
 UNRECORDED = Metric(
     name="zypher_unrecorded_predictions_total",
     kind="counter",
@@ -45,44 +43,44 @@ UNRECORDED = Metric(
 SHED = Metric(
     name="zypher_shed_total",
     kind="counter",
-    help="Requests that this process refused with 503. reason: overload (more came than can be done) or wait (longer "
+    help="Requests that the API refused with 503. reason: overload (more came than can be done) or wait (longer "
     "than ZYPHER_SHED_WAIT_S). model is empty where the process itself had too much to do.",
     labels=("model", "version", "reason"),
 )
 MODEL_READY = Metric(
     name="zypher_model_ready",
     kind="gauge",
-    help="1 if this version of the model is loaded in this process, else 0.",
+    help="1 if this version of the model is loaded in every API process that has it, else 0.",
     labels=("model", "version"),
 )
 BATCH_SIZE = Metric(
     name="zypher_batch_size",
     kind="histogram",
-    help="Predictions in one call of the model, in this process. Halves of a batch that failed count again.",
+    help="Predictions in one call of the model, in the API. Halves of a batch that failed count again.",
     labels=("model", "version"),
 )
 BATCH_LIMIT = Metric(
     name="zypher_batch_limit",
     kind="gauge",
-    help="The largest batch at present, in this process: as set, or as found.",
+    help="The largest batch at present, in the API: as set, or as found.",
     labels=("model", "version"),
 )
 BATCHER_WAITING = Metric(
     name="zypher_batcher_waiting",
     kind="gauge",
-    help="Predictions that wait for the model in this process.",
+    help="Predictions that wait for the model in the API.",
     labels=("model", "version"),
 )
 CACHE_USES = Metric(
     name="zypher_model_cache_uses_total",
     kind="counter",
-    help="Predictions of models with a result cache, in this process: hit, shared (somebody else's run), or miss.",
+    help="Predictions of models with a result cache, in the API: hit, shared (somebody else's run), or miss.",
     labels=("model", "version", "use"),
 )
 CACHE_BYTES = Metric(
     name="zypher_model_cache_bytes",
     kind="gauge",
-    help="Memory of the outputs that are kept in this process, about.",
+    help="Memory of the outputs that are kept by the API, about.",
     labels=("model", "version"),
 )
 BUILD = Metric(name="zypher_build_info", kind="gauge", help="Always 1; the label says which.", labels=("version",))

@@ -28,6 +28,7 @@ LISTS = ("models", "webhook_allow")
 MODEL_TABLES = "model"
 """What ``CONFIG_FILE`` holds beside settings: a table ``[model.NAME]`` for each model that is no class."""
 REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+MOST_API_PROCESSES = 64
 MOST_PAUSE_S = 5 * 86_400
 """A delivery is known for a week."""
 
@@ -119,6 +120,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535)] = 8080
+    api_processes: Annotated[int, Meta(ge=1, le=MOST_API_PROCESSES)] = 1
     redis_url: str | None = None
     redis_timeout_s: Positive = 1.5
     data_dir: Path = Path(".zypher")
@@ -159,6 +161,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 DESCRIPTIONS: dict[str, str] = {
     "host": "Address the API listens on.",
     "port": "Port the API listens on.",
+    "api_processes": "API processes that `zypher up` and `zypher api` start; they share the port.",
     "redis_url": "Redis to share (redis://, rediss://, redis+sentinel://, unix://); unset: an embedded server.",
     "redis_timeout_s": "Longest wait for one answer of Redis, in seconds; past it a caller gets 503.",
     "data_dir": "Where the embedded server keeps queued predictions, and logs go.",

@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager, suppress
 import httpx
 from arq.worker import func
 
-from zypher_api.server import ApiServer, bind
+from zypher_api.server import ApiServer
 from zypher_api.services import Services
 from zypher_jobs.queue import PredictionQueue
 from zypher_jobs.settings import Settings
+from zypher_jobs.supervisor.listener import bind
 from zypher_jobs.testing import wait_until
 from zypher_jobs.worker import PredictionWorker
 from zypher_jobs.worker.predict import predict

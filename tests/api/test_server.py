@@ -13,10 +13,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import httpx
 import pytest
 
-from zypher_api.server import bind
 from zypher_jobs.errors import StartError
 from zypher_jobs.queue import PredictionQueue
 from zypher_jobs.settings import Settings
+from zypher_jobs.supervisor.listener import bind
 from zypher_jobs.testing import free_port, wait_until
 
 
@@ -122,11 +122,14 @@ async def test_a_taken_port_is_one_sentence_and_exit_1(settings: Settings) -> No
             _, errors = await asyncio.wait_for(process.communicate(), timeout=30)
 
     assert process.returncode == 1
-    assert errors.decode() == f"Port {settings.port} on 127.0.0.1 is taken; set ZYPHER_PORT to a free one.\n"
+    assert (
+        errors.decode()
+        == f"Port {settings.port} on 127.0.0.1 is taken by another program; stop that or set ZYPHER_PORT.\n"
+    )
 
 
 @pytest.mark.parametrize(
-    ("host", "said"), [("192.0.2.1", "not an address of this machine"), ("no.such.host.invalid", "not known")]
+    ("host", "said"), [("192.0.2.1", "not an address of this machine"), ("no.such.host.invalid", "known here")]
 )
 def test_a_host_that_cannot_be_listened_on_is_refused(host: str, said: str) -> None:
     """With the setting to change."""

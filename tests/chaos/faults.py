@@ -169,7 +169,11 @@ class Faults:
 
     async def _kill_api(self, api: Part | None, draws: random.Random) -> None:
         assert api is not None
+        served = api.children()
         await api.end(SIGKILL)
+        for pid in served:  # at once, not as they would end by themselves without their supervisor
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, SIGKILL)
 
     async def _cut_off(self, worker: Part | None, draws: random.Random) -> None:
         assert worker is not None

@@ -60,7 +60,8 @@ class Up:
 
     async def wait_ready(self) -> None:
         """Wait until as many parts are ready as there ought to be."""
-        expected = 1 + int(self.environ["ZYPHER_WORKERS"]) + ("ZYPHER_REDIS_URL" not in self.environ)
+        commands = int(self.environ["ZYPHER_WORKERS"]) + int(self.environ.get("ZYPHER_API_PROCESSES", "1"))
+        expected = commands + ("ZYPHER_REDIS_URL" not in self.environ)
 
         def all_ready() -> bool:
             assert self.process is not None

@@ -34,7 +34,7 @@ class ScriptPart(Part):
         self._script = script
         self._reaper = reaper
 
-    def start(self) -> Running:
+    def start(self, *, replaces: bool = False) -> Running:
         """Run the line."""
         self.starts += 1
         return Child(

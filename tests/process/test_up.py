@@ -77,7 +77,8 @@ async def test_running_predictions_finish_while_it_drains(make_up: Callable[...,
     assert seen == [("queued", 0), ("queued", 0), ("succeeded", 1), ("succeeded", 1)]
 
 
-async def test_a_second_ctrl_c_ends_at_once(make_up: Callable[..., Up]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_second_signal_ends_at_once(make_up: Callable[..., Up], number: signal.Signals) -> None:
     """The first lets a long prediction run on; the second kills all, and nothing is left."""
     up = make_up(mock_latency_ms=60_000, grace_s=60)
     await up.start_and_wait()
@@ -87,14 +88,14 @@ async def test_a_second_ctrl_c_ends_at_once(make_up: Callable[..., Up]) -> None:
         return await up.statuses(ids) == ["running"]
 
     await wait_until(runs)
-    up.signal(signal.SIGINT)
+    up.signal(number)
     await wait_until(lambda: up.said("draining"))
     assert up.process is not None
 
     def interrupted_again() -> bool:
         assert up.process is not None
         if up.process.poll() is None:
-            up.signal(signal.SIGINT)
+            up.signal(number)
         return up.process.poll() is not None
 
     await wait_until(interrupted_again, timeout_s=5, every_s=0.1)
@@ -103,13 +104,13 @@ async def test_a_second_ctrl_c_ends_at_once(make_up: Callable[..., Up]) -> None:
 
 
 async def test_a_given_redis_is_used_and_none_is_started(make_up: Callable[..., Up], redis_url: str) -> None:
-    """With ZYPHER_REDIS_URL set, API and workers run on it; it is left alone at SIGHUP and its URL is not written."""
+    """With ZYPHER_REDIS_URL set, API and workers run on it; it is left alone at the end and its URL is not written."""
     up = make_up(redis_url=redis_url)
     await up.start_and_wait()
     assert sorted(up.facts.pids) == ["api", "worker 1 of 1"]
     assert up.facts.redis_url is None
     assert not (up.data_dir / "redis.sock").exists()
     await up.all_succeed(await up.submit(3))
-    up.signal(signal.SIGHUP)
+    up.signal(signal.SIGTERM)
     assert await up.ended() == 0
     await up.nothing_is_left()

@@ -21,6 +21,7 @@ from zypher_jobs.settings import (
 GOOD: dict[str, tuple[str, Any]] = {
     "host": ("0.0.0.0", "0.0.0.0"),
     "port": ("9000", 9000),
+    "api_processes": ("4", 4),
     "redis_url": ("redis://:secret@cache:6380/2", "redis://:secret@cache:6380/2"),
     "redis_timeout_s": ("0.25", 0.25),
     "data_dir": ("/srv/zypher", Path("/srv/zypher")),

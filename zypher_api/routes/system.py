@@ -153,14 +153,9 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
     async def metrics(request: Request[Any, Any, Any]) -> ASGIApp:
         from zypher_api.exposition import Snapshot, write  # noqa: PLC0415  # a tenth of the start
 
-        snapshot = Snapshot(
-            meter=services.meter,
-            gate=services.gate,
-            overview=await _overview(services),
-            models=services.registry.all(),
-            unrecorded=services.recorder.dropped,
-            version=__version__,
-        )
+        overview = await _overview(services)
+        services.figures.publish()
+        snapshot = Snapshot(services.board.read(), overview=overview, version=__version__)
         text, content_type = write(snapshot, accept=request.headers.get("accept", ""))
         return RawResponse(text, media_type=content_type.encode(), headers=_NO_STORE)
 
@@ -177,7 +172,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
 
 async def check_ready(services: Services) -> None:
     """Raises ``NotReady``, ``ModelNotReady`` or ``RedisUnavailable`` when it cannot serve."""
-    if services.draining:
+    if services.draining or services.board.is_stopping:
         raise NotReady("This process is shutting down.")
     default = services.default_model
     if default.error is not None:

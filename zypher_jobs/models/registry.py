@@ -60,6 +60,13 @@ class ModelRegistry:
         if served.error is not None:
             log.error("model not loaded", extra={"model": served.definition.reference, "error": served.error})
 
+    def lack(self) -> str | None:
+        """Why not every model here can predict; one on another server may be away."""
+        for served in self.all():
+            if served.error is not None and not served.asleep and not served.definition.is_remote:
+                return f"Model {served.definition.reference!r} does not load: {served.error.rstrip('.')}."
+        return None
+
     def versions_of(self, name: str) -> Versions:
         """All versions of a model, of none if it is a new one."""
         return self._models.setdefault(name, Versions(name))

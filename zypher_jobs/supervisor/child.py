@@ -50,11 +50,14 @@ class Child:
         environ: Mapping[str, str],
         on_line: Callable[[bytes], None],
         reaper: Reaper,
+        pass_fds: Sequence[int] = (),
+        on_end: Callable[[], None] | None = None,
     ) -> None:
         self.exit_code: int | None = None
         self._last_lines: deque[str] = deque(maxlen=_REMEMBERED_LINES)
         self._ended = asyncio.Event()
         self._on_line = on_line
+        self._on_end = on_end
         self._partial = b""
         self._loop = asyncio.get_running_loop()
         self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
@@ -65,6 +68,7 @@ class Child:
             stderr=subprocess.STDOUT,
             start_new_session=True,
             bufsize=0,
+            pass_fds=pass_fds,
         )
         assert self._process.stdout is not None
         self._output = self._process.stdout
@@ -110,6 +114,8 @@ class Child:
             self._close()
         assert self._process.stdin is not None
         self._process.stdin.close()
+        if self._on_end is not None:
+            self._on_end()
         self.exit_code = code
         self._ended.set()
 

@@ -8,7 +8,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from zypher_jobs.errors import SettingError, StartError, ZypherError
 from zypher_jobs.processes import describe_exit
@@ -16,7 +16,7 @@ from zypher_jobs.queue.embedded import EmbeddedServer
 from zypher_jobs.settings import Settings
 from zypher_jobs.supervisor.child import Child, Reaper
 from zypher_jobs.supervisor.console import Console
-from zypher_jobs.supervisor.probes import api_is_ready, api_url, worker_is_alive
+from zypher_jobs.supervisor.probes import worker_is_alive
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
@@ -26,6 +26,9 @@ WRONG_SETTINGS = 2
 """Exit code of a child that was told something it cannot do: starting it again cannot help."""
 _SLOW_AFTER_S = 15.0
 _POLL_S = 0.05
+_REPLACE_WAIT_S = 600.0
+"""How long a process may take to load its models, before the one that it was to replace goes on for good."""
+_REPLACES = "--replaces"
 
 Look = Callable[[Settings, str, int], Awaitable[str | None]]
 """Settings, Redis URL and process id → what to say of a part once it is ready."""
@@ -70,13 +73,19 @@ class Part(ABC):
         self.settled = asyncio.Event()
         """Set once it was ready, or has ended without."""
         self._which = which
+        self._others: set[Running] = set()
+        """Beside ``process``: one that is to take its place, or that has left it and drains."""
+        self._replaced = asyncio.Event()
         self._console = console
         self._on_start = on_start
         self._ready_at = 0.0
 
     @abstractmethod
-    def start(self) -> Running:
-        """Start the process and return at once. Raises ``ZypherError`` or ``OSError``."""
+    def start(self, *, replaces: bool = False) -> Running:
+        """Start a process and return at once. Raises ``ZypherError`` or ``OSError``.
+
+        One that ``replaces`` another begins its work when it is ready, and ends if it cannot do all of it.
+        """
 
     @abstractmethod
     async def look(self, process: Running) -> str | None:
@@ -108,11 +117,59 @@ class Part(ABC):
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, LONGEST_DELAY_S)
 
+    async def replace(self, *, timeout_s: float) -> str | None:
+        """Start another process, and let the present one drain once that is ready; why not, if it does not come up.
+
+        ``timeout_s`` is what the present one gets to drain.
+        """
+        try:
+            process = self.start(replaces=True)
+        except (ZypherError, OSError) as error:
+            return f"cannot be started: {error}"
+        self._others.add(process)
+        looking = asyncio.create_task(self._wait_ready(process))
+        ending = asyncio.create_task(process.wait())
+        try:
+            await asyncio.wait([looking, ending], timeout=_REPLACE_WAIT_S, return_when=asyncio.FIRST_COMPLETED)
+            is_ready = looking.done() and not ending.done()
+            text = looking.result() if is_ready else ""
+        finally:
+            await _cancel(looking)
+            ending.cancel()
+        if not is_ready:
+            why = self._why_not(process)
+            await self._retire(process, timeout_s=timeout_s)
+            self._others.discard(process)
+            return why
+        self._others.discard(process)
+        before, self.process = self.process, process
+        self._replaced.set()
+        self._say_ready(text)
+        self._on_start()
+        if before is not None:
+            self._others.add(before)
+            await self._retire(before, timeout_s=timeout_s)
+            self._others.discard(before)
+        return None
+
     async def stop(self, *, timeout_s: float) -> None:
         """Let it drain; end it by force after ``timeout_s``, and say so."""
-        process = self.process
-        if process is None:
+        processes = self._processes()
+        if not processes:
             return
+        await asyncio.gather(*(self._retire(process, timeout_s=timeout_s) for process in processes))
+        self.process = None
+        self._console.event("stop", "ended", about=self.name)
+
+    def kill(self) -> None:
+        """End it at once."""
+        for process in self._processes():
+            process.kill()
+
+    def _processes(self) -> list[Running]:
+        return [*self._others, *([self.process] if self.process is not None else [])]
+
+    async def _retire(self, process: Running, *, timeout_s: float) -> None:
         process.terminate()
         try:
             async with asyncio.timeout(timeout_s):
@@ -121,47 +178,76 @@ class Part(ABC):
             self._console.event("killed", f"did not end within {timeout_s:g} s", about=self.name, level=logging.WARNING)
             process.kill()
             await process.wait()
-        self.process = None
-        self._console.event("stop", "ended", about=self.name)
-
-    def kill(self) -> None:
-        """End it at once."""
-        if self.process is not None:
-            self.process.kill()
 
     async def _run_once(self) -> str:
         """Run the process to its end; how it ended, in words."""
-        self._ready_at = 0.0
-        try:
-            process = self.process = self.start()
-        except (ZypherError, OSError) as error:
-            if not self.settled.is_set():
-                raise StartError(f"{self.name} cannot be started: {error}") from error
-            return f"cannot be started: {error}"
-        self._on_start()
+        self._replaced.clear()
+        if self.process is None:  # else one has taken over since the last ended
+            self._ready_at = 0.0
+            try:
+                self.process = self.start()
+            except (ZypherError, OSError) as error:
+                if not self.settled.is_set():
+                    raise StartError(f"{self.name} cannot be started: {error}") from error
+                return f"cannot be started: {error}"
+            self._on_start()
+        process = self.process
         watch = asyncio.create_task(self._become_ready(process))
         try:
-            code = await process.wait()
+            process, code = await self._end()
         finally:
-            while not watch.done():
-                # more than once: a client of redis-py that is being closed swallows a cancellation
-                watch.cancel()
-                await asyncio.wait([watch], timeout=_POLL_S)
+            await _cancel(watch)
         if not self.settled.is_set() and (error := self.refusal(code, "".join(process.last_lines[-1:]))):
             raise error
         self.settled.set()
         return describe_exit(code)
 
+    async def _end(self) -> tuple[Running, int]:
+        """The process that was this part's when it ended, and its exit code."""
+        while (process := self.process) is not None:
+            ending = asyncio.create_task(process.wait())
+            replaced = asyncio.create_task(self._replaced.wait())
+            try:
+                await asyncio.wait([ending, replaced], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                ending.cancel()
+                replaced.cancel()
+            self._replaced.clear()
+            if process is self.process:
+                return process, await process.wait()
+        raise RuntimeError("a part without a process ran")
+
     async def _become_ready(self, process: Running) -> None:
+        if self._ready_at:
+            return
+        text = await self._wait_ready(process)
+        if process is self.process:
+            self._say_ready(text)
+
+    async def _wait_ready(self, process: Running) -> str:
         slow_at = time.monotonic() + _SLOW_AFTER_S
         while (text := await self.look(process)) is None:
             if time.monotonic() > slow_at:
                 slow_at += 4 * _SLOW_AFTER_S
                 self._console.event("slow", "is not ready yet; waiting on", about=self.name, level=logging.WARNING)
             await asyncio.sleep(_POLL_S)
+        return text
+
+    def _say_ready(self, text: str) -> None:
         self._ready_at = time.monotonic()
         self._console.ready(self.kind, ", ".join(filter(None, (self._which, text))))
         self.settled.set()
+
+    def _why_not(self, process: Running) -> str:
+        said = "".join(f": {line}" for line in process.last_lines[-1:])
+        return f"the new process did not become ready{said}"
+
+
+async def _cancel(task: asyncio.Task[Any]) -> None:
+    """More than once: a client of redis-py that is being closed swallows a cancellation."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=_POLL_S)
 
 
 class RedisPart(Part):
@@ -175,8 +261,9 @@ class RedisPart(Part):
         self._shown = shown
         self._reaper = reaper
 
-    def start(self) -> Running:
-        """Start it over the data that is there."""
+    def start(self, *, replaces: bool = False) -> Running:
+        """Start it over the data that is there; it is never replaced."""
+        del replaces
         self._server.launch()
         return _RunningServer(self._server, self._reaper)
 
@@ -248,14 +335,9 @@ class CommandPart(Part):
         self._reaper = reaper
         self._log_name = self.name.partition(" of ")[0].replace(" ", "-")
 
-    def start(self) -> Running:
+    def start(self, *, replaces: bool = False) -> Running:
         """Start ``zypher <kind>`` as a child that ends with us."""
-        return Child(
-            [*command(self.kind), "--exit-with-parent"],
-            environ=child_environ(self._redis_url),
-            on_line=lambda line: self._console.child_line(self._log_name, line),
-            reaper=self._reaper,
-        )
+        return self._child([_REPLACES] if replaces else [])
 
     async def look(self, process: Running) -> str | None:
         """As the kind's own function says."""
@@ -265,11 +347,17 @@ class CommandPart(Part):
         """With wrong settings it will never run."""
         return SettingError(last_line or f"{self.name} was given wrong settings.") if code == WRONG_SETTINGS else None
 
-
-async def api_look(settings: Settings, redis_url: str, pid: int) -> str | None:  # noqa: ARG001  # one shape for both
-    """Ready once ``/health/ready`` says so."""
-    ready = await api_is_ready(api_url(settings))
-    return f"{api_url(settings)} (docs: /docs)" if ready else None
+    def _child(
+        self, options: Sequence[str], *, pass_fds: Sequence[int] = (), on_end: Callable[[], None] | None = None
+    ) -> Child:
+        return Child(
+            [*command(self.kind), "--exit-with-parent", *options],
+            environ=child_environ(self._redis_url),
+            on_line=lambda line: self._console.child_line(self._log_name, line),
+            reaper=self._reaper,
+            pass_fds=pass_fds,
+            on_end=on_end,
+        )
 
 
 async def worker_look(settings: Settings, redis_url: str, pid: int) -> str | None:

@@ -1,7 +1,6 @@
 """Everything that can be wrong before anything is started; each check raises one sentence with the way out."""
 
 import asyncio
-import errno
 import socket
 import subprocess
 import time
@@ -11,6 +10,7 @@ from zypher_jobs.errors import RedisUnavailable, StartError
 from zypher_jobs.queue.embedded import find_server_binary
 from zypher_jobs.settings import Settings
 from zypher_jobs.supervisor.data_dir import DataDir, is_alive
+from zypher_jobs.supervisor.listener import bind
 from zypher_jobs.tracing import is_wanted
 
 _PORT_WAIT_S = 5.0
@@ -19,36 +19,26 @@ _REDIS_WAIT_S = 3.0
 """A Redis that is being started at the same time gets this long."""
 
 
-def preflight(settings: Settings) -> DataDir:
-    """Check all; the data directory is locked for this process when this returns. Raises ``ZypherError``."""
+def preflight(settings: Settings) -> tuple[DataDir, socket.socket]:
+    """Check all. When this returns, this process has locked the data directory and listens. Raises ``ZypherError``."""
     is_wanted(settings)
     data_dir = DataDir(settings.data_dir)
     data_dir.acquire()
     try:
-        _await_port(settings, data_dir)
+        listener = _await_port(settings, data_dir)
+    except BaseException:
+        data_dir.release()
+        raise
+    try:
         if settings.redis_url is None:
             embedded_version()
         else:
             _await_redis(settings.redis_url, timeout_s=settings.redis_timeout_s)
     except BaseException:
+        listener.close()
         data_dir.release()
         raise
-    return data_dir
-
-
-def check_port(host: str, port: int) -> None:
-    """Raise ``StartError`` when the API could not listen there. A port that was left a moment ago is free."""
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except socket.gaierror as error:
-        raise StartError(f"ZYPHER_HOST={host} is not an address or a name that is known here.") from error
-    with socket.socket(family, kind) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(address)
-            probe.listen(1)
-        except OSError as error:
-            raise StartError(_port_sentence(host, port, error)) from error
+    return data_dir, listener
 
 
 def embedded_version() -> str:
@@ -76,16 +66,16 @@ def mask_url(url: str) -> str:
     return f"{parts.scheme}://{'***@' if '@' in parts.netloc else ''}{parts.hostname or ''}{port}{parts.path}"
 
 
-def _await_port(settings: Settings, data_dir: DataDir) -> None:
-    """As ``check_port``, but the API of a Zypher that was killed a moment ago may still be about to end."""
+def _await_port(settings: Settings, data_dir: DataDir) -> socket.socket:
+    """As ``bind``, but the API of a Zypher that was killed a moment ago may still be about to end."""
     facts = data_dir.left_behind()
-    leftover = facts.pids.get("api") if facts else None
+    leftovers = [pid for name, pid in facts.pids.items() if name.startswith("api")] if facts else []
     deadline = time.monotonic() + _PORT_WAIT_S
     while True:
         try:
-            return check_port(settings.host, settings.port)
+            return bind(settings.host, settings.port)
         except StartError:
-            if leftover is None or not is_alive(leftover) or time.monotonic() > deadline:
+            if not any(map(is_alive, leftovers)) or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
 
@@ -107,13 +97,3 @@ def _await_redis(url: str, *, timeout_s: float) -> None:
             time.sleep(0.1)
         else:
             return
-
-
-def _port_sentence(host: str, port: int, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"Port {port} on {host} is taken by another program; stop that or set ZYPHER_PORT."
-    if error.errno == errno.EACCES:
-        return f"Port {port} may be used by the system's administrator only; set ZYPHER_PORT to one above 1023."
-    if error.errno == errno.EADDRNOTAVAIL:
-        return f"ZYPHER_HOST={host} is not an address of this machine; 127.0.0.1 always is."
-    return f"The API cannot listen on {host}, port {port}: {(error.strerror or str(error)).lower()}."

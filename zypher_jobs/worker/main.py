@@ -30,18 +30,20 @@ from zypher_jobs.worker.stock_settings import HEALTH_KEY_S, worker_settings_of
 from zypher_jobs.worker.worker import PredictionWorker, new_worker_id
 
 
-def run_worker(settings: Settings) -> int:
+def run_worker(settings: Settings, *, replaces: bool = False) -> int:
     """One worker process until SIGTERM or SIGINT, which drain it within ``grace_s``; the exit code.
+
+    One that ``replaces`` another ends where a model does not load.
 
     Raises ``StartError`` when Redis does not answer; ``SettingError`` or ``ModelDefinitionError`` for models.
     """
     logs.configure(settings, part="worker")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings))
+        runner.run(_serve(settings, replaces=replaces))
     return 0
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, *, replaces: bool) -> None:
     tracer = tracer_of(settings, part="worker", process_id=(worker_id := new_worker_id()))
     registry = ModelRegistry.from_settings(settings, in_worker=True)
     queue = PredictionQueue.from_settings(settings)
@@ -61,6 +63,11 @@ async def _serve(settings: Settings) -> None:
     )
     await deployer.start()
     await asyncio.gather(registry.load_all(), deployer.settled())
+    if replaces and (lack := registry.lack()):
+        await deployer.close()
+        await registry.close()
+        await queue.aclose()
+        raise StartError(lack)
     gc.freeze()  # what was imported and loaded stays: no collection needs to walk through it
     worker = PredictionWorker(
         [func(predict, name=PREDICT)],
