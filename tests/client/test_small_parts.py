@@ -1,6 +1,7 @@
 """Where the client calls, and what it shows."""
 
 import io
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +9,9 @@ import msgspec
 import pytest
 
 from tests.client.scripted import Scripted, says
-from zypher_api.client import AsyncClient, Client, Prediction, ProgressLine, Status
+from zypher_api.client import AsyncClient, Client, Prediction, ProgressLine, Retries, Status
+from zypher_api.client.answers import FAILURES
+from zypher_jobs import errors
 
 RUNNING = Prediction(
     prediction_id="9490ca8fd77b0dff",
@@ -68,6 +71,26 @@ async def test_the_environment_says_where_to_call(server: Scripted, monkeypatch:
     assert [asked.path for asked in server.asked] == ["/zypher/predict", "/predict"]
     assert [asked.headers["authorization"] for asked in server.asked] == ["Bearer zk_1_2", "Bearer zk_3_4"]
     assert server.asked[0].headers["user-agent"].startswith("zypher-client/")
+
+
+async def test_this_machine_is_called_past_any_proxy(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of the environment could not reach its loopback."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    server.answers = [says(200, 1)]
+    async with AsyncClient(server.url, retries=Retries(call_s=0)) as client:
+        assert await client.predict("x") == 1
+
+
+def test_every_failure_of_a_prediction_is_known() -> None:
+    """A code that the base gets for one is a ``PredictionFailed`` of the client too."""
+    assert {errors.PredictionFailed.code, *(each.code for each in subclasses(errors.PredictionFailed))} <= FAILURES
+
+
+def subclasses(of: type[Exception]) -> Iterator[Any]:
+    """All, at any depth."""
+    for each in of.__subclasses__():
+        yield each
+        yield from subclasses(each)
 
 
 @pytest.mark.parametrize("url", ["localhost:8080", "ftp://x", "http://", "/predict"])

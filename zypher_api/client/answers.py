@@ -25,7 +25,7 @@ from zypher_api.client.errors import (
 from zypher_api.client.messages import Answer
 from zypher_jobs.contracts.prediction import Prediction, PredictionFailure, Status
 
-_FAILURES = frozenset(
+FAILURES = frozenset(
     {
         *("prediction_failed", "model_error", "timeout", "model_crashed", "out_of_memory", "remote_unavailable"),
         *("remote_refused", "remote_failed", "attempts_exhausted", "poison", "canceled", "expired"),
@@ -61,7 +61,7 @@ def check(answer: Answer) -> None:
         said = f"The server answered {answer.status}, and not as a Zypher API does; is the URL right?"
         problem = _Problem(code=f"http_{answer.status}", detail=said, request_id=answer.headers.get("request-id"))
     prediction_id = answer.headers.get("prediction-id")
-    if problem.code in _FAILURES or (prediction_id and answer.status >= 500):
+    if problem.code in FAILURES or (prediction_id and answer.status >= 500):
         raise failed(PredictionFailure(code=problem.code, message=problem.detail), prediction_id)
     kind = (
         _BY_CODE.get(problem.code) or _BY_STATUS.get(answer.status) or (Invalid if answer.status < 500 else ServerError)

@@ -10,7 +10,7 @@ import httpx
 from zypher_api.client import calls, following, requests
 from zypher_api.client.calls import OnProgress
 from zypher_api.client.event_parser import Event
-from zypher_api.client.line import LIMITS, answer_of, built, is_stream
+from zypher_api.client.line import answer_of, built, is_stream, options
 from zypher_api.client.messages import (
     Answer,
     Doing,
@@ -46,12 +46,8 @@ class AsyncClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._retries = retries or Retries()
-        self._http = httpx.AsyncClient(
-            base_url=requests.base_url(base_url),
-            headers=requests.default_headers(api_key, __version__),
-            limits=LIMITS,
-            transport=transport,
-        )
+        headers = requests.default_headers(api_key, __version__)
+        self._http = httpx.AsyncClient(transport=transport, **options(requests.base_url(base_url), headers))
 
     async def __aenter__(self) -> Self:
         return self

@@ -10,7 +10,7 @@ import httpx
 from zypher_api.client import calls, following, requests
 from zypher_api.client.calls import OnProgress
 from zypher_api.client.event_parser import Event
-from zypher_api.client.line import LIMITS, answer_of, built, is_stream
+from zypher_api.client.line import answer_of, built, is_stream, options
 from zypher_api.client.messages import Answer, Doing, Give, Open, OutputT, Pause, Read, Request, Send, Step, Steps, T
 from zypher_api.client.patience import Retries
 from zypher_api.client.requests import PREDICT_TIMEOUT_S
@@ -34,12 +34,8 @@ class Client:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._retries = retries or Retries()
-        self._http = httpx.Client(
-            base_url=requests.base_url(base_url),
-            headers=requests.default_headers(api_key, __version__),
-            limits=LIMITS,
-            transport=transport,
-        )
+        headers = requests.default_headers(api_key, __version__)
+        self._http = httpx.Client(transport=transport, **options(requests.base_url(base_url), headers))
 
     def __enter__(self) -> Self:
         return self
