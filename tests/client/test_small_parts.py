@@ -1,6 +1,7 @@
 """Where the client calls, and what it shows."""
 
 import io
+import pickle
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -9,9 +10,20 @@ import msgspec
 import pytest
 
 from tests.client.scripted import Scripted, says
-from zypher_api.client import AsyncClient, Client, Prediction, ProgressLine, Retries, Status
+from zypher_api.client import (
+    AsyncClient,
+    Client,
+    Invalid,
+    Prediction,
+    PredictionFailed,
+    ProgressLine,
+    Retries,
+    Status,
+    WaitTimeout,
+)
 from zypher_api.client.answers import FAILURES
 from zypher_jobs import errors
+from zypher_jobs.contracts.prediction import PredictionFailure
 
 RUNNING = Prediction(
     prediction_id="9490ca8fd77b0dff",
@@ -79,6 +91,18 @@ async def test_this_machine_is_called_past_any_proxy(server: Scripted, monkeypat
     server.answers = [says(200, 1)]
     async with AsyncClient(server.url, retries=Retries(call_s=0)) as client:
         assert await client.predict("x") == 1
+
+
+def test_errors_come_out_of_other_processes() -> None:
+    """Pickled and made again, with all that they say."""
+    failure = PredictionFailure(code="model_error", message="no")
+    for error in (
+        PredictionFailed(failure, prediction_id="p1"),
+        Invalid("no", code="invalid_input", status=422, field="$.input"),
+        WaitTimeout("late", prediction_id="p1"),
+    ):
+        again = pickle.loads(pickle.dumps(error))
+        assert (type(again), str(again), again.__dict__) == (type(error), str(error), error.__dict__)
 
 
 def test_every_failure_of_a_prediction_is_known() -> None:

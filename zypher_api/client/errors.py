@@ -23,6 +23,8 @@
 ``message`` is a whole sentence for people, ``code`` is for programs and stays as it is.
 """
 
+from typing import Any
+
 from zypher_jobs.contracts.prediction import PredictionFailure
 from zypher_jobs.errors import ZypherError
 
@@ -45,6 +47,13 @@ __all__ = [
     "WaitTimeout",
     "ZypherError",
 ]
+
+
+def _again(kind: type[ZypherError], arguments: tuple[Any, ...], facts: dict[str, Any]) -> ZypherError:
+    """An error that comes out of another process: one that pickle could not make again would end a whole pool."""
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(facts)
+    return error
 
 
 class WaitTimeout(ZypherError):
@@ -91,6 +100,9 @@ class PredictionFailed(ZypherError):
         self.error = error
         self.prediction_id = prediction_id
 
+    def __reduce__(self) -> Any:
+        return _again, (type(self), self.args, self.__dict__)
+
 
 class PredictionCanceled(PredictionFailed):
     """Somebody canceled it."""
@@ -121,6 +133,9 @@ class Refused(ZypherError):
         self.field = field
         """What is wrong: a JSON path into the input (``$`` is all of it), or the name of a header or parameter."""
         self.retry_after_s = retry_after_s
+
+    def __reduce__(self) -> Any:
+        return _again, (type(self), self.args, self.__dict__)
 
 
 class Invalid(Refused):
