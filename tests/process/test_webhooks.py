@@ -67,8 +67,9 @@ async def test_a_hundred_receivers_that_hang_delay_no_prediction(make_up: Callab
         await asyncio.gather(*(submit(client, receiver.url) for receiver in receivers))
         await wait_until(lambda: sum(receiver.connections for receiver in receivers) == AT_ONCE, timeout_s=30)
         one_then_s, many_then_s = await _times_s(client)
-        assert one_then_s < 3 * one_s + 0.02
-        assert many_then_s < 3 * many_s + 0.2
+        # room for whatever else the machine does: who waited for a receiver would wait for a minute
+        assert one_then_s < 3 * one_s + 0.2
+        assert many_then_s < 3 * many_s + 2
         assert sum(len(receiver.received) for receiver in receivers) == AT_ONCE
 
 
