@@ -1,9 +1,7 @@
 """``/docs`` and the OpenAPI document: complete, true, and needing no network."""
 
 import asyncio
-import os
 import re
-import shutil
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from tests.api.browser import chromium
 from tests.api.running import RunningApi
 from zypher_api.app import create_app
 from zypher_api.openapi import document, operations
@@ -202,24 +201,17 @@ async def test_the_root_sends_browsers_to_the_pages(api: RunningApi) -> None:
     assert (await api.get("/")).json()["docs"] == "/docs"
 
 
-async def test_the_page_names_only_files_of_this_server(api: RunningApi) -> None:
+@pytest.mark.parametrize(("path", "count"), [("/docs", 6), ("/docs/rapidoc", 5)])
+async def test_the_page_names_only_files_of_this_server(api: RunningApi, path: str, count: int) -> None:
     """Each of them is there, and the browser is told to load nothing else."""
-    page = await api.get("/docs")
+    page = await api.get(path)
 
-    links = re.findall(r'(?:src|href)="([^"]*)"', page.text)
-    assert len(links) == 5
-    assert all(link.startswith("/docs/") for link in links)
+    links = re.findall(r'(?:src|href|spec-url)="([^"]*)"', page.text)
+    assert len(links) == count
+    assert all(link.startswith("/docs") for link in links)
     for link in links:
         assert (await api.get(link)).status_code == 200
     assert page.headers["content-security-policy"].startswith("default-src 'self'")
-
-
-def chromium() -> str:
-    """A headless browser; on CI it must be there."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None and os.environ.get("CI"):
-        pytest.fail("Chromium is not installed, and CI must show the pages without a network")
-    return found or pytest.skip("Chromium is not installed")
 
 
 async def test_a_browser_without_a_network_shows_every_route(api: RunningApi, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from zypher_jobs.testing import free_port, wait_until
 
 ASYNC = {"Async-Mode": "true"}
 OPEN = {
-    *("/", "/docs", "/docs/openapi.json", "/docs/{file}"),
+    *("/", "/docs", "/docs/rapidoc", "/docs/openapi.json", "/docs/{file}"),
     *("/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"),
 }
 

@@ -9,7 +9,7 @@ from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.types import ASGIApp
-from openapi_ui_bundles import swagger_ui
+from openapi_ui_bundles import rapidoc, swagger_ui
 
 from zypher_api.answers import Links
 from zypher_api.openapi import Answer, Content, Operation, document, operations
@@ -33,9 +33,31 @@ PAGE = """\
 <link rel="icon" type="image/png" href="/docs/favicon-32x32.png">
 </head>
 <body>
+<nav><a href="/docs/rapidoc">One call at a time: RapiDoc</a></nav>
 <div id="pages"></div>
 <script src="/docs/swagger-ui-bundle.js"></script>
 <script src="/docs/page.js"></script>
+</body>
+</html>
+"""
+RAPIDOC = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Zypher</title>
+<link rel="stylesheet" href="/docs/page.css">
+<link rel="icon" type="image/png" href="/docs/favicon-32x32.png">
+<script src="/docs/rapidoc-min.js" type="module"></script>
+</head>
+<body>
+<rapi-doc spec-url="/docs/openapi.json" load-fonts="false" render-style="focused" layout="row" theme="light"
+  primary-color="#2f6f4f" show-header="false" allow-server-selection="false" show-method-in-nav-bar="as-colored-text"
+  use-path-in-nav-bar="false" schema-description-expanded="true" persist-auth="false"
+  fill-request-fields-with-example="true">
+<nav slot="nav-logo"><a href="/docs">Swagger UI</a></nav>
+</rapi-doc>
 </body>
 </html>
 """
@@ -55,8 +77,13 @@ STYLE = """\
 body { margin: 0; background: #fff; }
 .swagger-ui .info { margin: 32px 0 16px; }
 .swagger-ui .info p, .swagger-ui .info li { line-height: 1.7; }
+nav { font: 14px sans-serif; padding: 12px 20px; text-align: right; }
+nav a { color: inherit; }
 /* one server and no links: their pickers would only ask what has one answer */
-.swagger-ui .scheme-container, .swagger-ui .operation-servers, .swagger-ui .response-col_links { display: none; }
+.swagger-ui .schemes-server-container, .swagger-ui .operation-servers, .swagger-ui .response-col_links {
+  display: none;
+}
+.swagger-ui .scheme-container { box-shadow: none; padding: 0; }
 .swagger-ui .wrapper { max-width: 1100px; }
 """
 _OURS = {"page.js": (SCRIPT.encode(), b"text/javascript"), "page.css": (STYLE.encode(), b"text/css")}
@@ -64,6 +91,7 @@ _THEIRS = {
     "swagger-ui.css": b"text/css",
     "swagger-ui-bundle.js": b"text/javascript",
     "favicon-32x32.png": b"image/png",
+    "rapidoc-min.js": b"text/javascript",
 }
 # the page may load nothing but what this server holds; Swagger UI styles and draws inline
 _POLICY: Header = (
@@ -96,6 +124,9 @@ _PAGE = Operation(
             content=Content(type=str, example="<!doctype html>…", media_type="text/html"),
         )
     },
+)
+_RAPIDOC = msgspec.structs.replace(
+    _PAGE, path="/docs/rapidoc", operation_id="docs_rapidoc", summary="These pages, one call at a time"
 )
 _DOCUMENT = Operation(
     method="get",
@@ -141,6 +172,10 @@ def handlers() -> list[HTTPRouteHandler]:
     async def page() -> ASGIApp:
         return RawResponse(PAGE.encode(), media_type=b"text/html; charset=utf-8", headers=[_POLICY])
 
+    @read("/docs/rapidoc", _RAPIDOC)
+    async def one_by_one() -> ASGIApp:
+        return RawResponse(RAPIDOC.encode(), media_type=b"text/html; charset=utf-8", headers=[_POLICY])
+
     @read("/docs/openapi.json", _DOCUMENT)
     async def openapi(request: Request[Any, Any, Any]) -> ASGIApp:
         return RawResponse(document_of(request.app))
@@ -150,7 +185,7 @@ def handlers() -> list[HTTPRouteHandler]:
         body, media_type = _asset(file)
         return RawResponse(body, media_type=media_type, headers=[(b"cache-control", b"public, max-age=3600")])
 
-    return [root, page, openapi, asset]
+    return [root, page, one_by_one, openapi, asset]
 
 
 @cache
@@ -158,5 +193,6 @@ def _asset(file: str) -> tuple[bytes, bytes]:
     if file in _OURS:
         return _OURS[file]
     if file in _THEIRS:
-        return (swagger_ui.static_path / file).read_bytes(), _THEIRS[file]
+        place = rapidoc.static_path if file.startswith("rapidoc") else swagger_ui.static_path
+        return (place / file).read_bytes(), _THEIRS[file]
     raise NotFoundException
