@@ -60,3 +60,16 @@ async def test_open_streams_do_not_delay_the_end(make_up: Callable[..., Up]) -> 
             assert await up.ended(timeout_s=20) == 0
     assert "end" not in [event.kind for event in cut]
     assert whole[-1].data["output"] == "so it goes "
+
+
+async def test_a_stream_that_outlasts_the_grace_period_is_told_so(make_up: Callable[..., Up]) -> None:
+    """SIGTERM while it runs at once: it goes on for as long as it may, and then ends with an event that says why."""
+    up = serving(make_up, grace_s=1, workers=0)
+    await up.start_and_wait()
+    async with httpx.AsyncClient(base_url=up.url, timeout=40) as client:
+        async with opened(client, "POST", REPEAT, json={"text": "word " * 1000}) as events:
+            await events.until("output")
+            up.signal(signal.SIGTERM)
+            rest = await events.rest()
+        assert await up.ended(timeout_s=20) == 0
+    assert (rest[-1].kind, rest[-1].data["status"], rest[-1].data["error"]["code"]) == ("end", "canceled", "not_ready")

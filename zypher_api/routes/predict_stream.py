@@ -11,7 +11,7 @@ from zypher_api.answers import End, Gap, Start
 from zypher_api.event_stream import EventStream
 from zypher_api.keyring import Caller
 from zypher_api.predicting import Output, predict_now, prediction_header
-from zypher_api.problems import INTERNAL
+from zypher_api.problems import INTERNAL, SHUTTING_DOWN, NotReady
 from zypher_api.services import LOAD_WAIT_S, Services
 from zypher_api.tracing import trace_of
 from zypher_jobs.contracts.prediction import PredictionFailure, Status
@@ -67,7 +67,11 @@ async def stream_now(
         async with events:
             start = Start(prediction_id=prediction_id, model=served.name, version=served.version)
             events.write("start", _encode(start))
-            await _tell(events, notes, running)
+            try:
+                await _tell(events, notes, running)
+            except asyncio.CancelledError:  # the process ends, and its grace period is over
+                events.write("end", _encode(_cut_off(prediction_id)), event_id="end")
+                return
             if running.done():
                 events.write("end", _encode(_end(prediction_id, running)), event_id="end")
     finally:
@@ -94,6 +98,11 @@ async def _tell(events: EventStream, notes: Notes, running: asyncio.Task[Output]
             return
         await events.flush()
         await events.wait(_AGAIN_S)
+
+
+def _cut_off(prediction_id: str) -> End:
+    failure = PredictionFailure(code=NotReady.code, message=SHUTTING_DOWN)
+    return End(prediction_id=prediction_id, status=Status.CANCELED, error=failure)
 
 
 def _end(prediction_id: str, ended: asyncio.Task[Output]) -> End:
