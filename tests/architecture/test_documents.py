@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.project import PROJECT, ROOT, committed
+from zypher_jobs import metrics
 from zypher_jobs.settings import DESCRIPTIONS, Settings
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -34,6 +35,16 @@ def test_the_table_of_settings_is_complete() -> None:
     assert rows == [
         f"| `ZYPHER_{name.upper()}` | {shown(getattr(Settings(), name))} | {text} |"
         for name, text in DESCRIPTIONS.items()
+    ]
+
+
+def test_the_table_of_metrics_is_complete() -> None:
+    """Every metric with its kind, its labels and what it means, in their order, and no other."""
+    text = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if line.startswith("| `zypher_")] == [
+        f"| `{each.name}` | {each.kind} | {', '.join(f'`{label}`' for label in each.labels)} | {each.help} |"
+        for each in vars(metrics).values()
+        if isinstance(each, metrics.Metric)
     ]
 
 
