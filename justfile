@@ -73,7 +73,7 @@ fix: _developing
     .venv/bin/ruff check --fix
     .venv/bin/ruff format
 
-# measure, beside peers in the same run: `just bench http`, `just bench queue`, `just bench models`, `just bench isolation`, `just bench hot_switch`, `just bench overload`
+# measure, beside peers in the same run: `just bench http`, `just bench queue`, `just bench models`, `just bench isolation`, `just bench waiters`, `just bench hot_switch`, `just bench overload`
 [group('develop')]
 bench name *arguments: _developing
     @shift && exec .venv/bin/python -m "bench.{{ name }}" "$@"

@@ -3,10 +3,10 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypeVar
 
-from litestar.types import Receive
+from litestar.types import Scope
 
 from zypher_api.keyring import Caller
 from zypher_api.recorder import Answered
@@ -102,10 +102,10 @@ async def predict_now(
     return Output(output, answer, call.cache_use)
 
 
-async def wait_for(services: Services, waiting: Awaitable[T], otherwise: T, receive: Receive) -> T:
-    """What ``waiting`` gives; ``otherwise`` when the process drains, or Redis fails: it is queued already."""
+async def wait_for(services: Services, wait: Callable[[], Awaitable[T]], *, otherwise: T, scope: Scope) -> T:
+    """What ``wait`` gives; ``otherwise`` when the process drains, or Redis fails: it is queued already."""
     try:
-        return await services.hold(waiting, receive) or otherwise
+        return await services.hold(wait, scope) or otherwise
     except RedisUnavailable:
         return otherwise
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from litestar import Litestar
-from litestar.types import Receive
+from litestar.types import Scope
 
 from zypher_api.audit import Audit
 from zypher_api.auth import Auth
@@ -18,7 +18,7 @@ from zypher_api.gate import Gate
 from zypher_api.keyring import KeyRing
 from zypher_api.limits import KeyLimits
 from zypher_api.meter import HttpMeter
-from zypher_api.problems import CallerGone
+from zypher_api.presence import UntilGone
 from zypher_api.recorder import Recorder
 from zypher_api.request_log import RequestLog
 from zypher_api.seat import Entry, Seat
@@ -154,7 +154,7 @@ class Services:
         """End what is held open for its caller's sake: each waiting request is answered with what is known now."""
         self._draining.set()
         self.lane.say(LaneState.DRAINING)
-        for wake in self._open:
+        for wake in list(self._open):
             wake()
 
     def when_draining(self, wake: Callable[[], None]) -> None:
@@ -175,27 +175,31 @@ class Services:
         if not task.cancelled():
             task.exception()  # seen: it is recorded
 
-    async def hold(self, waiting: Awaitable[T], receive: Receive) -> T | None:
-        """The result of ``waiting``, or ``None`` as soon as the process drains.
+    async def hold(self, wait: Callable[[], Awaitable[T]], scope: Scope) -> T | None:
+        """What ``wait`` gives, or ``None`` as soon as the process drains: then it is canceled.
 
-        ``receive`` is that of a request whose body has been read. Raises ``CallerGone`` as soon as its caller
-        disconnects, and ``waiting`` is canceled.
+        It is canceled too when the caller goes away; raises ``CallerGone`` then. Who is held costs no further task.
         """
-        result = asyncio.ensure_future(waiting)
-        drained = asyncio.create_task(self._draining.wait())
-        gone = asyncio.create_task(_disconnected(receive))
-        try:
-            await asyncio.wait((result, drained, gone), return_when=asyncio.FIRST_COMPLETED)
-            if result.done():
-                return result.result()
-            if gone.done():
-                raise CallerGone
-            return None
-        finally:
-            for task in (result, drained, gone):
+        task = asyncio.current_task()
+        is_drained = False
+
+        def end() -> None:
+            nonlocal is_drained
+            if task is not None:
+                is_drained = True
                 task.cancel()
 
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+        with UntilGone(scope):
+            at_once = asyncio.get_running_loop().call_soon(end) if self.draining else None
+            self._open.add(end)
+            try:
+                return await wait()
+            except asyncio.CancelledError:
+                if task is None or not is_drained:
+                    raise
+                task.uncancel()
+                return None
+            finally:
+                self._open.discard(end)
+                if at_once is not None:
+                    at_once.cancel()

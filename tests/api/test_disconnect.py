@@ -125,8 +125,9 @@ async def test_a_model_in_a_thread_is_told_to_stop(api: RunningApi) -> None:
 
 async def test_a_model_in_a_process_is_ended(api: RunningApi) -> None:
     """Its process is killed, and another one serves the next caller."""
-    asked = asks(api, "spins-apart", {"text": "spin"})
     served = api.services.registry.get("spins-apart")
+    await wait_until(lambda: served.ready, timeout_s=60)  # its process has started
+    asked = asks(api, "spins-apart", {"text": "spin"})
     await wait_until(lambda: served.running == 1)
     await asked.leave()
     after = await api.post("/models/spins-apart/predict", json={"text": "after"})

@@ -126,7 +126,7 @@ def _infers(services: Services, name: str, version: str | None = None) -> ASGIAp
         inputs = served.tensors.read(tensors, served.convert, served.decode)
         await services.limits.predictions(scope, caller, len(inputs))
         if reply.later:
-            answer = await inferring.later(inputs, reply, scope, receive, webhook)
+            answer = await inferring.later(inputs, reply, scope, webhook)
         else:
             with while_wanted(scope, stays=goes_on(headers, services.settings.on_disconnect)):
                 answer = await inferring.now(inputs, scope)
@@ -190,18 +190,20 @@ class _Inference:
             outputs.append(outcome.value)
         return self._answer(outputs, [prediction_header(prediction_id)])
 
-    async def later(
-        self, inputs: Sequence[Any], reply: Reply, scope: Scope, receive: Receive, webhook: str
-    ) -> RawResponse:
+    async def later(self, inputs: Sequence[Any], reply: Reply, scope: Scope, webhook: str) -> RawResponse:
         """Queue them; with ``wait``, answer as if they had run here when all end in time."""
         predictions: Sequence[Prediction] = await self._submit(
             inputs, will_wait=bool(reply.wait_s), webhook=webhook, trace=trace_of(scope)
         )
         scope["state"]["prediction_id"] = predictions[0].prediction_id
         if reply.wait_s:
-            queue = self._services.queue
-            waiting = asyncio.gather(*(queue.wait_for(each, reply.wait_s) for each in predictions))
-            predictions = await wait_for(self._services, waiting, predictions, receive)
+            queue, wait_s, submitted = self._services.queue, reply.wait_s, predictions
+            predictions = await wait_for(
+                self._services,
+                lambda: asyncio.gather(*(queue.wait_for(each, wait_s) for each in submitted)),
+                otherwise=submitted,
+                scope=scope,
+            )
         headers: list[Header] = [(b"preference-applied", reply.applied)] if reply.applied else []
         accepted = [accepted_of(each) for each in predictions]
         if len(predictions) == 1:

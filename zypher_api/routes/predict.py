@@ -132,7 +132,7 @@ async def _predict(
 
     def answered(reply: Reply, prediction_id: str) -> Awaitable[RawResponse]:
         if reply.later:
-            return _later(services, served, scope, receive, input, body, reply, webhook, caller, prediction_id)
+            return _later(services, served, scope, input, body, reply, webhook, caller, prediction_id)
         return _now(services, served, scope, input, body, caller, prediction_id, stays=stays)
 
     if IDEMPOTENCY_KEY in headers:
@@ -176,7 +176,6 @@ async def _later(
     services: Services,
     served: ServedModel,
     scope: Scope,
-    receive: Receive,
     input: Any,
     body: bytes,
     reply: Reply,
@@ -200,8 +199,10 @@ async def _later(
         )
     scope["state"]["prediction_id"] = prediction.prediction_id
     if reply.wait_s:
-        waiting = services.queue.wait_for(prediction, reply.wait_s)
-        prediction = await wait_for(services, waiting, prediction, receive)
+        wait_s, submitted = reply.wait_s, prediction
+        prediction = await wait_for(
+            services, lambda: services.queue.wait_for(submitted, wait_s), otherwise=submitted, scope=scope
+        )
     accepted = accepted_of(prediction)
     headers: list[Header] = [
         prediction_header(prediction.prediction_id),

@@ -143,7 +143,7 @@ class _Follower:
                 seen = seen or await watch.read()
                 self._write(events, seen)
                 if seen.has_ended and not seen.has_more:
-                    events.write("end", _encode(await self._end()), event_id=END)
+                    events.write("end", _encode(await self._end(watch)), event_id=END)
                     return
             except RedisUnavailable:
                 seen = None  # woken when it is back
@@ -179,8 +179,8 @@ class _Follower:
         began, _, number = self._after.partition("-")
         return entry.number - 1 - (int(number) if int(began) == entry.began_at_ms else 0)
 
-    async def _end(self) -> End:
-        prediction = await self._services.queue.prediction(self._prediction_id)
+    async def _end(self, watch: Watch) -> End:
+        prediction = await watch.prediction()
         succeeded = prediction.status is Status.SUCCEEDED
         return End(
             prediction_id=prediction.prediction_id,

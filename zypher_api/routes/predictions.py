@@ -132,7 +132,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
         wait_s = _wait_s(request)
         prediction = None
         if wait_s:
-            prediction = await services.hold(services.queue.wait_for(prediction_id, wait_s), request.receive)
+            prediction = await services.hold(lambda: services.queue.wait_for(prediction_id, wait_s), request.scope)
         if prediction is None:
             prediction = await services.queue.prediction(prediction_id)
         headers = [(b"cache-control", b"no-store")]

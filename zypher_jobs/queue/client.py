@@ -97,7 +97,7 @@ class PredictionQueue(ArqRedis):
 
     @cached_property
     def _watchers(self) -> Watchers:
-        return Watchers(self.connection_pool)
+        return Watchers(self.connection_pool, self.inspect)
 
     async def submit(
         self,

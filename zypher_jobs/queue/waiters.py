@@ -21,6 +21,7 @@ from zypher_jobs.queue.inspect import Inspector
 from zypher_jobs.queue.payloads import deserialize
 from zypher_jobs.queue.records import has_ended, instant, prediction_of, texts
 from zypher_jobs.queue.scripts import source
+from zypher_jobs.queue.together import Together
 from zypher_jobs.queue.wire import Script, Wire
 
 EXPECTED_S = 10.0
@@ -43,8 +44,19 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
     version: str = ""
 
 
-Message = tuple[Told, memoryview]
-Waiting = asyncio.Future[Message]
+class _End:
+    """One message, for all who wait for it."""
+
+    __slots__ = ("prediction", "result", "told")
+
+    def __init__(self, told: Told, result: memoryview) -> None:
+        self.told = told
+        self.result = result
+        self.prediction: Prediction | None = None
+        """Made by the first of those who looked at the same record."""
+
+
+Waiting = asyncio.Future[_End]
 _decode = msgspec.msgpack.Decoder(Told).decode
 
 
@@ -55,6 +67,7 @@ class Waiters:
         """``inspect`` reads what no message holds."""
         self.client_id = os.urandom(8).hex()
         self._wire = Wire(pool, lost=self._lost)
+        self._read = Together(inspect.prediction)
         self._inspect = inspect
         self._look = Script(self._wire, source("look"))
         self._hears = False
@@ -99,12 +112,10 @@ class Waiters:
                     if known.status.is_terminal:
                         return known
                 async with asyncio.timeout_at(deadline):
-                    told, result = await ended
-                if told.status is None:
-                    return await self._inspect.prediction(prediction_id)
-                return _ended(known, told, told.status, bytes(result))
+                    end = await ended
+                return await self._at_end(known, end, is_own=known is prediction)
             except TimeoutError:
-                return await self._inspect.prediction(prediction_id)
+                return await self._read(prediction_id)
             except RedisConnectionError:
                 known = None  # on a new connection, if there is one to be had: what ended meanwhile is read there
             finally:
@@ -133,6 +144,16 @@ class Waiters:
             return await self._inspect.prediction(prediction_id)
         return prediction_of(prediction_id, texts(fields), result, sync_output=fields.get(b"output"))
 
+    async def _at_end(self, known: Prediction, end: _End, *, is_own: bool) -> Prediction:
+        told = end.told
+        if told.status is None:
+            return await self._read(told.prediction_id)
+        if is_own:  # what it submitted, and did not look at
+            return _ended(known, told, told.status, bytes(end.result))
+        if end.prediction is None:
+            end.prediction = _ended(known, told, told.status, bytes(end.result))
+        return end.prediction
+
     def _listen(self, prediction_id: str) -> Waiting:
         ended: Waiting = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(prediction_id, set()).add(ended)
@@ -147,10 +168,10 @@ class Waiters:
                 del self._waiting[prediction_id]
 
     def _heard(self, message: bytes) -> None:
-        told, result = unframe(message, _decode)
-        for ended in self._waiting.get(told.prediction_id, ()):
+        end = _End(*unframe(message, _decode))
+        for ended in self._waiting.get(end.told.prediction_id, ()):
             if not ended.done():
-                ended.set_result((told, result))
+                ended.set_result(end)
 
     def _lost(self, error: Exception) -> None:
         self._hears = False

@@ -12,11 +12,14 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from zypher_jobs.contracts.prediction import Prediction
 from zypher_jobs.errors import RedisUnavailable
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.backoff import Backoff
 from zypher_jobs.queue.connection import redis_errors
+from zypher_jobs.queue.inspect import Inspector
 from zypher_jobs.queue.stories import Seen, Stories
+from zypher_jobs.queue.together import Together
 from zypher_jobs.queue.wire import Wire
 
 
@@ -39,6 +42,10 @@ class Watch:
             self._after = seen.entries[-1].entry_id
         return seen
 
+    async def prediction(self) -> Prediction:
+        """As it stands; one read for all who ask at once."""
+        return await self._watchers.prediction(self.prediction_id)
+
     def close(self) -> None:
         """Watch no more."""
         self._watchers.leave(self)
@@ -47,12 +54,15 @@ class Watch:
 class Watchers:
     """Wakes those who watch by the messages that the scripts publish."""
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, pool: Any, inspect: Inspector) -> None:
+        """``inspect`` reads what is no part of a story."""
+        self.prediction = Together(inspect.prediction)
         self.client_id = os.urandom(8).hex()
         self._hearing = Wire(pool, lost=self._lost)
         # replies are large, and Redis cuts off a listener that is slow to take in what is meant for it
         self._reading = Wire(pool)
         self._stories = Stories(self._reading)
+        self._read = Together(self._read_behind)
         self._hears = False
         self._watching: dict[bytes, set[Watch]] = {}
         self._returning: asyncio.Task[None] | None = None
@@ -71,10 +81,14 @@ class Watchers:
         """See ``Watch.read``."""
         try:
             await self._hear()
-            return await self._stories.read(prediction_id, after=after, client_id=self.client_id)
+            return await self._read((prediction_id, after))
         except RedisUnavailable:
             self._return()
             raise
+
+    async def _read_behind(self, place: tuple[str, str]) -> Seen:
+        prediction_id, after = place
+        return await self._stories.read(prediction_id, after=after, client_id=self.client_id)
 
     def leave(self, watch: Watch) -> None:
         """See ``Watch.close``."""
