@@ -20,6 +20,8 @@ class RequestLine(Line, frozen=True, kw_only=True, omit_defaults=True, gc=False)
     duration_ms: float
     prediction_id: str = ""
     trace_id: str = ""
+    key: str = ""
+    """Name of the caller's API key."""
     """Of ``traceparent``, or the server's own."""
 
 
@@ -40,6 +42,7 @@ class RequestLog:
         duration_s: float,
         prediction_id: str,
         trace_id: str,
+        key: str,
     ) -> None:
         """Have a line written soon, if the log's level wants it. Needs a running event loop."""
         failed = status >= 500
@@ -61,6 +64,7 @@ class RequestLog:
                 duration_ms=round(duration_s * 1000, 3),
                 prediction_id=prediction_id,
                 trace_id=trace_id,
+                key=key,
             ),
             level,
         )

@@ -106,7 +106,7 @@ class Watch:
         method, state = scope["method"], scope["state"]
         route: str = scope.get("path_template") or self._route_of(scope["path"])  # pyright: ignore[reportUnknownMemberType]
         self._meter.count(method if method in _METHODS else "other", route, status, duration_s)
-        trace = state.get("trace")
+        trace, caller = state.get("trace"), state.get("caller")
         self._log.add(
             request_id=state["request_id"],
             method=method,
@@ -116,6 +116,7 @@ class Watch:
             duration_s=duration_s,
             prediction_id=state.get("prediction_id", ""),
             trace_id="" if trace is None else trace.trace_id,
+            key="" if caller is None or not caller.key_id else caller.name,
         )
 
     def _read(self, scope: HTTPScope) -> Headers:

@@ -8,6 +8,7 @@ import pytest
 from litestar.handlers import ASGIRouteHandler
 from litestar.routes import HTTPRoute
 
+from tests.api.log_lines import log_lines
 from tests.api.running import RunningApi, running_api, running_worker
 from zypher_api.app import create_app
 from zypher_api.auth import OWN_AUTH, Auth
@@ -295,3 +296,12 @@ async def test_callers_with_keys_take_turns(api: RunningApi, admin: str) -> None
     async with running_worker(api):
         ended = await api.get(one.headers["location"] + "?wait=20", headers=bearer(few))
         assert ended.json()["status"] == "succeeded"
+
+
+async def test_the_log_says_whose_key_it_was(api: RunningApi, admin: str) -> None:
+    """By name; of a caller without one nothing."""
+    with log_lines() as lines:
+        known = await api.get("/models", headers=bearer(admin))
+        refused = await api.get("/models")
+        assert (await lines.line(request_id=known.headers["request-id"]))["key"] == "admin"
+        assert "key" not in await lines.line(request_id=refused.headers["request-id"])
