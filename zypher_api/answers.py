@@ -88,6 +88,8 @@ class PredictionPage(msgspec.Struct, frozen=True, kw_only=True):
     predictions: list[PredictionSummary]
     next: str | None = None
     """The `before` of the page behind this one; absent on the last."""
+    searched: int = 0
+    """Predictions that were looked at for this page."""
 
 
 class VersionDetail(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from zypher_api.direct import Direct
 from zypher_api.problems import EXCEPTION_HANDLERS
 from zypher_api.routes import (
     audit,
+    bulk,
     deployments,
     docs,
     events,
@@ -54,6 +55,7 @@ def create_app(settings: Settings, seat: Seat | None = None) -> Litestar:
         *prediction_events.handlers(services),
         *prediction_list.handlers(services),
         *operating.handlers(services),
+        *bulk.handlers(services),
         *audit.handlers(services),
         *models.handlers(services),
         *inference_v2.handlers(services),

@@ -21,6 +21,34 @@ class Dropped(msgspec.Struct, frozen=True, kw_only=True):
     prediction_id: str
 
 
+class Skipped(msgspec.Struct, frozen=True, kw_only=True):
+    """One that fits and was left as it is."""
+
+    prediction_id: str
+    code: str
+    reason: str
+
+
+class BulkDone(msgspec.Struct, frozen=True, kw_only=True):
+    """What a call did to those that fit."""
+
+    dry_run: bool
+    matched: int
+    """Those that fit, of those that were looked at."""
+    touched: int
+    """Those that were changed; of a `dry_run`: none."""
+    skipped: int
+    """Those that were left as they are."""
+    skips: list[Skipped]
+    """Why, of the first 100."""
+    replays: list[Replayed] = []
+    """The new predictions of a replay."""
+    searched: int
+    """Predictions that were looked at."""
+    next: str | None = None
+    """The `before` of the next call; absent when nothing is left to look at."""
+
+
 class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
     """Some operations, newest first."""
 

@@ -3,9 +3,11 @@
 import difflib
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
+import msgspec
 from litestar import Request
 
 from zypher_api.problems import MalformedRequest
@@ -49,6 +51,21 @@ def number(query: dict[str, str], name: str, *, default: int, most: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
         raise MalformedRequest(f"{name} must be a number from 1 to {most}.", field=name)
     return int(text)
+
+
+def instant(query: dict[str, str], name: str) -> datetime | None:
+    """A time of RFC 3339, with its zone."""
+    text = query.get(name)
+    if text is None:
+        return None
+    try:
+        return _decode_instant(text)
+    except msgspec.ValidationError:
+        raise MalformedRequest(f"{name} must be a time such as 2026-11-23T12:00:00Z.", field=name) from None
+
+
+def _decode_instant(text: str) -> datetime:
+    return msgspec.convert(text, Annotated[datetime, msgspec.Meta(tz=True)])
 
 
 def hint(given: str, known: Sequence[str]) -> str:

@@ -1,7 +1,5 @@
 """``GET /predictions``: what was asked lately, newest first, page by page."""
 
-import difflib
-import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,24 +11,33 @@ from litestar.types import ASGIApp
 from zypher_api.answers import PredictionPage
 from zypher_api.auth import caller_of
 from zypher_api.openapi import ANY_SCOPE, EXAMPLE_ID, Answer, Content, Operation, Parameter
-from zypher_api.problems import MalformedRequest
+from zypher_api.queries import instant, matching, number, one_of, read_query
 from zypher_api.responses import RawResponse
 from zypher_api.routes.reading import read
 from zypher_api.services import Services
-from zypher_jobs.contracts.prediction import Mode, PredictionSummary, Status
+from zypher_jobs.contracts.operation import FINGERPRINT, MOST_SEARCH_CHARS, Selection
+from zypher_jobs.contracts.prediction import Mode, PredictionSummary, Priority, Status
+from zypher_jobs.queue.selecting import select
 
 MOST = 200
 """Of one page."""
-READ_AT_ONCE = 200
 READ_MOST = 2_000
 """Predictions that are read for one page, whatever the filter leaves of them: then the caller asks for the next one."""
 
+CURSOR = r"[0-9]{1,15}-[A-Za-z0-9_-]{1,64}"
 WRONG_LIMIT = f"limit must be a number from 1 to {MOST}."
 WRONG_BEFORE = "before must be the `next` of the page before."
+WRONG_FINGERPRINT = "fingerprint must be the 12 hexadecimal digits that stand at a failed prediction."
+WRONG_SEARCH = f"search must be a text of 1 to {MOST_SEARCH_CHARS} characters."
 
 _encode = msgspec.json.Encoder().encode
-_CURSOR = re.compile(r"[0-9]{1,15}-[A-Za-z0-9_-]{1,64}", re.ASCII)
-_FILTERS = ("status", "model", "before", "limit")
+
+
+def _filter(name: str, description: str, example: str, **schema: Any) -> Parameter:
+    return Parameter(
+        name=name, place="query", description=description, schema={"type": "string", **schema}, example=example
+    )
+
 
 _LIST = Operation(
     method="get",
@@ -41,25 +48,39 @@ _LIST = Operation(
     summary="List predictions",
     description=(
         "Newest first, synchronous ones too, as long as they are kept; with a key that neither reads nor operates, "
-        "only its own. A page may hold fewer than `limit`, even none, while there are more: the last one has no `next`."
+        "only its own. With several filters, what fits all of them. A page is made of at most about 2,000 predictions, "
+        "`searched` says how many: it may hold fewer than `limit`, even none, while more follow; the last has no next."
     ),
     parameters=(
-        Parameter(
-            name="status",
-            place="query",
-            description="Only those.",
-            schema={"type": "string", "enum": [str(status) for status in Status]},
-            example="failed",
+        _filter(
+            "status",
+            "Only those. Synchronous ones are in the list of all.",
+            "failed",
+            enum=[str(status) for status in Status],
         ),
-        Parameter(
-            name="model", place="query", description="Only its predictions.", schema={"type": "string"}, example="mock"
+        _filter("model", "Only its predictions.", "mock"),
+        _filter("priority", "Only those of this queue.", "high", enum=[str(priority) for priority in Priority]),
+        _filter(
+            "fingerprint",
+            "Only those that failed in the same way: the `fingerprint` of one of them.",
+            "9b1f04c5d2aa",
+            pattern=FINGERPRINT,
         ),
-        Parameter(
-            name="before",
-            place="query",
-            description="The page behind that one: its `next`.",
-            schema={"type": "string", "pattern": f"^{_CURSOR.pattern}$"},
-            example=f"1795435200000-{EXAMPLE_ID}",
+        _filter("caller", "Only what was asked with the key of this id.", "3f9a1c0b7d2e"),
+        _filter("created_after", "At that time or later, RFC 3339.", "2026-11-23T12:00:00Z", format="date-time"),
+        _filter("created_before", "Before that time, RFC 3339.", "2026-11-24T12:00:00Z", format="date-time"),
+        _filter(
+            "search",
+            "An id or its beginning, or what stands in the first 200 characters of the input, in whatever case.",
+            "hello",
+            minLength=1,
+            maxLength=MOST_SEARCH_CHARS,
+        ),
+        _filter(
+            "before",
+            "The page behind that one: its `next`.",
+            f"1795435200000-{EXAMPLE_ID}",
+            pattern=f"^{CURSOR}$",
         ),
         Parameter(
             name="limit",
@@ -88,6 +109,7 @@ _LIST = Operation(
                         )
                     ],
                     next=f"1795435200000-{EXAMPLE_ID}",
+                    searched=1,
                 ),
             ),
         )
@@ -97,13 +119,7 @@ _LIST = Operation(
 )
 
 
-class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller asks for."""
-
-    status: Status | None
-    model: str | None
-    before: str | None
-    limit: int
+_FILTERS = tuple(parameter.name for parameter in _LIST.parameters)
 
 
 def handlers(services: Services) -> list[HTTPRouteHandler]:
@@ -112,66 +128,34 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
     @read("/predictions", _LIST)
     async def list_predictions(request: Request[Any, Any, Any]) -> ASGIApp:
         caller = caller_of(request.scope)
-        page = await _page(services, _wanted(request), None if caller.sees_all else caller.key_id)
+        query = read_query(request, _FILTERS)
+        selection = _selection(query)
+        if not caller.sees_all:
+            selection = msgspec.structs.replace(selection, caller=caller.key_id)
+        status = selection.status or (selection.fingerprint and Status.FAILED)
+        selected = await select(
+            services.queue.inspect,
+            selection,
+            (Status(status),) if status else (),
+            before=matching(CURSOR, query, "before", wrong=WRONG_BEFORE),
+            limit=number(query, "limit", default=50, most=MOST),
+            most=READ_MOST,
+        )
+        page = PredictionPage(predictions=selected.found, next=selected.next, searched=selected.searched)
         return RawResponse(_encode(page), headers=[(b"cache-control", b"no-store")])
 
     return [list_predictions]
 
 
-async def _page(services: Services, wanted: _Wanted, key_id: str | None) -> PredictionPage:
-    """``key_id``: only what was asked with that key."""
-    if wanted.model is None and key_id is None:
-        found, following = await services.queue.inspect.list_predictions(
-            wanted.status, before=wanted.before, limit=wanted.limit
-        )
-        return PredictionPage(predictions=found, next=following)
-    kept = list[PredictionSummary]()
-    before = wanted.before
-    for _ in range(READ_MOST // READ_AT_ONCE):
-        some, following = await services.queue.inspect.list_predictions(
-            wanted.status, before=before, limit=READ_AT_ONCE
-        )
-        for at, one in enumerate(some):
-            if wanted.model not in (None, one.model) or key_id not in (None, one.caller):
-                continue
-            kept.append(one)
-            if len(kept) == wanted.limit:
-                is_last = following is None and at == len(some) - 1
-                return PredictionPage(predictions=kept, next=None if is_last else _place_of(one))
-        if following is None:
-            return PredictionPage(predictions=kept, next=None)
-        before = following
-    return PredictionPage(predictions=kept, next=before)
-
-
-def _place_of(one: PredictionSummary) -> str:
-    return f"{round(one.created_at.timestamp() * 1000)}-{one.prediction_id}"
-
-
-def _wanted(request: Request[Any, Any, Any]) -> _Wanted:
-    """Raises ``MalformedRequest`` for what is none, with the nearest that is."""
-    given = request.query_params
-    for name in given:
-        if name not in _FILTERS:
-            raise MalformedRequest(f"There is no filter {name!r}.{_hint(name, _FILTERS)}", field=name)
-        if len(given.getall(name)) > 1:
-            raise MalformedRequest(f"{name} may stand there once.", field=name)
-    status, before, limit = given.get("status"), given.get("before"), given.get("limit", "50")
-    statuses = [str(each) for each in Status]
-    if status is not None and status not in statuses:
-        raise MalformedRequest(f"There is no status {status!r}.{_hint(status, statuses)}", field="status")
-    if before is not None and not _CURSOR.fullmatch(before):
-        raise MalformedRequest(WRONG_BEFORE, field="before")
-    if not (limit.isascii() and limit.isdigit() and len(limit) <= len(str(MOST)) and 1 <= int(limit) <= MOST):
-        raise MalformedRequest(WRONG_LIMIT, field="limit")
-    return _Wanted(
-        status=None if status is None else Status(status),
-        model=given.get("model"),
-        before=before,
-        limit=int(limit),
+def _selection(query: dict[str, str]) -> Selection:
+    """Raises ``MalformedRequest`` for what is no filter."""
+    return Selection(
+        status=one_of(Status, query, "status"),
+        model=query.get("model"),
+        priority=one_of(Priority, query, "priority"),
+        fingerprint=matching(FINGERPRINT, query, "fingerprint", wrong=WRONG_FINGERPRINT),
+        caller=query.get("caller"),
+        created_after=instant(query, "created_after"),
+        created_before=instant(query, "created_before"),
+        search=matching(rf"(?s).{{1,{MOST_SEARCH_CHARS}}}", query, "search", wrong=WRONG_SEARCH),
     )
-
-
-def _hint(given: str, known: list[str] | tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(given, known, n=1)
-    return f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(known)}."

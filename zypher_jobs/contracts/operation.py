@@ -41,6 +41,28 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """These only."""
 
 
+CURSOR = r"^[0-9]{1,15}-[A-Za-z0-9_-]{1,64}$"
+MOST_AT_ONCE = 5_000
+
+
+class BulkRequest(Selection, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which predictions are to be canceled, replayed or dropped. A filter must be named, or `all`."""
+
+    everything: bool = msgspec.field(default=False, name="all")
+    """Without any filter: all of them."""
+    dry_run: bool = False
+    """Only count them."""
+    limit: Annotated[int, Meta(ge=1, le=MOST_AT_ONCE)] = 1_000
+    """How many at most in this call; a `dry_run` counts on."""
+    before: Annotated[str, Meta(pattern=CURSOR)] | None = None
+    """Go on behind that place: the `next` of the call before."""
+
+    @property
+    def selection(self) -> Selection:
+        """The filter alone."""
+        return Selection(**{name: getattr(self, name) for name in Selection.__struct_fields__})
+
+
 class Action(StrEnum):
     """What was done."""
 

@@ -121,6 +121,9 @@ class PredictionSummary(msgspec.Struct, frozen=True, kw_only=True):
     input_preview: str = ""
     output_preview: str = ""
     error: PredictionFailure | None = None
+    fingerprint: str = ""
+    """Of its error: the same for failures of the same kind."""
+    priority: Priority = Priority.NORMAL
     attempts: int = 0
     progress: float | None = None
     progress_message: str | None = None

@@ -4,7 +4,7 @@ Needs redis-py only, not arq: it is the dashboard's way to Redis.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -85,23 +85,40 @@ class Inspector:
         return (caller or b"").decode()
 
     async def list_predictions(
-        self, status: Status | None = None, *, before: str | None = None, limit: int = 50
+        self, status: Status | Collection[Status] | None = None, *, before: str | None = None, limit: int = 50
     ) -> tuple[list[PredictionSummary], str | None]:
         """Up to ``limit`` predictions, newest first, and the cursor of the next page (``None``: this is the last).
 
-        ``limit`` is 1 or more. Without ``status``: of every status, synchronous ones too. Of one millisecond they come
+        ``limit`` is 1 or more. Of one status, of several, or without
+        ``status`` of every one, synchronous ones too. Of one millisecond they come
         by id, from the last to the first. A page holds fewer where records have expired, maybe none, though others
         follow. Raises ``ValueError`` for a cursor that is none.
         """
-        lists = [keys.listed(s) for s in Status] + [keys.SYNC_LIST] if status is None else [keys.listed(status)]
+        wanted = [status] if isinstance(status, Status) else status or list(Status)
+        lists = [keys.listed(each) for each in wanted] + ([keys.SYNC_LIST] if status is None else [])
         with redis_errors():
             newest, more = await self._newest(lists, before=before, limit=max(1, limit))
+        found = [each for each in await self.summaries([i for _, i in newest]) if each is not None]
+        return found, "{}-{}".format(*newest[-1]) if more else None
+
+    async def summaries(self, prediction_ids: Sequence[str]) -> list[PredictionSummary | None]:
+        """For each id its line of a list, ``None`` for one that nobody has."""
+        if not prediction_ids:
+            return []
+        with redis_errors():
             async with self._redis.pipeline(transaction=False) as pipe:
-                for _, prediction_id in newest:
+                for prediction_id in prediction_ids:
                     pipe.hgetall(keys.record(prediction_id))
-                rows: list[Any] = await pipe.execute() if newest else []
-        summaries = [summary_of(i, fields) for (_, i), fields in zip(newest, rows, strict=True) if fields]
-        return summaries, "{}-{}".format(*newest[-1]) if more else None
+                rows: list[Any] = await pipe.execute()
+        return [summary_of(i, fields) if fields else None for i, fields in zip(prediction_ids, rows, strict=True)]
+
+    async def are_dead(self, prediction_ids: Sequence[str]) -> list[bool]:
+        """For each whether it is a dead letter."""
+        if not prediction_ids:
+            return []
+        with redis_errors():
+            scores: list[Any] = await self._redis.execute_command("ZMSCORE", keys.DEAD, *prediction_ids)
+        return [score is not None for score in scores]
 
     async def dead_letters(self, *, limit: int = 50) -> list[DeadLetter]:
         """Predictions out of attempts, newest first."""

@@ -203,6 +203,8 @@ def summary_of(prediction_id: str, fields: Mapping[bytes, bytes]) -> PredictionS
         input_preview=record.input_preview,
         output_preview=record.output_preview,
         error=record.error,
+        fingerprint=record.fingerprint,
+        priority=record.priority,
         attempts=record.attempts,
         progress=record.progress_now,
         progress_message=record.progress_message_now,
