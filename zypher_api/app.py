@@ -24,8 +24,10 @@ from zypher_api.routes import (
     prediction_events,
     prediction_list,
     predictions,
+    queues,
     system,
     webhooks,
+    workers,
 )
 from zypher_api.seat import Seat
 from zypher_api.services import Services
@@ -56,6 +58,8 @@ def create_app(settings: Settings, seat: Seat | None = None) -> Litestar:
         *prediction_list.handlers(services),
         *operating.handlers(services),
         *bulk.handlers(services),
+        *queues.handlers(services),
+        *workers.handlers(services),
         *audit.handlers(services),
         *models.handlers(services),
         *inference_v2.handlers(services),

@@ -3,6 +3,8 @@
 import msgspec
 
 from zypher_jobs.contracts.operation import AuditEntry
+from zypher_jobs.contracts.prediction import PredictionSummary
+from zypher_jobs.contracts.stats import QueueState, WorkerStats
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +49,27 @@ class BulkDone(msgspec.Struct, frozen=True, kw_only=True):
     """Predictions that were looked at."""
     next: str | None = None
     """The `before` of the next call; absent when nothing is left to look at."""
+
+
+class QueueList(msgspec.Struct, frozen=True, kw_only=True):
+    """Every queue, highest priority first."""
+
+    queues: list[QueueState]
+
+
+class WorkerList(msgspec.Struct, frozen=True, kw_only=True):
+    """Every worker that is alive, by id."""
+
+    workers: list[WorkerStats]
+
+
+class WorkerDetail(WorkerStats, frozen=True, kw_only=True):
+    """One worker's last heartbeat, and what it runs."""
+
+    predictions: list[PredictionSummary]
+    """Those that it runs, newest first."""
+    searched: int
+    """Running predictions of all workers that were looked at: about 2,000 at most, the newest."""
 
 
 class AuditPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -100,6 +100,8 @@ KINDS: dict[str, Kind] = {
         404, "No such webhook", "No webhook 'wh_5f0c2a7be1d94a3c8b6e0f12' is registered, or it is disabled."
     ),
     "unknown_key": Kind(404, "No such key", "No key is called 'shop'; `zypher keys list` shows them all."),
+    "unknown_queue": Kind(404, "No such queue", "No queue is called 'hgh'. Did you mean 'high'?"),
+    "unknown_worker": Kind(404, "No such worker", "No worker 'worker-3' is alive; GET /workers lists those that are."),
     "unknown_delivery": Kind(404, "No such delivery", "No delivery has the id 'abc', or it was too long ago."),
     "method_not_allowed": Kind(405, "The method is not allowed here", "PUT is not allowed here; allowed: POST."),
     "body_too_large": Kind(

@@ -19,7 +19,9 @@
     │   ├── UnknownPrediction                                                             unknown_prediction
     │   ├── UnknownWebhook                                                                unknown_webhook
     │   ├── UnknownDelivery                                                               unknown_delivery
-    │   └── UnknownKey                                                                    unknown_key
+    │   ├── UnknownKey                                                                    unknown_key
+    │   ├── UnknownQueue                                                                  unknown_queue
+    │   └── UnknownWorker                                                                 unknown_worker
     ├── CapacityError             too much at once; the same request may succeed later
     │   ├── QueueFull             as many wait as may wait                                queue_full
     │   ├── RateLimited           a key asks for more than it may in that time            rate_limited
@@ -200,6 +202,24 @@ class UnknownKey(NotFound):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"No key is called {name!r}; `zypher keys list` shows them all.")
+
+
+class UnknownQueue(NotFound):
+    """No queue has that name."""
+
+    code = "unknown_queue"
+
+    def __init__(self, name: str, *, hint: str) -> None:
+        super().__init__(f"No queue is called {name!r}.{hint}")
+
+
+class UnknownWorker(NotFound):
+    """No worker of that id is alive."""
+
+    code = "unknown_worker"
+
+    def __init__(self, worker_id: str) -> None:
+        super().__init__(f"No worker {worker_id!r} is alive; GET /workers lists those that are.")
 
 
 class CapacityError(ZypherError):

@@ -23,6 +23,8 @@ schemathesis.openapi.format("uri", strategies.just(RECEIVER))
 _OF_ANY_MODEL = ("predict_with_model", "predict_with_version", "v2_infer", "v2_generate")
 """Their bodies are what the model takes, which is none of the document's business: it may refuse them."""
 
+_OF_MANY = ("cancel_predictions", "replay_predictions", "drop_predictions")
+
 
 @hook
 def before_call(context: Any, case: Case, kwargs: dict[str, Any]) -> None:
@@ -66,7 +68,7 @@ def filter_failure(context: Any, failure: Failure, case: Case, response: Respons
         return not response.headers["content-type"][0].startswith("text/event-stream")
     if isinstance(failure, RejectedPositiveData):
         problem = response.json()
-        if problem["code"] == "idempotency_key_reused":
+        if problem["code"] == "idempotency_key_reused" or _names_nothing(case, problem):
             return False
         if _operation_id(case).startswith(_OF_ANY_MODEL):
             return problem["code"] not in ("invalid_input", "malformed_input")
@@ -76,6 +78,11 @@ def filter_failure(context: Any, failure: Failure, case: Case, response: Respons
         return not problem["detail"].startswith("The input cannot be used") and "got `float`" not in problem["detail"]
     # a prediction that was canceled is still there to be read
     return not (isinstance(failure, UseAfterFree) and case.path.startswith("/predict/"))
+
+
+def _names_nothing(case: Case, problem: dict[str, Any]) -> bool:
+    """Of many predictions: no filter, or a status of which they cannot be."""
+    return _operation_id(case) in _OF_MANY and problem.get("field") in ("$", "$.status")
 
 
 def _operation_id(case: Case) -> str:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from zypher_jobs.contracts.prediction import Mode, PredictionSummary, Status
+from zypher_jobs.contracts.prediction import Mode, PredictionSummary, Priority, Status
 
 
 class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +19,35 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     """How long the oldest waiting prediction has waited; ``None`` when none waits."""
     paused: bool = False
     """Whether workers leave it alone until it is resumed."""
+
+
+class ModelLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits for one model, of those that are first in line."""
+
+    model: str
+    waiting: int
+    oldest_age_ms: float
+
+
+class QueueState(msgspec.Struct, frozen=True, kw_only=True):
+    """One queue, as operators see it."""
+
+    queue: Priority
+    depth: int
+    """Predictions that wait."""
+    running: int
+    """Predictions under a lease, and those that are deferred to a later time."""
+    oldest_age_ms: float | None = None
+    """How long the oldest of those first in line has waited; ``None`` when none waits."""
+    paused: bool
+    """Whether workers leave it alone until it is resumed."""
+    ended_per_s: float
+    """Predictions of it that ended, over the last 20 s."""
+    drain_s: float | None
+    """Until all that wait have ended, at that rate; ``None``: it is paused, or nothing ended lately."""
+    models: list[ModelLine]
+    """What waits by model, of the first ``sampled`` in line."""
+    sampled: int
 
 
 class WorkerStats(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,11 +10,12 @@ from typing import Any
 import msgspec
 
 from zypher_jobs.contracts.prediction import DeadLetter, DeadLetterGroup, Prediction, PredictionSummary, Status
-from zypher_jobs.contracts.stats import Overview, QueueStats, WorkerStats
+from zypher_jobs.contracts.stats import Overview, QueueState, QueueStats, WorkerStats
 from zypher_jobs.errors import UnknownPrediction
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.connection import RedisClient, connect, redis_errors
 from zypher_jobs.queue.figures import counts_of, latencies_of
+from zypher_jobs.queue.lines import SAMPLED, queue_states
 from zypher_jobs.queue.records import dead_letter_of, instant, prediction_of, summary_of, texts
 from zypher_jobs.queue.scripts import source
 from zypher_jobs.queue.wire import Script, Wire
@@ -47,6 +48,7 @@ class Inspector:
         self._overview = Script(self._wire, source("overview"))
         self._read = Script(self._wire, source("read"))
         self._page = Script(self._wire, source("page"))
+        self._lines = Script(self._wire, source("lines"))
 
     @classmethod
     def from_url(cls, url: str, *, timeout_s: float = 1.5) -> "Inspector":
@@ -155,11 +157,8 @@ class Inspector:
             async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.hgetall(keys.COUNTS)
                 pipe.hgetall(keys.LATENCY)
-                pipe.zrangebyscore(keys.WORKERS, queues.now_ms - keys.HEARTBEAT_TTL_S * 1000, "+inf")
-                counts, latencies, worker_ids = await pipe.execute()
-            names = [keys.worker(worker_id.decode()) for worker_id in worker_ids]
-            beats: list[bytes | None] = await self._redis.mget(names) if names else []
-        workers = [_decode_worker(beat) for beat in beats if beat is not None]
+                counts, latencies = await pipe.execute()
+        workers = await self.workers()
         return Overview(
             taken_at=instant(queues.now_ms),
             redis_ms=redis_ms,
@@ -170,9 +169,25 @@ class Inspector:
             refused_finishes=queues.refused_finishes,
             counts=counts_of(counts),
             latencies=latencies_of(latencies),
-            workers=sorted(workers, key=lambda worker: worker.worker_id),
+            workers=workers,
             latest=newest,
         )
+
+    async def queues(self) -> list[QueueState]:
+        """Each queue, highest priority first."""
+        with redis_errors():
+            return queue_states(await self._lines(keys=list(keys.QUEUES.values()), args=(SAMPLED,)))
+
+    async def workers(self) -> list[WorkerStats]:
+        """Those that are alive, by id."""
+        with redis_errors():
+            seconds, micros = await self._redis.time()
+            since_ms = seconds * 1000 + micros // 1000 - keys.HEARTBEAT_TTL_S * 1000
+            ids: list[bytes] = await self._redis.zrangebyscore(keys.WORKERS, since_ms, "+inf")
+            names = [keys.worker(worker_id.decode()) for worker_id in ids]
+            beats: list[bytes | None] = await self._redis.mget(names) if names else []
+        workers = [_decode_worker(beat) for beat in beats if beat is not None]
+        return sorted(workers, key=lambda worker: worker.worker_id)
 
     async def aclose(self) -> None:
         """Close the client."""
