@@ -131,7 +131,13 @@ async def test_an_operation_succeeds_though_it_cannot_be_written_down(
 
 @pytest.mark.parametrize(
     ("query", "field"),
-    [("action=queue.pose", "action"), ("before=x", "before"), ("limit=0", "limit"), ("status=failed", "status")],
+    [
+        ("action=queue.pose", "action"),
+        ("before=x", "before"),
+        ("before=0-0", "before"),
+        ("limit=0", "limit"),
+        ("status=failed", "status"),
+    ],
 )
 async def test_what_is_no_filter_of_the_log_is_refused(api: RunningApi, query: str, field: str) -> None:
     """400, with the field."""

@@ -49,6 +49,10 @@ CHANGES: list[tuple[Callable[[Json], object], str]] = [
     (lambda api: api["components"]["schemas"]["MockInput"]["properties"]["input"].update(maxLength=5), "is 5."),
     (lambda api: api["components"]["schemas"]["MockInput"]["required"].append("more"), ".more: is required now."),
     (lambda api: api["components"]["schemas"]["MockOutput"]["properties"].pop("result"), ".result: is gone."),
+    (lambda api: api["components"]["schemas"]["OnDisconnect"]["enum"].remove("cancel"), "'On-Disconnect': enum was"),
+    (lambda api: api["components"]["schemas"]["ApiKeyRequest"]["properties"]["scopes"].update(type="string"), "string"),
+    (lambda api: api["paths"]["/predict/{prediction_id}"].pop("delete"), "DELETE /predict/{prediction_id}: is gone."),
+    (lambda api: _predict(api)["responses"]["200"]["content"].pop("text/event-stream"), "text/event-stream is gone."),
     (lambda api: api["components"]["schemas"]["MockOutput"]["required"].remove("result"), "may be missing now."),
     (lambda api: api["components"]["schemas"]["MockOutput"]["properties"]["result"].update(type="integer"), "integer"),
 ]

@@ -19,7 +19,7 @@ from zypher_jobs.contracts.operation import Action, AuditEntry, Selection
 
 MOST = 200
 WRONG_BEFORE = "before must be the `next` of the page before."
-_CURSOR = r"[0-9]{1,15}-[0-9]{1,15}"
+_CURSOR = r"[1-9][0-9]{0,14}-[0-9]{1,15}"
 
 _encode = msgspec.json.Encoder().encode
 _ENTRY = AuditEntry(

@@ -6,7 +6,7 @@ import msgspec
 
 from zypher_api.answers import Accepted, Live, Ready
 from zypher_api.openapi import ANY_SCOPE, EXAMPLE_ID, Answer, Content, Operation, Parameter
-from zypher_api.routes.predict_docs import HEADERS, NAME, VERSION
+from zypher_api.routes.predict_docs import HEADERS, NAME, OF_ISOLATED, OF_REMOTE, VERSION
 from zypher_api.routes.predict_docs import PROBLEMS as PREDICT_PROBLEMS
 from zypher_jobs.contracts.access import Scope
 from zypher_jobs.contracts.inference import (
@@ -191,7 +191,7 @@ def infer(example: ServedModel) -> Operation:
                 },
             ),
         },
-        problems=("unknown_model", *PREDICT_PROBLEMS),
+        problems=("unknown_model", *PREDICT_PROBLEMS, *OF_ISOLATED, *OF_REMOTE),
         problem_examples={
             "malformed_input": (
                 "Tensor 'x' of shape [1, 4] and datatype FP32 has 16 bytes, and 12 were sent.",
@@ -221,7 +221,9 @@ def infer_version(example: ServedModel) -> Operation:
 
 _GENERATED = GenerateResponse(model_name="story", model_version="1", text_output="Once upon a time")
 _GENERATE_PROBLEMS = tuple(
-    code for code in ("unknown_model", *PREDICT_PROBLEMS) if code not in {"queue_full", "redis_unavailable", "expired"}
+    code
+    for code in ("unknown_model", *PREDICT_PROBLEMS, *OF_ISOLATED, *OF_REMOTE)
+    if code not in {"queue_full", "redis_unavailable", "expired"}
 )
 GENERATE = Operation(
     method="post",
