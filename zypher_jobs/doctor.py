@@ -158,7 +158,8 @@ async def _check_running(report: _Report, settings: Settings, running: RunFacts 
         await _check_redis(report, redis_url, own=settings.redis_url is None, timeout_s=settings.redis_timeout_s)
     url = running.api_url if running else api_url(settings)
     if await api_is_ready(url):
-        report.ok("api", f"{url} answers and is ready")
+        count = sum(name.startswith("api") for name in running.pids) if running else 0
+        report.ok("api", f"{url} answers and is ready" + (f", {count} processes" if count > 1 else ""))
     elif is_listening(url):
         report.note("api", f"{url} takes connections but is not ready; look at {url}/health")
     else:

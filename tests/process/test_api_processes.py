@@ -65,6 +65,7 @@ async def test_every_process_shows_the_figures_of_all_and_none_is_lost_with_one(
     up = make_up(api_processes=2, workers=0)
     await up.start_and_wait()
     assert sorted(up.facts.pids) == ["api 1 of 2", "api 2 of 2", "redis"]
+    assert f"{up.url} answers and is ready, 2 processes" in up.run("doctor").stdout
     async with fresh(up) as client:
         sent, answered = 0, set[str]()
 
