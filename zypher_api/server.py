@@ -22,6 +22,7 @@ from zypher_api.watch import Watch
 from zypher_jobs import logs
 from zypher_jobs.board import LaneState
 from zypher_jobs.errors import StartError, Unavailable
+from zypher_jobs.processes import open_many_files
 from zypher_jobs.settings import Settings
 from zypher_jobs.supervisor.listener import BACKLOG, bind
 
@@ -38,6 +39,7 @@ def serve(settings: Settings, seat: Seat | None = None) -> int:
     Raises ``StartError`` or ``SettingError``, in one sentence, when it cannot start.
     """
     logs.configure(settings, part="api")
+    open_many_files()
     listener = (seat and seat.listener) or bind(settings.host, settings.port)
     server = ApiServer(settings, seat)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import platform
+import resource
 import signal
 import subprocess
 import sys
@@ -33,6 +34,13 @@ def ask_ps(what: str, pid: int) -> str:
         return ""
     command = ["ps", "-o", f"{what}=", "-p", str(pid)]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
+
+
+def open_many_files() -> None:
+    """Let this process have as many files and connections open as the system allows it: the usual 1,024 are few."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # macOS names no limit and takes none
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def give_way(pid: int) -> None:

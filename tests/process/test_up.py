@@ -1,6 +1,7 @@
 """``zypher up`` without a terminal: it becomes ready, serves, and drains in order."""
 
 import json
+import resource
 import signal
 from collections.abc import Callable
 
@@ -114,3 +115,16 @@ async def test_a_given_redis_is_used_and_none_is_started(make_up: Callable[..., 
     up.signal(signal.SIGTERM)
     assert await up.ended() == 0
     await up.nothing_is_left()
+
+
+async def test_the_api_may_hold_as_many_connections_as_the_system_allows(make_up: Callable[..., Up]) -> None:
+    """Those who wait hold one each, and the usual limit of 1,024 is few."""
+    up = make_up()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, hard), hard))
+    try:
+        await up.start_and_wait()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    pid = next(pid for name, pid in up.facts.pids.items() if name.startswith("api"))
+    assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == (hard, hard)
