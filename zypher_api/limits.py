@@ -204,6 +204,11 @@ class KeyLimits:
             self._free_places(caller, ids)
             raise
 
+    def give_back(self, caller: Caller, ids: Sequence[str]) -> None:
+        """Places of predictions that the block could not queue, though it queued others."""
+        if caller.concurrent is not None and ids:
+            self._free_places(caller, ids)
+
     async def aclose(self) -> None:
         """Give back what is to be given back, and close the connection."""
         if self._freeing:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from zypher_jobs.contracts.prediction import Mode, Prediction, Priority, Status
+from zypher_jobs.contracts.trace import TraceContext
 from zypher_jobs.errors import Conflict, InvalidInput, QueueFull, UnknownPrediction, ZypherError
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.connection import RedisClient, redis_errors
@@ -39,6 +40,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float | None = None
     replay_of: str = ""
     webhook: str = ""
+    trace: TraceContext | None = None
 
 
 class Bulk:
