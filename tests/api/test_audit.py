@@ -6,9 +6,13 @@ import pytest
 
 from tests.api.running import RunningApi
 from tests.api.test_keys import bearer, made
+from zypher_api.app import create_app
+from zypher_api.openapi import operations
+from zypher_jobs.contracts.access import Scope
 from zypher_jobs.contracts.operation import Action
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.connection import RedisClient
+from zypher_jobs.settings import Settings
 
 ASYNC = {"Async-Mode": "true"}
 
@@ -143,3 +147,44 @@ async def test_what_is_no_filter_of_the_log_is_refused(api: RunningApi, query: s
     """400, with the field."""
     refused = await api.get(f"/audit?{query}")
     assert (refused.status_code, refused.json()["code"], refused.json()["field"]) == (400, "malformed_request", field)
+
+
+WRITTEN_DOWN = {
+    "cancel_prediction": Action.CANCEL,
+    "replay_prediction": Action.REPLAY,
+    "drop_prediction": Action.DROP,
+    "cancel_predictions": Action.CANCEL_MANY,
+    "replay_predictions": Action.REPLAY_MANY,
+    "drop_predictions": Action.DROP_MANY,
+    "pause_queue": Action.PAUSE,
+    "resume_queue": Action.RESUME,
+    "upload_version": Action.UPLOAD,
+    "set_live": Action.SET_LIVE,
+    "roll_back": Action.ROLL_BACK,
+    "delete_version": Action.DELETE_VERSION,
+    "delete_model": Action.DELETE_MODEL,
+    "v2_repository_load": Action.LOAD,
+    "v2_repository_unload": Action.UNLOAD,
+    "register_webhook": Action.REGISTER_WEBHOOK,
+    "change_webhook": Action.CHANGE_WEBHOOK,
+    "delete_webhook": Action.DELETE_WEBHOOK,
+    "rotate_webhook_secret": Action.ROTATE_SECRET,
+    "redeliver": Action.REDELIVER,
+    "create_key": Action.CREATE_KEY,
+    "revoke_key": Action.REVOKE_KEY,
+}
+"""By operation."""
+PREDICTS = {Scope.PREDICT}
+READS = {"v2_repository_index"}
+"""By POST."""
+
+
+def test_no_operation_is_forgotten(api_settings: Settings) -> None:
+    """Whoever adds a route that changes something says here under which action it is written down."""
+    changing = {
+        operation.operation_id
+        for operation in operations(create_app(api_settings))
+        if operation.method != "get" and set(operation.scopes) != PREDICTS
+    }
+    assert changing - READS == set(WRITTEN_DOWN)
+    assert set(WRITTEN_DOWN.values()) == set(Action)

@@ -94,6 +94,27 @@ async def test_a_version_is_deleted_and_so_is_a_model(deployed: RunningApi) -> N
     assert (await deployed.delete("/models/mock")).json()["code"] == "conflict"
 
 
+async def test_each_deployment_is_in_the_audit_log(deployed: RunningApi) -> None:
+    """What was refused is not."""
+    await upload(deployed, "2", adds(2))
+    await deployed.put("/models/adds/live", json={"shares": {"2": 100}})
+    await deployed.post("/models/adds/rollback")
+    await deployed.delete("/models/adds/versions/1")  # it is live
+    await deployed.delete("/models/adds/versions/2")
+    await deployed.delete("/models/adds")
+    entries = (await deployed.get("/audit")).json()["entries"]
+    assert [(entry["action"], entry["target"]) for entry in reversed(entries)] == [
+        ("model.upload", "adds@1"),
+        ("model.upload", "adds@2"),
+        ("model.live", "adds"),
+        ("model.rollback", "adds"),
+        ("model.delete_version", "adds@2"),
+        ("model.delete", "adds"),
+    ]
+    details = {entry["action"]: entry["detail"] for entry in entries}
+    assert json.loads(details["model.live"])["shares"] == {"2": 100}
+
+
 REFUSED: list[tuple[list[tuple[str, Any]], int, str, str | None, str]] = [
     ([("manifest", {}), ("file", adds(2))], 422, "invalid_upload", "manifest.sha256", "lacks sha256"),
     (
