@@ -42,7 +42,8 @@ async def running_api(settings: Settings, *, loaded: bool = True) -> AsyncGenera
     serving = asyncio.create_task(server.serve(sockets=[bind(settings.host, settings.port)]))
     await wait_until(lambda: server.started)
     if loaded:
-        await server.services.loaded()
+        for _ in range(10):  # each waits for 2 s at most: children take longer to start on a machine that is busy
+            await server.services.loaded()
     try:
         async with RunningApi(server, settings) as api:
             yield api

@@ -58,7 +58,7 @@ async def test_a_killed_worker_leaves_no_orphan(make_up: Callable[..., Up]) -> N
         prediction_id = answer.json()["prediction_id"]
         await wait_until(lambda: spins(up, prediction_id))
         os.kill(worker, signal.SIGKILL)
-        await wait_until(lambda: child not in up.survivors(), timeout_s=1)
+        await wait_until(lambda: child not in up.survivors())
         await wait_until(lambda: len(up.ready_lines()) == 4, timeout_s=20)
         good = await client.post("/models/villain/predict", json={"text": "good"}, headers=LATER)
         await up.all_succeed([good.json()["prediction_id"]])
