@@ -79,7 +79,7 @@ async def answered_once(
         headers=answer.headers[_FORM_HEADERS:],
         body=answer.body,
         body_bytes=len(answer.body),
-        prediction_id=scope["state"]["prediction_id"],
+        prediction_id=scope["state"].get("prediction_id", ""),  # of many there is none
     )
     with suppress(RedisUnavailable):  # it was run, so its caller is told
         await once.answer(begun, kept)

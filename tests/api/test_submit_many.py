@@ -137,3 +137,21 @@ async def test_many_count_as_many_against_the_limits_of_a_key(api_settings: Sett
         assert (await submitted(api, [item] * 2, some))["accepted"] == 2
         reads = bearer(await made(api, "reads", "read", by=admin))
         assert (await api.post("/predictions", json=[item], headers=reads)).status_code == 403
+
+
+async def test_the_same_call_with_the_same_key_queues_nothing_again(api: RunningApi) -> None:
+    """It is answered as before; with another body it is refused."""
+    headers = {"Idempotency-Key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
+    items: list[dict[str, Any]] = [
+        {"input": {"input": "one"}},
+        {"model": "mick", "input": {}},
+        {"input": {"input": "two"}},
+    ]
+    first = await api.post("/predictions", json=items, headers=headers)
+    again = await api.post("/predictions", json=items, headers=headers)
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.json() == first.json()
+    assert again.headers["idempotency-replayed"] == "true"
+    assert len((await api.get("/predictions")).json()["predictions"]) == 2
+    other = await api.post("/predictions", json=items[:1], headers=headers)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")

@@ -8,11 +8,13 @@ from typing import Any
 import msgspec
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler, post
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, Scope
 
 from zypher_api.answers import accepted_of
 from zypher_api.auth import caller_of
 from zypher_api.bodies import decoded, read_body
+from zypher_api.idempotency import HEADER as IDEMPOTENCY_KEY
+from zypher_api.idempotency import answered_once
 from zypher_api.negotiation import require_json
 from zypher_api.openapi import OPT
 from zypher_api.recorder import preview
@@ -25,6 +27,7 @@ from zypher_jobs.contracts.trace import TraceContext
 from zypher_jobs.errors import CapacityError, InvalidInput, ModelNotReady, ZypherError
 from zypher_jobs.models import ServedModel
 from zypher_jobs.queue.bulk import Asked
+from zypher_jobs.queue.ids import new_prediction_id
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(ToSubmit).decode
@@ -39,44 +42,59 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
         require_json(headers.get(b"content-type"))
         body = await read_body(headers, request.receive, max_bytes=services.settings.max_body_bytes)
         items = decoded(_decode, body, malformed=docs.MALFORMED)
-        caller = caller_of(scope)
-        made = await _Maker(services, key_id=caller.key_id, trace=trace_of(scope)).all(items)
-        asked = [each for each in made if isinstance(each, Asked)]
-        await services.limits.predictions(scope, caller, len(asked))
-        ids = [each.prediction_id for each in asked]
-        async with services.limits.queueing(caller, ids):
-            queued = await services.queue.bulk.submit(asked)
-        refused = [i for i, what in zip(ids, queued, strict=True) if isinstance(what, ZypherError)]
-        services.limits.give_back(caller, refused)
-        answers = iter(queued)
-        came = [next(answers) if isinstance(each, Asked) else each for each in made]
-        told = [
-            SubmittedOne(index=at, error=_error(at, what))
-            if isinstance(what, ZypherError)
-            else SubmittedOne(index=at, prediction=accepted_of(what))
-            for at, what in enumerate(came)
-        ]
-        accepted = sum(one.prediction is not None for one in told)
-        answer = SubmittedMany(accepted=accepted, refused=len(told) - accepted, items=told)
-        return RawResponse(_encode(answer), status=202, headers=_headers(came))
+        if IDEMPOTENCY_KEY not in headers:
+            return await _submit(services, scope, items)
+        return await answered_once(
+            services,
+            scope,
+            body,
+            caller=caller_of(scope).key_id,
+            run=lambda begun: _submit(services, scope, items, id_of_all=begun.prediction_id),
+            is_queued=True,
+        )
 
     return [submit_predictions]
+
+
+async def _submit(services: Services, scope: Scope, items: Sequence[Submit], *, id_of_all: str = "") -> RawResponse:
+    """Queue them; with ``id_of_all`` under ids made of it, so that what is queued already is found again."""
+    caller = caller_of(scope)
+    made = await _Maker(services, key_id=caller.key_id, trace=trace_of(scope), id_of_all=id_of_all).all(items)
+    asked = [each for each in made if isinstance(each, Asked)]
+    await services.limits.predictions(scope, caller, len(asked))
+    ids = [each.prediction_id for each in asked]
+    async with services.limits.queueing(caller, ids):
+        queued = await services.queue.bulk.submit(asked)
+    refused = [i for i, what in zip(ids, queued, strict=True) if isinstance(what, ZypherError)]
+    services.limits.give_back(caller, refused)
+    answers = iter(queued)
+    came = [next(answers) if isinstance(each, Asked) else each for each in made]
+    told = [
+        SubmittedOne(index=at, error=_error(at, what))
+        if isinstance(what, ZypherError)
+        else SubmittedOne(index=at, prediction=accepted_of(what))
+        for at, what in enumerate(came)
+    ]
+    accepted = sum(one.prediction is not None for one in told)
+    answer = SubmittedMany(accepted=accepted, refused=len(told) - accepted, items=told)
+    return RawResponse(_encode(answer), status=202, headers=_headers(came))
 
 
 class _Maker:
     """Of the items of one call."""
 
-    def __init__(self, services: Services, *, key_id: str, trace: TraceContext | None) -> None:
+    def __init__(self, services: Services, *, key_id: str, trace: TraceContext | None, id_of_all: str) -> None:
         self._services = services
+        self._id_of_all = id_of_all
         self._key_id = key_id
         self._trace = trace
         self._models: dict[tuple[str | None, str | None], ServedModel | ZypherError] = {}
 
     async def all(self, items: Sequence[Submit]) -> list[Asked | ZypherError]:
         """For each what is to be queued, or why it cannot be."""
-        return [await self._one(each) for each in items]
+        return [await self._one(at, each) for at, each in enumerate(items)]
 
-    async def _one(self, item: Submit) -> Asked | ZypherError:
+    async def _one(self, at: int, item: Submit) -> Asked | ZypherError:
         served = await self._served(item.model, item.version)
         if isinstance(served, ZypherError):
             return served
@@ -89,6 +107,7 @@ class _Maker:
         except InvalidInput as error:
             return InvalidInput(error.message, field=f"$.input{error.field.removeprefix('$')}")
         return Asked(
+            prediction_id=f"{self._id_of_all}-{at}" if self._id_of_all else new_prediction_id(),
             model=served.name,
             value=value,
             version=served.version,

@@ -4,6 +4,7 @@ from typing import Any
 
 from zypher_api.answers import Accepted
 from zypher_api.openapi import EXAMPLE_ID, Answer, Content, Operation
+from zypher_api.routes.predict_docs import IDEMPOTENCY_KEY
 from zypher_api.submit_many import MOST, ItemError, SubmittedMany, SubmittedOne, ToSubmit
 from zypher_jobs.contracts.access import Scope
 from zypher_jobs.contracts.prediction import Status
@@ -25,6 +26,7 @@ SUBMIT = Operation(
     "not in form is refused as a whole, and nothing is queued. What then cannot be queued (an unknown model, an input "
     "that does not fit, a full queue) has its own `error`; the others are queued all the same, in order. The answer is "
     "202 even if all were refused: look at `refused`.",
+    parameters=(IDEMPOTENCY_KEY,),
     body=Content(type=ToSubmit, example=_EXAMPLE),
     answers={
         202: Answer(
@@ -58,7 +60,7 @@ SUBMIT = Operation(
     },
     problems=(
         *("malformed_input", "body_too_large", "unsupported_media_type", "invalid_input", "too_many_at_once"),
-        "redis_unavailable",
+        *("malformed_request", "request_outstanding", "idempotency_key_reused", "redis_unavailable"),
     ),
     problem_examples={
         "malformed_input": (MALFORMED, "$"),
