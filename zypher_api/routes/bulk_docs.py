@@ -47,7 +47,7 @@ def _operation(verb: str, summary: str, description: str, body: BulkRequest, don
                 name="dry_run",
                 place="query",
                 description="Only count them; the same as in the body.",
-                schema={"type": "string", "enum": ["true", "false"], "default": "false"},
+                schema={"title": "DryRun", "type": "string", "enum": ["true", "false"]},
                 example="true",
             ),
         ),
