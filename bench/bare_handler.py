@@ -1,9 +1,9 @@
-"""``POST /predict`` with nothing around it: what all of Zypher's middleware together is measured against.
+"""``POST /predict`` with less and less around it: what all of Zypher's middleware together is measured against.
 
-The same server, the same decoding, the same prediction with its id and its record, in one raw ASGI function: no
-routes, no keys, no limits, no metrics, no request log, no request ids, no headers of requests looked at, no errors
-handled. With ``--hash`` not even the prediction: only the JSON in, the hash, the JSON out. ``python -m
-bench.bare_handler``, with Zypher's settings.
+The same server each time. By itself it is Zypher's own handler of ``/predict`` without its middleware: no keys, no
+limits, no metrics, no request log, no request ids. With ``--prediction`` a function that only decodes the body, runs
+the prediction and records it: it looks at no header and handles no error. With ``--hash`` not even that: the JSON in,
+the hash, the JSON out. ``python -m bench.bare_handler``, with Zypher's settings.
 """
 
 import gc
@@ -15,10 +15,12 @@ from typing import Any, cast
 import msgspec
 import uvicorn
 from litestar import Litestar
+from litestar.handlers import ASGIRouteHandler
 
 from zypher_api.corked import CorkedProtocol
 from zypher_api.keyring import ANYBODY
 from zypher_api.predicting import predict_now
+from zypher_api.routes.predict import handlers
 from zypher_api.services import Services
 from zypher_jobs.models.runtimes.mock import MockInput, MockOutput
 from zypher_jobs.queue.ids import new_prediction_id
@@ -28,6 +30,24 @@ Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
 _decode = msgspec.json.Decoder(MockInput).decode
 _encode = msgspec.json.Encoder().encode
+
+
+def handling(settings: Settings) -> Asgi:
+    """The handler of the API."""
+    services = Services(msgspec.structs.replace(settings, auth="off"))
+    (handler,) = (
+        each for each in handlers(services) if isinstance(each, ASGIRouteHandler) and each.paths == {"/predict"}
+    )
+    predict = cast("Asgi", handler.fn)
+
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            async with services.running(cast("Litestar", None)):
+                await _live(receive, send)
+        else:
+            await predict(scope, receive, send)
+
+    return handle
 
 
 def predicting(settings: Settings) -> Asgi:
@@ -79,7 +99,7 @@ def main() -> None:
     """Serve."""
     settings = load_settings()
     config = uvicorn.Config(
-        hashing() if "--hash" in sys.argv else predicting(settings),
+        hashing() if "--hash" in sys.argv else (predicting if "--prediction" in sys.argv else handling)(settings),
         port=settings.port,
         http=CorkedProtocol,
         loop="uvloop",

@@ -5,8 +5,9 @@ with limits, request ids, metrics, request log, and every prediction recorded in
 middleware at all: FastAPI on uvicorn with uvloop and httptools; Mosec with one worker (beside its own front process, in
 Rust); FastAPI with arq's ``enqueue_job``, whose Valkey is another one of the same kind and the same settings (each
 write flushed to the disk, ``appendfsync always``). What all middleware together costs is seen beside the bare handler:
-the same prediction with its record, in a raw ASGI application on the same server; the bare hash is that without the
-prediction. Machines are noisy: what counts are ratios within a round. Exit code 1 when a bar is missed.
+Zypher's own, on the same server, without the middleware. The bare prediction is that without what a handler does
+(headers, errors), the bare hash not even a prediction. Machines are noisy: what counts are ratios within a round. Exit
+code 1 when a bar is missed.
 """
 
 import argparse

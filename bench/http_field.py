@@ -84,6 +84,7 @@ class Field:
             yield [
                 Server("Zypher", port, pid, headers=headers),
                 stack.enter_context(self._bare("bare handler", ours)),
+                stack.enter_context(self._bare("bare prediction", ours, "--prediction")),
                 stack.enter_context(self._bare("bare hash", ours, "--hash")),
                 stack.enter_context(self._fastapi("fastapi_peer", "FastAPI + uvicorn")),
                 stack.enter_context(self._mosec()),

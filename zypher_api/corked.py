@@ -9,9 +9,10 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from zypher_api.presence import STATE_KEY, Presence
+from zypher_api.responses import Header
 
 MAX_HELD_BYTES = 65_536
 """More than this leaves at once, so that the transport's own flow control sees it."""
@@ -71,15 +72,88 @@ class CorkedTransport(asyncio.Transport):
 
 
 class CorkedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP over corked transports."""
+    """uvicorn's HTTP over corked transports.
+
+    A connection has one timer for its idle time, which looks when it fires; uvicorn makes and cancels one for each
+    request, 2 µs.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Cork it."""
         self._presence = Presence()
+        self._idle_since_s: float | None = None
         self.app_state = {**self.app_state, STATE_KEY: self._presence}  # what the state of each request begins as
         super().connection_made(cast("asyncio.Transport", CorkedTransport(transport, self.loop)))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell whoever works for the caller."""
         super().connection_lost(exc)
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
         self._presence.leave()
+
+    def on_response_complete(self) -> None:
+        """Begin with what waits in the pipeline, or be idle from now on."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since_s = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._look_in(self.timeout_keep_alive)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close it if it has been idle for long."""
+        self.timeout_keep_alive_task = None
+        if self._idle_since_s is None or self.transport.is_closing():
+            return
+        left_s = self._idle_since_s + self.timeout_keep_alive - self.loop.time()
+        if left_s > 0:
+            self._look_in(left_s)
+        else:
+            self.transport.close()
+
+    def _look_in(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    def _unset_keepalive_if_required(self) -> None:
+        self._idle_since_s = None
+
+
+def write_whole(cycle: RequestResponseCycle, status: int, headers: Iterable[Header], body: bytes) -> bool:
+    """Answer a request of uvicorn's in one step, 4 µs cheaper than by two ``send``; ``False``: it cannot be done here.
+
+    ``headers`` have the body's length among them and no ``Transfer-Encoding``. That none of them breaks its line is
+    looked at once for all. Does what ``RequestResponseCycle.send`` of uvicorn 0.54 does for such a head and body.
+    """
+    if cycle.response_started or cycle.flow.write_paused or cycle.scope["method"] == "HEAD" or cycle.access_log:
+        return False
+    if cycle.disconnected:
+        return True
+    parts = [STATUS_LINE[status]]
+    lines, says_close = 2, False
+    for name, value in (*cycle.default_headers, *headers):
+        if name == b"connection":
+            says_close = True
+        parts += (name, b": ", value, b"\r\n")
+        lines += 1
+    keep_alive = cycle.keep_alive and not says_close
+    if not keep_alive and not says_close:
+        parts.append(b"connection: close\r\n")
+        lines += 1
+    parts.append(b"\r\n")
+    head = b"".join(parts)
+    if head.count(b"\n") != lines or head.count(b"\r") != lines:
+        raise RuntimeError("Invalid HTTP header value.")
+    cycle.transport.write(head + body)
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    cycle.message_event.set()
+    if not keep_alive:
+        cycle.keep_alive = False
+        cycle.transport.close()
+    cycle.on_response()
+    return True

@@ -9,7 +9,7 @@ from time import perf_counter
 
 from zypher_jobs.models.doorkeeper import Doorkeeper
 
-USUAL_S = 0.002
+USUAL_S = 0.005
 """What may always wait: as much as the loop does in this time, and ``LEAST_USUAL`` in any case."""
 LEAST_USUAL = 8
 LEAST_COUNTED = 8

@@ -4,11 +4,13 @@ Litestar's own ``Response`` resolves encoders, cookies, headers and media types 
 much as the rest of a request.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from litestar.types import Receive, Scope, Send
 
 Header = tuple[bytes, bytes]
+WHOLE = "whole"
+"""Where the state of a request has a ``Whole``, if the server takes whole answers."""
 
 
 class RawResponse:
@@ -33,9 +35,16 @@ class RawResponse:
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI
-        """Send it."""
+        """Send it; at once where the server takes it so."""
+        whole: Whole | None = scope["state"].get(WHOLE)
+        if whole is not None and whole(self):
+            return
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": False})
+
+
+Whole = Callable[[RawResponse], bool]
+"""Sends an answer, and whether it did."""
 
 
 async def no_answer(scope: Scope, receive: Receive, send: Send) -> None:  # ASGI

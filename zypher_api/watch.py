@@ -7,23 +7,26 @@ It stands around the whole application and not in Litestar's stack, which a requ
 import asyncio
 import os
 import re
+from collections.abc import Iterable
 from itertools import count
 from time import perf_counter
 from typing import Any
 from urllib.parse import quote
 
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from zypher_api.corked import write_whole
 from zypher_api.gate import Gate
 from zypher_api.meter import HttpMeter
 from zypher_api.problems import SHUTTING_DOWN, NotReady, respond
 from zypher_api.request_log import RequestLog
-from zypher_api.responses import RawResponse
+from zypher_api.responses import WHOLE, Header, RawResponse
 from zypher_api.tracing import begin_span, end_span, read_headers
 from zypher_jobs.errors import ZypherError
 from zypher_jobs.tracing import Tracer
 
-Headers = list[tuple[bytes, bytes]]
+Headers = list[Header]
 NO_ROUTE = "(none)"
 CLIENT_CLOSED = 499
 """Status in log and metrics of a request whose caller went away before an answer (nginx's number)."""
@@ -63,36 +66,25 @@ class Watch:
             return
         self._gate.begin()
         started_s = perf_counter()
-        status = CLIENT_CLOSED
-        echo = self._read(scope)
         state: dict[str, Any] = scope["state"]
+        answering = _Answering(state, self._read(scope), send)
         state["has_answered"] = False
         span = None if self._tracer is None else begin_span(self._tracer, scope)
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                state["has_answered"] = True
-                message["headers"] = [*message["headers"], *echo]
-                if "limits" in state:
-                    message["headers"] += state["limits"]
-            await send(message)
-
         running = self._meter.running_cell
         running[0] += 1
         try:
-            await self._app(scope, receive, send_with_id)
+            await self._app(scope, receive, answering.send)
         except asyncio.CancelledError:
             # only the end of the grace period cancels a request: even then its caller is told
-            if status != CLIENT_CLOSED:
+            if answering.status != CLIENT_CLOSED:
                 raise
-            await respond(scope, NotReady(SHUTTING_DOWN))(scope, receive, send_with_id)
+            await respond(scope, NotReady(SHUTTING_DOWN))(scope, receive, answering.send)
         finally:
             running[0] -= 1
-            self._note(scope, status, perf_counter() - started_s)
+            state.pop(WHOLE, None)  # it leads back to the state: only the collector would free each request
+            self._note(scope, answering.status, perf_counter() - started_s)
             if span is not None:
-                end_span(span, scope, self._route_of(scope["path"]), status)
+                end_span(span, scope, self._route_of(scope["path"]), answering.status)
 
     def refuse(self, scope: HTTPScope, error: ZypherError) -> RawResponse:
         """The answer to a request that goes no further; counted and logged like all others."""
@@ -139,6 +131,42 @@ class Watch:
 
     def _route_of(self, path: str) -> str:
         return next((route for pattern, route in self._routes if pattern.fullmatch(path)), NO_ROUTE)
+
+
+class _Answering:
+    """The answer to one request: what is added to its head, and its status once that is sent."""
+
+    __slots__ = ("_cycle", "_echo", "_send", "_state", "status")
+
+    def __init__(self, state: dict[str, Any], echo: Headers, send: Send) -> None:
+        self.status = CLIENT_CLOSED
+        self._state = state
+        self._echo = echo
+        self._send = send
+        cycle = getattr(send, "__self__", None)
+        if type(cycle) is RequestResponseCycle:
+            self._cycle = cycle
+            state[WHOLE] = self.whole
+
+    async def send(self, message: Message) -> None:
+        """As ASGI has it."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self._state["has_answered"] = True
+            message["headers"] = self._with_own(message["headers"])
+        await self._send(message)
+
+    def whole(self, answer: RawResponse) -> bool:
+        """See ``responses.Whole``."""
+        if not write_whole(self._cycle, answer.status, self._with_own(answer.headers), answer.body):
+            return False
+        self.status = answer.status
+        self._state["has_answered"] = True
+        return True
+
+    def _with_own(self, headers: Iterable[Header]) -> Headers:
+        limits: Headers | None = self._state.get("limits")
+        return [*headers, *self._echo] if limits is None else [*headers, *self._echo, *limits]
 
 
 _PROCESS = os.urandom(6).hex().encode()

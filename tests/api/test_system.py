@@ -328,3 +328,20 @@ async def test_pipelined_requests_are_answered_in_order(api: RunningApi) -> None
 
     assert received.count(b"HTTP/1.1 200 OK") == 3
     assert received.index(b"HTTP/1.1 404") > received.rindex(b"HTTP/1.1 200")
+
+
+async def test_an_idle_connection_is_closed_and_a_busy_one_is_not(api: RunningApi) -> None:
+    """Counted from the end of its last answer, however many there were before."""
+    api.server.config.timeout_keep_alive = 1
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.settings.port)
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+    while loop.time() - began_s < 1.5:
+        writer.write(b"GET /health/live HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 ")
+        await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split()[0]))
+    last_s = loop.time()
+    assert await asyncio.wait_for(reader.read(), 20) == b""
+    assert loop.time() - last_s > 0.9
+    writer.close()
