@@ -20,6 +20,7 @@ from litestar.types import ControllerRouterHandler, Scope
 from zypher_api.keyring import ANYBODY, Caller, KeyRing
 from zypher_api.limits import KeyLimits
 from zypher_api.openapi import OPT, Operation
+from zypher_api.presence import STATE_KEY, Presence
 from zypher_api.problems import Forbidden, NoSuchKey, Protected
 from zypher_jobs.contracts.access import Scope as KeyScope
 from zypher_jobs.errors import RedisUnavailable, UnknownPrediction
@@ -70,7 +71,20 @@ class Auth:
             if self._wants_keys:
                 raise NoSuchKey("The header Authorization must be: Bearer, a space, and the key.")
             return self._without_key(scope, headers)
-        token = sent[len(_BEARER) :].strip()
+        presence: Presence | None = scope["state"].get(STATE_KEY)
+        known = None if presence is None else presence.admitted
+        # on its own connection a caller learns nothing from how long it takes to see that it sent the same again
+        if known is not None and known[0] == sent and self._ring.find(known[1].key_id) is known[1]:
+            caller = known[1]
+        else:
+            caller = self._proven(sent[len(_BEARER) :].strip())
+            if presence is not None:
+                presence.admitted = (sent, caller)
+        if 0 < caller.expires_at_ms <= time.time() * 1000:
+            raise NoSuchKey(f"The key {caller.name!r} has expired; make a new one with `zypher keys create`.")
+        return caller
+
+    def _proven(self, token: bytes) -> Caller:
         if not token.startswith(_PREFIX):
             raise self._wrong()
         key_id, _, secret = token[len(_PREFIX) :].partition(b"_")
@@ -78,8 +92,6 @@ class Auth:
         # an unknown id takes as long as a wrong secret
         if not hmac.compare_digest(digest_of(secret), caller.digest if caller else _NO_DIGEST) or caller is None:
             raise self._wrong()
-        if 0 < caller.expires_at_ms <= time.time() * 1000:
-            raise NoSuchKey(f"The key {caller.name!r} has expired; make a new one with `zypher keys create`.")
         return caller
 
     def _wrong(self) -> Exception:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from litestar.types import Scope
 
+from zypher_api.keyring import Caller
 from zypher_api.problems import CallerGone, MalformedRequest
 
 STATE_KEY = "presence"
@@ -21,9 +22,11 @@ STATE_KEY = "presence"
 class Presence:
     """Whether the other end of a connection is there; its requests are served one after the other."""
 
-    __slots__ = ("is_gone", "when_gone")
+    __slots__ = ("admitted", "is_gone", "when_gone")
 
     def __init__(self) -> None:
+        self.admitted: tuple[bytes, Caller] | None = None
+        """The ``Authorization`` that was good for the last request, and whose it is."""
         self.is_gone = False
         self.when_gone: Callable[[], object] | None = None
 

@@ -24,25 +24,18 @@ def record_of(outcome: SyncOutcome) -> Record:
 
 
 def _fields(outcome: SyncOutcome, run_us: int) -> list[str | int]:
-    fields: dict[str, str | int] = {
-        "status": outcome.status,
-        "model": outcome.model,
-        "version": outcome.version,
-        "mode": Mode.SYNC,
-        "caller": outcome.caller,
-        "attempts": 1,
-        "worker": outcome.worker,
-        "created_at_ms": outcome.created_at_ms,
-        "started_at_ms": outcome.started_at_ms,
-        "finished_at_ms": outcome.started_at_ms + round(outcome.run_ms),
-        "run_us": run_us,
-        "input_preview": outcome.input_preview[:PREVIEW_CHARS],
-        "output_preview": outcome.output_preview[:PREVIEW_CHARS],
-        "input_bytes": outcome.input_bytes,
-        "output_bytes": outcome.output_bytes,
-    }
+    fields: list[str | int] = [
+        *("status", outcome.status, "model", outcome.model, "version", outcome.version, "mode", Mode.SYNC),
+        *("attempts", 1, "worker", outcome.worker),
+        *("created_at_ms", outcome.created_at_ms, "started_at_ms", outcome.started_at_ms),
+        *("finished_at_ms", outcome.started_at_ms + round(outcome.run_ms), "run_us", run_us),
+        *("input_preview", outcome.input_preview[:PREVIEW_CHARS], "input_bytes", outcome.input_bytes),
+        *("output_preview", outcome.output_preview[:PREVIEW_CHARS], "output_bytes", outcome.output_bytes),
+    ]
+    if outcome.caller:
+        fields += ("caller", outcome.caller)
     if outcome.trace:
-        fields["trace"] = outcome.trace
+        fields += ("trace", outcome.trace)
     if outcome.error is not None:
-        fields |= {"error_code": outcome.error.code, "error_message": outcome.error.message}
-    return [part for field in fields.items() for part in field]
+        fields += ("error_code", outcome.error.code, "error_message", outcome.error.message)
+    return fields
