@@ -6,7 +6,7 @@
 --         without fields the prediction is only counted.
 --       4 and on: the output of each as MessagePack, empty for none (cmsgpack reads no binary strings)
 -- Returns how many records were written.
-local written, now = 0, clock()
+local written, now, listed = 0, clock(), {}
 for i, ended in ipairs(cmsgpack.unpack(ARGV[3])) do
   local id, mode, fields = ended[1], ended[3], ended[11]
   tally(ended[2], mode, ended[4], ended[5], ended[6], ended[7], ended[8], ended[9])
@@ -20,7 +20,7 @@ for i, ended in ipairs(cmsgpack.unpack(ARGV[3])) do
     redis.call('HSET', record, unpack(fields))
     redis.call('PEXPIRE', record, ARGV[1])
     if mode == 'sync' then
-      redis.call('ZADD', SYNC_LIST, ended[10], id)
+      listed[#listed + 1], listed[#listed + 2] = ended[10], id
     else
       local known = redis.call('HMGET', record, 'created_at_ms', 'attempts', 'worker')
       redis.call('ZREM', LIST .. 'running', id)
@@ -31,12 +31,13 @@ for i, ended in ipairs(cmsgpack.unpack(ARGV[3])) do
     end
   end
 end
+if #listed > 0 then redis.call('ZADD', SYNC_LIST, unpack(listed)) end
 local surplus = redis.call('ZCARD', SYNC_LIST) - ARGV[2]
 if surplus > 0 then
-  local oldest = redis.call('ZPOPMIN', SYNC_LIST, surplus)
-  for i = 1, #oldest, 2 do
-    redis.call('UNLINK', RECORD .. oldest[i])
-  end
+  local oldest = redis.call('ZPOPMIN', SYNC_LIST, math.min(surplus, 1000))
+  local records = {}
+  for i = 1, #oldest, 2 do records[#records + 1] = RECORD .. oldest[i] end
+  redis.call('UNLINK', unpack(records))
 end
 write_tallies(COUNTS, LATENCY)
 write_events(now)
