@@ -52,7 +52,13 @@ IDEMPOTENCY_KEY = Parameter(
     place="header",
     description="A new one for each request, such as a UUID, and the same one to try it again: what was answered with "
     "success is answered again, and nothing runs twice. Quotes, as the IETF's draft wants them, may be left out.",
-    schema={"type": "string", "minLength": 1, "maxLength": MOST_CHARS},
+    schema={
+        "type": "string",
+        "minLength": 1,
+        "maxLength": MOST_CHARS,
+        # quoted, or as it is: visible ASCII that does not begin with a quote
+        "pattern": r'^("([ !#-\[\]-~]|\\["\\])+"|[!#-~]([ -~]*[!-~])?)$',
+    },
     example="8e03978e-40d5-43dd-bc93-6894a57f9324",
 )
 ON_DISCONNECT = Parameter(
