@@ -20,7 +20,7 @@ class Sink:
         self.up = True
         self.broken = False
         self.taken: list[SyncOutcome] = []
-        self.calls = 0
+        self.calls = self.refused = 0
 
     async def record(self, outcomes: Sequence[SyncOutcome]) -> None:
         """What ``PredictionQueue.record_sync`` is."""
@@ -29,6 +29,7 @@ class Sink:
         if not self.up:
             raise RedisUnavailable("Redis does not answer.")
         if self.broken:
+            self.refused += 1
             raise ValueError("a batch that cannot be written")
         self.taken += outcomes
 
@@ -151,7 +152,7 @@ async def test_a_batch_that_cannot_be_written_does_not_hold_up_the_next() -> Non
     recorder = make(sink)
     recorder.start()
     recorder.add(answered(1))
-    await wait_until(lambda: sink.calls == 1)
+    await wait_until(lambda: sink.refused == 1)
     sink.broken = False
 
     recorder.add(answered(2))

@@ -15,10 +15,13 @@ CHUNKED = b"transfer-encoding: chunked\r\n\r\n"
 CHUNK = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
 
 
+IMPATIENT_S = 1.5
+
+
 @pytest.fixture
 async def impatient(api: RunningApi) -> AsyncIterator[None]:
-    """Webhooks are delivered, each within half a second."""
-    async with delivering(api.services.queue, msgspec.structs.replace(api.settings, webhook_timeout_s=0.5)):
+    """Webhooks are delivered, each within ``IMPATIENT_S``."""
+    async with delivering(api.services.queue, msgspec.structs.replace(api.settings, webhook_timeout_s=IMPATIENT_S)):
         yield
 
 
@@ -29,9 +32,9 @@ async def impatient(api: RunningApi) -> AsyncIterator[None]:
         (Endless(BROKEN + CHUNKED, CHUNK), 500, "It answered 500."),
         (Endless(BROKEN + b"content-length: 999999\r\n\r\n", b"x", every_s=0.05), 500, "It answered 500."),
         (Endless(OK, b"x-more: " + b"y" * 1000 + b"\r\n"), None, ""),
-        (Endless(OK, b"x: y\r\n", every_s=0.05), None, "No answer within 0.5 s."),
+        (Endless(OK, b"x: y\r\n", every_s=0.05), None, f"No answer within {IMPATIENT_S:g} s."),
         (Endless(b"", b"H", every_s=0.05), None, ""),
-        (Endless(b"", b"HTTP/1.1 102 Wait\r\n\r\n", every_s=0.05), None, "No answer within 0.5 s."),
+        (Endless(b"", b"HTTP/1.1 102 Wait\r\n\r\n", every_s=0.05), None, f"No answer within {IMPATIENT_S:g} s."),
         (b"not HTTP at all\r\n\r\n", None, ""),
         (b"HTTP/1.1 999 Unheard of\r\ncontent-length: 0\r\n\r\n", 999, "It answered 999."),
         (b"HTTP/1.1 500 Broken\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\nnope", 500, "It answered 500."),
@@ -44,12 +47,12 @@ async def test_an_answer_that_never_ends_or_is_none_is_a_failed_attempt(
     """Left after the time-out, a second later at most if its status is known; the next attempt is taken."""
     receiver.says = [says, answer()]
     delivery = await settled(api, await submit(api, receiver.url))
-    first, second = delivery["log"]
+    first, *_, last = delivery["log"]  # a busy machine may not take the next one in time either
     assert first.get("status") == status
     assert error in first["error"]
     assert first["error"]
     assert len(first["response"]) <= 500
-    assert second["status"] == 200
+    assert last["status"] == 200
 
 
 @pytest.mark.usefixtures("impatient")
