@@ -26,9 +26,9 @@ VILLAINS = ("Villain", "Crasher", "LimitedVillain", "Gang", "Moody")
 
 @pytest.fixture
 def api_settings(settings: Settings) -> Settings:
-    """The villains, a neighbor, a short lease and a short timeout."""
+    """The villains, a neighbor, a short lease; the timeout is long enough to start a killed process again."""
     models = (*(f"tests.models.villains:{name}" for name in VILLAINS), "tests.models.quiet:Quiet")
-    return msgspec.structs.replace(settings, models=models, lease_s=LEASE_S, run_timeout_s=3)
+    return msgspec.structs.replace(settings, models=models, lease_s=LEASE_S, run_timeout_s=8)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 import schemathesis
 from hypothesis import strategies
-from schemathesis.core.failures import Failure
+from schemathesis.core.failures import Failure, ResponseTimeExceeded
 from schemathesis.openapi.checks import JsonSchemaError, RejectedPositiveData, UseAfterFree
 
 hook = cast("Any", schemathesis).hook
@@ -76,6 +76,8 @@ def filter_failure(context: Any, failure: Failure, case: Case, response: Respons
             return problem["code"] != "invalid_upload"  # whatever the bytes are, they are no ONNX model
         # a model's own rule ("the drawing is blank"); and for msgspec 1.0 is no whole number
         return not problem["detail"].startswith("The input cannot be used") and "got `float`" not in problem["detail"]
+    if isinstance(failure, ResponseTimeExceeded) and failure.elapsed <= failure.deadline + _wait_s(case):
+        return False
     # a prediction that was canceled is still there to be read
     return not (isinstance(failure, UseAfterFree) and case.path.startswith("/predict/"))
 
@@ -83,6 +85,15 @@ def filter_failure(context: Any, failure: Failure, case: Case, response: Respons
 def _names_nothing(case: Case, problem: dict[str, Any]) -> bool:
     """Of many predictions: no filter, or a status of which they cannot be."""
     return _operation_id(case) in _OF_MANY and problem.get("field") in ("$", "$.status")
+
+
+def _wait_s(case: Case) -> float:
+    """How long the call asked the server to wait, at most."""
+    asked: dict[str, Any] = case.query or {}
+    try:
+        return float(asked.get("wait", 0))
+    except ValueError:
+        return 0  # which the server says, too
 
 
 def _operation_id(case: Case) -> str:
