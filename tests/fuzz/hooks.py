@@ -67,19 +67,23 @@ def filter_failure(context: Any, failure: Failure, case: Case, response: Respons
         # in OpenAPI 3.1 the schema of a stream is that of its whole text, not of an event
         return not response.headers["content-type"][0].startswith("text/event-stream")
     if isinstance(failure, RejectedPositiveData):
-        problem = response.json()
-        if problem["code"] == "idempotency_key_reused" or _names_nothing(case, problem):
-            return False
-        if _operation_id(case).startswith(_OF_ANY_MODEL):
-            return problem["code"] not in ("invalid_input", "malformed_input")
-        if _operation_id(case) == "upload_version":
-            return problem["code"] != "invalid_upload"  # whatever the bytes are, they are no ONNX model
-        # a model's own rule ("the drawing is blank"); and for msgspec 1.0 is no whole number
-        return not problem["detail"].startswith("The input cannot be used") and "got `float`" not in problem["detail"]
-    if isinstance(failure, ResponseTimeExceeded) and failure.elapsed <= failure.deadline + _wait_s(case):
-        return False
+        return not _may_refuse(case, response.json())
+    if isinstance(failure, ResponseTimeExceeded):
+        return failure.elapsed > failure.deadline + _wait_s(case)
     # a prediction that was canceled is still there to be read
     return not (isinstance(failure, UseAfterFree) and case.path.startswith("/predict/"))
+
+
+def _may_refuse(case: Case, problem: dict[str, Any]) -> bool:
+    """Whether the document leaves it open that what it describes is refused like this."""
+    if problem["code"] == "idempotency_key_reused" or _names_nothing(case, problem):
+        return True
+    if _operation_id(case).startswith(_OF_ANY_MODEL):
+        return problem["code"] in ("invalid_input", "malformed_input")
+    if _operation_id(case) == "upload_version":
+        return problem["code"] == "invalid_upload"  # whatever the bytes are, they are no ONNX model
+    # a model's own rule ("the drawing is blank"); and for msgspec 1.0 is no whole number
+    return problem["detail"].startswith("The input cannot be used") or "got `float`" in problem["detail"]
 
 
 def _names_nothing(case: Case, problem: dict[str, Any]) -> bool:
