@@ -14,11 +14,11 @@ from textual.containers import Container
 
 from zypher_jobs.contracts.prediction import Prediction
 from zypher_jobs.errors import UnknownPrediction
-from zypher_tui import palette
 from zypher_tui.core.cleaning import clean
 from zypher_tui.core.readings import Reading, SourceName
 from zypher_tui.core.store import Store
 from zypher_tui.core.view import View
+from zypher_tui.palette import palette
 from zypher_tui.sources.source import Source, SourceAway
 from zypher_tui.widgets.chart import Chart
 from zypher_tui.widgets.dialogs import HelpDialog, PredictionDialog

@@ -1,6 +1,6 @@
-"""Colours and glyphs. Okabe-Ito: told apart by colour-blind eyes; and never colour alone, always a glyph and a word.
+"""Colours and glyphs of what is drawn by hand. Never colour alone: always a glyph and a word.
 
-M. Okabe and K. Ito, "Color Universal Design", 2008.
+Okabe-Ito: told apart by colour-blind eyes. M. Okabe and K. Ito, "Color Universal Design", 2008.
 """
 
 from rich.style import Style
@@ -8,44 +8,50 @@ from rich.style import Style
 from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core.view import Link
 
-ORANGE = "#E69F00"
-SKY = "#56B4E9"
-GREEN = "#009E73"
-YELLOW = "#F0E442"
-BLUE = "#0072B2"
-VERMILLION = "#D55E00"
-PURPLE = "#CC79A7"
 
-BACKGROUND = "#0b0f14"
-LINE = "#2b3644"
-TEXT = "#d5dce4"
-MUTED = "#8492a3"
+class Palette:
+    """The colours in use. Read them when drawing, never at import: they change with the theme."""
 
-PLAIN = Style(color=TEXT)
-STRONG = Style(color="#ffffff", bold=True)
-DIM = Style(color=MUTED)
-FRAME = Style(color=LINE)
-BRAND = Style(color=SKY, bold=True)
-WARNING = Style(color=ORANGE)
-ERROR = Style(color=VERMILLION)
-NOTHING = Style.null()
+    ORANGE = "#E69F00"
+    SKY = "#56B4E9"
+    GREEN = "#009E73"
+    YELLOW = "#F0E442"
+    BLUE = "#0072B2"
+    VERMILLION = "#D55E00"
+    PURPLE = "#CC79A7"
 
-STATUS: dict[Status, tuple[str, Style]] = {
-    Status.QUEUED: ("○", Style(color=YELLOW)),
-    Status.RUNNING: ("◐", Style(color=SKY)),
-    Status.SUCCEEDED: ("●", Style(color=GREEN)),
-    Status.FAILED: ("✗", Style(color=VERMILLION, bold=True)),
-    Status.CANCELED: ("⊘", Style(color=PURPLE)),
-    Status.EXPIRED: ("◌", Style(color=ORANGE)),
-}
-"""Every glyph one cell wide."""
+    BACKGROUND = "#0b0f14"
+    LINE = "#2b3644"
+    TEXT = "#d5dce4"
+    MUTED = "#8492a3"
 
-LINK: dict[Link, tuple[str, Style]] = {
-    Link.CONNECTING: ("◌", Style(color=YELLOW)),
-    Link.UP: ("●", Style(color=GREEN)),
-    Link.AWAY: ("✗", Style(color=VERMILLION, bold=True)),
-    Link.UNKNOWN: ("?", Style(color=MUTED)),
-}
+    def __init__(self) -> None:
+        self.PLAIN = Style(color=self.TEXT)
+        self.STRONG = Style(color="#ffffff", bold=True)
+        self.DIM = Style(color=self.MUTED)
+        self.FRAME = Style(color=self.LINE)
+        self.BRAND = Style(color=self.SKY, bold=True)
+        self.WARNING = Style(color=self.ORANGE)
+        self.ERROR = Style(color=self.VERMILLION)
+        self.NOTHING = Style.null()
+        self.STATUS: dict[Status, tuple[str, Style]] = {
+            Status.QUEUED: ("○", Style(color=self.YELLOW)),
+            Status.RUNNING: ("◐", Style(color=self.SKY)),
+            Status.SUCCEEDED: ("●", Style(color=self.GREEN)),
+            Status.FAILED: ("✗", Style(color=self.VERMILLION, bold=True)),
+            Status.CANCELED: ("⊘", Style(color=self.PURPLE)),
+            Status.EXPIRED: ("◌", Style(color=self.ORANGE)),
+        }
+        """Every glyph one cell wide."""
+        self.LINK: dict[Link, tuple[str, Style]] = {
+            Link.CONNECTING: ("◌", Style(color=self.YELLOW)),
+            Link.UP: ("●", Style(color=self.GREEN)),
+            Link.AWAY: ("✗", Style(color=self.VERMILLION, bold=True)),
+            Link.UNKNOWN: ("?", Style(color=self.MUTED)),
+        }
+
+
+palette = Palette()
 
 
 def gradient(low: str, high: str, steps: int) -> list[Style]:

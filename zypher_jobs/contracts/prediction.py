@@ -115,6 +115,8 @@ class PredictionSummary(msgspec.Struct, frozen=True, kw_only=True):
     prediction_id: str
     status: Status
     model: str
+    version: str = ""
+    """Of the model, as it was submitted."""
     mode: Mode
     caller: str = ""
     """Id of the key that asked for it; empty: there was none."""

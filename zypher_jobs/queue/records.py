@@ -198,6 +198,7 @@ def summary_of(prediction_id: str, fields: Mapping[bytes, bytes]) -> PredictionS
         prediction_id=prediction_id,
         status=record.status,
         model=record.model,
+        version=record.version,
         mode=record.mode,
         caller=record.caller,
         input_preview=record.input_preview,

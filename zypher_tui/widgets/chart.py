@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from textual.strip import Strip
 
-from zypher_tui import palette
 from zypher_tui.core import formats
 from zypher_tui.core.history import columns
+from zypher_tui.palette import gradient, palette
 from zypher_tui.widgets.drawing import LineWidget, line
 
 AXIS_CELLS = 6
@@ -63,7 +63,7 @@ class Chart(LineWidget):
         known = [value for value in values if value is not None]
         top = nice_ceiling(max(known, default=0))
         levels = [0 if value is None else max(math.ceil(value / top * height * 4), 1) for value in values]
-        styles = palette.gradient(*self._colours, height)
+        styles = gradient(*self._colours, height)
         strips: list[Strip] = []
         for y in range(height):
             floor = (height - 1 - y) * 4

@@ -12,10 +12,10 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary, Status
-from zypher_tui import palette
 from zypher_tui.core import cells
 from zypher_tui.core.detail import Field, Tone, describe
 from zypher_tui.core.view import Link
+from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import Part, line
 
 NAME_CELLS = 12

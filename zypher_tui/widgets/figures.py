@@ -2,10 +2,10 @@
 
 from textual.strip import Strip
 
-from zypher_tui import palette
 from zypher_tui.core import cells, formats
 from zypher_tui.core.latencies import Percentile
 from zypher_tui.core.view import View
+from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import LineWidget, Part, length, line
 
 FAILED = palette.STRONG + palette.ERROR

@@ -2,9 +2,9 @@
 
 from textual.strip import Strip
 
-from zypher_tui import palette
 from zypher_tui.core import cells, formats
 from zypher_tui.core.view import Link, LinkView, View
+from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import LineWidget, Part, length, line
 
 

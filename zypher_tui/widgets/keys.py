@@ -2,7 +2,7 @@
 
 from textual.strip import Strip
 
-from zypher_tui import palette
+from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import LineWidget, Part, length, line
 
 KEYS = (

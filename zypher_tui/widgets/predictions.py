@@ -3,11 +3,11 @@
 import shlex
 
 from zypher_jobs.contracts.prediction import PredictionSummary, Status
-from zypher_tui import palette
 from zypher_tui.core import cells, formats
 from zypher_tui.core.filters import EVERYTHING
 from zypher_tui.core.previews import compact
 from zypher_tui.core.view import View
+from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import Part
 from zypher_tui.widgets.table import Column, Table
 

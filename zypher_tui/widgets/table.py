@@ -13,8 +13,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from zypher_tui import palette
 from zypher_tui.core import cells
+from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import Part, length, line
 
 Row = TypeVar("Row")

@@ -6,9 +6,9 @@ import msgspec
 from rich.style import Style
 
 from zypher_jobs.contracts.stats import WorkerStats
-from zypher_tui import palette
 from zypher_tui.core import cells, formats
 from zypher_tui.core.view import View
+from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import Part
 from zypher_tui.widgets.table import Column, Table
 

@@ -1,0 +1,151 @@
+"""One prediction as a line of the dashboard: small enough to keep 100,000 of them."""
+
+import sys
+from datetime import UTC, datetime
+from typing import Self
+
+import msgspec
+
+from zypher_jobs.contracts.event import Event
+from zypher_jobs.contracts.prediction import Mode, PredictionFailure, PredictionSummary, Priority, Status
+
+PREVIEW_CHARS = 100
+"""Longest text that a row keeps; the whole is read when a prediction is opened."""
+
+
+class Row(msgspec.Struct, kw_only=True, gc=False):
+    """A prediction in the ``Book``, which alone changes it. Its strings are clean, times are Unix ms."""
+
+    prediction_id: str
+    status: Status
+    created_ms: int
+    model: str = ""
+    """Empty while only an event without it was heard."""
+    version: str = ""
+    mode: Mode = Mode.ASYNC
+    priority: Priority = Priority.NORMAL
+    caller: str = ""
+    attempts: int = 0
+    started_ms: int | None = None
+    finished_ms: int | None = None
+    worker: str = ""
+    """Of the last attempt."""
+    error_code: str = ""
+    error_message: str = ""
+    fingerprint: str = ""
+    """Of its error: the same for failures of the same kind."""
+    input_preview: str = ""
+    output_preview: str = ""
+    progress: float | None = None
+    progress_message: str | None = None
+    is_detailed: bool = False
+    """Whether its summary was read since its status changed; an event alone brings no texts."""
+
+    @classmethod
+    def of(cls, summary: PredictionSummary) -> Self:
+        """What the row of a (clean) summary holds."""
+        error = summary.error
+        return cls(
+            prediction_id=summary.prediction_id,
+            status=summary.status,
+            created_ms=ms_of(summary.created_at),
+            model=sys.intern(summary.model),
+            version=sys.intern(summary.version),
+            mode=summary.mode,
+            priority=summary.priority,
+            caller=sys.intern(summary.caller),
+            attempts=summary.attempts,
+            started_ms=None if summary.started_at is None else ms_of(summary.started_at),
+            finished_ms=None if summary.finished_at is None else ms_of(summary.finished_at),
+            worker=sys.intern(summary.worker or ""),
+            error_code=sys.intern(error.code) if error else "",
+            error_message=sys.intern(error.message[:PREVIEW_CHARS]) if error else "",
+            fingerprint=sys.intern(summary.fingerprint),
+            input_preview=summary.input_preview[:PREVIEW_CHARS],
+            output_preview=summary.output_preview[:PREVIEW_CHARS],
+            progress=summary.progress,
+            progress_message=summary.progress_message,
+            is_detailed=True,
+        )
+
+    @property
+    def error(self) -> PredictionFailure | None:
+        """Why it failed, as far as it is known."""
+        return PredictionFailure(code=self.error_code, message=self.error_message) if self.error_code else None
+
+    @property
+    def wait_ms(self) -> float | None:
+        """From created to the start of the last attempt."""
+        return None if self.started_ms is None else float(max(self.started_ms - self.created_ms, 0))
+
+    @property
+    def run_ms(self) -> float | None:
+        """From the start of the last attempt to the finish."""
+        if self.started_ms is None or self.finished_ms is None:
+            return None
+        return float(max(self.finished_ms - self.started_ms, 0))
+
+    @property
+    def total_ms(self) -> float | None:
+        """From created to the finish."""
+        return None if self.finished_ms is None else float(max(self.finished_ms - self.created_ms, 0))
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """Where it stands among others: by creation, then by id."""
+        return self.created_ms, self.prediction_id
+
+    def as_of(self, now_ms: int) -> "Row":
+        """What it was at that time, not before it was created: of earlier attempts, only the last is known."""
+        if self.finished_ms is not None and now_ms >= self.finished_ms:
+            return self
+        if self.finished_ms is None and (self.started_ms is None or now_ms >= self.started_ms):
+            return self
+        has_begun = self.started_ms is not None and now_ms >= self.started_ms
+        return msgspec.structs.replace(
+            self,
+            status=Status.RUNNING if has_begun else Status.QUEUED,
+            started_ms=self.started_ms if has_begun else None,
+            finished_ms=None,
+            worker=self.worker if has_begun else "",
+            attempts=self.attempts if has_begun else 0,
+            error_code="",
+            error_message="",
+            fingerprint="",
+            output_preview="",
+            progress=None,
+            progress_message=None,
+        )
+
+
+def ms_of(at: datetime) -> int:
+    """Unix time in ms."""
+    return round(at.timestamp() * 1000)
+
+
+def at_of(ms: int) -> datetime:
+    """The instant, in UTC."""
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def heard(row: Row | None, event: Event) -> Row:
+    """The row after an event: changed in place, or new. Its texts follow with its summary."""
+    at_ms = ms_of(event.at)
+    if row is None:
+        row = Row(prediction_id=event.prediction_id, status=Status.QUEUED, created_ms=at_ms)
+    if event.model:
+        row.model = sys.intern(event.model)
+    if event.worker:
+        row.worker = sys.intern(event.worker)
+    row.attempts = max(row.attempts, event.attempt)
+    if event.status == "lost" or row.status.is_terminal:
+        return row  # an event that is older than what a summary said already
+    row.status = Status(event.status)
+    row.is_detailed = False
+    if row.status is Status.RUNNING:
+        row.started_ms = at_ms
+    elif row.status is Status.QUEUED:
+        row.started_ms = None
+    else:
+        row.finished_ms = at_ms
+    return row
