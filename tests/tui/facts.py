@@ -16,6 +16,7 @@ from zypher_jobs.contracts.stats import (
     WorkerStats,
 )
 from zypher_tui.core.readings import Reading, SourceName
+from zypher_tui.core.rows import Row, ms_of
 
 NOW = datetime(2026, 11, 3, 9, 0, 0, tzinfo=UTC)
 
@@ -93,3 +94,9 @@ def worker(worker_id: str, **fields: Any) -> WorkerStats:
         seen_at=NOW - timedelta(seconds=1),
     )
     return msgspec.structs.replace(idle, **fields)
+
+
+def row(prediction_id: str, **fields: Any) -> Row:
+    """A queued prediction as a row, or what the fields make of it."""
+    queued = Row(prediction_id=prediction_id, status=Status.QUEUED, model="mock", created_ms=ms_of(NOW))
+    return msgspec.structs.replace(queued, **fields)

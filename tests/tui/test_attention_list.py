@@ -1,0 +1,121 @@
+"""What needs attention, as it is drawn, and its keys."""
+
+import pytest
+
+from tests.tui.drawn import SIZES, alone
+from zypher_tui.core.concerns import OPEN, RESUME, RETRY, Act, Item, Screen, Severity, Target
+from zypher_tui.widgets.attention import AttentionList
+
+
+def item(subject: str, *acts: Act, severity: Severity = Severity.WARNING, sentence: str = "") -> Item:
+    """One of a rule."""
+    return Item(
+        rule="rule",
+        subject=subject,
+        severity=severity,
+        sentence=sentence or f"{subject} is not as it should be.",
+        advice=f"Mend {subject}.",
+        target=Target(screen=Screen.MODELS, model=subject),
+        acts=acts,
+        since_s=10.0,
+    )
+
+
+ITEMS = [
+    item(
+        "mock",
+        OPEN,
+        RETRY,
+        severity=Severity.CRITICAL,
+        sentence="mock: 38 of the last 40 predictions failed: 模型",
+    ),
+    item("normal", OPEN, RESUME),
+    item("dead", severity=Severity.NOTICE),
+    *[item(f"w-{number}", OPEN) for number in range(60)],
+]
+
+
+@pytest.mark.parametrize("size", [*SIZES, (40, 6), (20, 2)])
+async def test_it_is_drawn_at_any_size(size: tuple[int, int]) -> None:
+    """Glyph, word, sentence, age; the lines are as wide as the screen."""
+    widget = AttentionList(id="attention")
+    async with alone(widget, size) as (app, pilot):
+        app.check_widths()
+        assert "Waiting for figures" in app.text or size[0] < 21
+        widget.show([], now_s=0)
+        await pilot.pause()
+        assert "● Nothing needs" in app.text
+        widget.show(ITEMS, now_s=75)
+        await pilot.pause()
+        app.check_widths()
+        assert "✗ critical" in app.text
+        if size in SIZES:
+            assert "▲ warning  normal is not as it should be." in app.text
+            assert "1m05s" in app.lines[0]
+            assert "⏎ open" in app.lines[1]
+            assert "r retry all" in app.lines[1]
+        assert widget.border_title == "Needs attention · 1 critical · 61 warning · 1 notice"
+
+
+async def test_a_long_sentence_is_whole_under_the_cursor() -> None:
+    """In three lines at most; elsewhere it is cut."""
+    widget = AttentionList(id="attention")
+    long = item("mock", OPEN, sentence="mock: 38 of the last 40 predictions failed: 模型 " * 3 + "END")
+    async with alone(widget, (80, 24)) as (app, pilot):
+        widget.show([long, item("normal", OPEN, sentence="x" * 2_000)], now_s=75)
+        await pilot.pause()
+        app.check_widths()
+        assert app.lines[2].rstrip().endswith("END")
+        assert "⏎ open" in app.lines[3]
+        await pilot.press("down")
+        await pilot.pause()
+        app.check_widths()
+        assert "END" not in app.text
+        assert app.lines[3].rstrip().endswith("…")
+
+
+async def test_keys_act_on_the_item_under_the_cursor() -> None:
+    """Those that it has; others go on to whoever else wants them."""
+    widget = AttentionList(id="attention")
+    async with alone(widget, (80, 24)) as (app, pilot):
+        widget.show(ITEMS, now_s=75)
+        await pilot.press("R", "enter", "r", "down", "R", "r", "down", "enter")
+        await pilot.pause()
+        sent = app.sent(AttentionList.Chosen)
+        assert [(each.item.subject, each.act.key) for each in sent] == [
+            ("mock", "enter"),
+            ("mock", "r"),
+            ("normal", "R"),
+        ]
+
+
+async def test_the_cursor_stays_on_its_item_and_in_sight() -> None:
+    """While others come in above it, or more than fit."""
+    widget = AttentionList(id="attention")
+    async with alone(widget, (80, 24)) as (app, pilot):
+        widget.show(ITEMS, now_s=75)
+        await pilot.press("down")
+        widget.show([item("new"), *ITEMS], now_s=76)
+        assert widget.selected == ITEMS[1]
+        await pilot.press("end")
+        await pilot.pause()
+        assert widget.selected == ITEMS[-1]
+        assert ITEMS[-1].sentence in app.text
+        widget.show(ITEMS[:2], now_s=77)
+        assert widget.selected == ITEMS[1]
+        await pilot.pause()
+        assert "Mend normal." in app.text
+
+
+async def test_the_mouse_chooses_and_opens() -> None:
+    """A click moves the cursor, a second one is Enter."""
+    widget = AttentionList(id="attention")
+    async with alone(widget, (120, 36)) as (app, pilot):
+        widget.show(ITEMS, now_s=75)
+        await pilot.click(AttentionList, offset=(20, 2))
+        assert widget.selected == ITEMS[1]
+        await pilot.click(AttentionList, offset=(20, 1), times=2)
+        await pilot.pause()
+        sent = app.sent(AttentionList.Chosen)
+        assert [(each.item.subject, each.act.key) for each in sent] == [("normal", "enter")]
+        await pilot.click(AttentionList, offset=(20, 35))
