@@ -1,43 +1,41 @@
-"""The dashboard: one long loop asks each source, readings fold into the store, and the screen shows its view."""
+"""The dashboard: what the sources bring folds into the store, and the pane on the screen shows its view."""
 
 import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container
+from textual.widgets import ContentSwitcher
 
 from zypher_jobs.contracts.prediction import Prediction
 from zypher_jobs.errors import UnknownPrediction
 from zypher_tui.core.cleaning import clean
-from zypher_tui.core.readings import Reading, SourceName
+from zypher_tui.core.filters import parse
+from zypher_tui.core.readings import SourceName
+from zypher_tui.core.rows import Row
 from zypher_tui.core.store import Store
 from zypher_tui.core.view import View
-from zypher_tui.palette import palette
+from zypher_tui.feeds import INTERVAL_S, Feeds, Opener
+from zypher_tui.screens.overview import OverviewPane
+from zypher_tui.screens.pane import Filtered, Opened, Pane
+from zypher_tui.screens.predictions import PredictionsPane
+from zypher_tui.screens.workers import WorkersPane
 from zypher_tui.sources.source import Source, SourceAway
-from zypher_tui.widgets.chart import Chart
 from zypher_tui.widgets.dialogs import HelpDialog, PredictionDialog
-from zypher_tui.widgets.figures import FigureRow
-from zypher_tui.widgets.filter_line import FilterLine
 from zypher_tui.widgets.header import Header, Notice
 from zypher_tui.widgets.keys import KeyLine
 from zypher_tui.widgets.predictions import PredictionTable, curl
 from zypher_tui.widgets.table import Table
-from zypher_tui.widgets.workers import WorkerTable
+from zypher_tui.widgets.tabs import TabLine
+from zypher_tui.widgets.time_bar import TimeBar
 
-INTERVAL_S = 1.0
-"""Time between two questions to a source."""
 FRAME_S = 0.5
-"""Least time between two frames; readings that come in meanwhile are drawn together."""
-SPANS_S = (1.0, 5.0, 20.0)
-"""Seconds that one column of a chart can stand for."""
-
-Opener = Callable[[], Source]
+"""Least time between two frames; what comes in meanwhile is drawn together."""
 
 
 class Dashboard(App[int]):
@@ -52,8 +50,12 @@ class Dashboard(App[int]):
         Binding("q", "quit", "Quit"),
         Binding("ctrl+c", "quit", "Quit", show=False, priority=True),
         Binding("question_mark", "help", "Help", key_display="?"),
+        *[Binding(str(number), f"open_pane({number - 1})", f"Screen {number}") for number in range(1, 7)],
         Binding("p", "pause", "Pause"),
-        Binding("t", "span", "Time span"),
+        Binding("left_square_bracket", "step(-10)", "10 s back", key_display="["),
+        Binding("right_square_bracket", "step(10)", "10 s on", key_display="]"),
+        Binding("left_curly_bracket", "step(-300)", "5 min back", key_display="{"),
+        Binding("right_curly_bracket", "step(300)", "5 min on", key_display="}"),
         Binding("tab", "app.focus_next", "Next table", key_display="tab"),
         Binding("enter", "details", "Details", key_display="⏎"),
         Binding("c", "copy", "Copy"),
@@ -71,45 +73,54 @@ class Dashboard(App[int]):
     ) -> None:
         super().__init__()
         self.store = store or Store(expected=openers)
-        self._openers = openers
-        self._sources: dict[SourceName, Source] = {}
+        self.feeds = Feeds(
+            openers,
+            self.store,
+            changed=self._note_change,
+            visible=self._visible_rows,
+            interval_s=interval_s,
+            clock_s=clock_s,
+        )
         self._api_url = clean(api_url)
         self._interval_s = interval_s
         self._clock_s = clock_s
-        self._step_s = SPANS_S[0]
         self._changed = True
         self._drawn_at_s = float("-inf")
-        self._paused: View | None = None
+        self._at_s: float | None = None
+        """The time in the past that is shown."""
         self._header_line = Header(id="header")
+        self._tab_line = TabLine(id="tabs")
         self._notice_line = Notice(id="notice")
-        self._figure_row = FigureRow(id="figures")
-        self._depth_chart = Chart(id="depth", title="Queue depth", low=palette.BLUE, high=palette.SKY)
-        self._throughput_chart = Chart(id="throughput", title="Finished per second", low="#00543d", high="#1fd6a3")
-        self._worker_table = WorkerTable(id="workers")
-        self._filter_line = FilterLine(id="filter")
-        self._prediction_table = PredictionTable(id="predictions", api_url=self._api_url)
+        self._time_bar = TimeBar(id="time")
+        self._key_line = KeyLine(id="keys")
+        self._predictions = PredictionsPane(id="pane-predictions", api_url=self._api_url)
+        self._panes: Sequence[Pane] = (
+            OverviewPane(id="pane-overview", api_url=self._api_url),
+            self._predictions,
+            WorkersPane(id="pane-workers"),
+        )
+        self._open = 0
 
     def compose(self) -> ComposeResult:
-        """Header, figures, charts, tables, keys."""
+        """Header, tabs, notice, time, the open pane, keys."""
         yield self._header_line
+        yield self._tab_line
         yield self._notice_line
-        yield self._figure_row
-        yield Container(
-            self._depth_chart, self._throughput_chart, self._worker_table, self._prediction_table, id="body"
-        )
-        yield self._filter_line
-        yield KeyLine(id="keys")
+        yield self._time_bar
+        with ContentSwitcher(initial=self._panes[0].id, id="panes"):
+            yield from self._panes
+        yield self._key_line
 
     def on_mount(self) -> None:
         """Begin to ask, and to draw."""
         self._set_breakpoints()
-        self._prediction_table.focus()
+        self._show_pane()
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread: a test
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, 0)
         self._draw()
         self.set_interval(FRAME_S, self._draw_if_due)
-        for name, opener in self._openers.items():
-            self.run_worker(self._follow(name, opener), name=f"follow {name}", exit_on_error=False)
+        for name, loop in self.feeds.loops().items():
+            self.run_worker(loop(), name=name, exit_on_error=False)
 
     def _set_breakpoints(self) -> None:
         """Textual sets these classes with the first resize, after a first frame in the wrong layout."""
@@ -121,8 +132,7 @@ class Dashboard(App[int]):
 
     async def on_unmount(self) -> None:
         """Let go of the sources."""
-        for source in self._sources.values():
-            await source.aclose()
+        await self.feeds.aclose()
 
     async def action_quit(self) -> None:
         """Leave with exit code 0."""
@@ -132,79 +142,97 @@ class Dashboard(App[int]):
         """Show the keys."""
         self.push_screen(HelpDialog())
 
+    def action_open_pane(self, index: int) -> None:
+        """Show another pane; none if there is none of that number."""
+        if index < len(self._panes) and index != self._open:
+            self._open = index
+            self._show_pane()
+            self._draw()
+
     def action_pause(self) -> None:
-        """Stop the screen, or let it go on; the store collects either way."""
-        self._paused = self.store.view(self._clock_s()) if self._paused is None else None
+        """Stop at this time, or go back to what is now; what happens is collected either way."""
+        self._at_s = self._clock_s() if self._at_s is None else None
         self._draw()
 
-    def action_span(self) -> None:
-        """The next span of time for the charts."""
-        self._step_s = SPANS_S[(SPANS_S.index(self._step_s) + 1) % len(SPANS_S)]
+    def action_step(self, seconds: int) -> None:
+        """Show another time: stops first, and never goes beyond what is known."""
+        first_s = self.store.timeline.first_s
+        now_s = self._clock_s()
+        if first_s is not None:
+            at_s = (now_s if self._at_s is None else self._at_s) + seconds
+            self._at_s = min(max(at_s, first_s), now_s)
         self._draw()
 
     def action_details(self) -> None:
-        """Open the selected prediction, from wherever the focus is."""
-        self._prediction_table.action_choose()
+        """Open what is selected."""
+        table = self.pane.first
+        if isinstance(table, PredictionTable):
+            table.action_choose()
+
+    def action_filter(self) -> None:
+        """Filter predictions, wherever it was asked for."""
+        self.action_open_pane(self._panes.index(self._predictions))
+        self._predictions.action_filter()
 
     def action_copy(self) -> None:
         """Put the selected prediction's id, or the example call, on the terminal's clipboard."""
-        row = self._prediction_table.selected
+        table = self.pane.first
+        row = table.selected if isinstance(table, PredictionTable) else None
         self.copy_to_clipboard(row.prediction_id if row else curl(self._api_url))
         self.notify("Copied the prediction's id." if row else "Copied the example call.", timeout=2, markup=False)
 
-    def action_filter(self) -> None:
-        """Type which predictions are shown."""
-        self._filter_line.open()
+    @on(TabLine.Opened)
+    def open_tab(self, message: TabLine.Opened) -> None:
+        """A tab was clicked."""
+        self.action_open_pane(message.index)
 
-    @on(FilterLine.Filtered)
-    def filter_predictions(self, message: FilterLine.Filtered) -> None:
-        """Show those that it keeps."""
-        self._prediction_table.filter = message.found
-        if message.left:
-            self._prediction_table.focus()
-        self._draw()
+    @on(Filtered)
+    def open_filtered(self, message: Filtered) -> None:
+        """Show the predictions that a filter keeps."""
+        self.action_open_pane(self._panes.index(self._predictions))
+        self._predictions.show_only(parse(message.text))
 
-    @on(Table.Chosen, "#predictions")
-    def open_prediction(self, message: Table.Chosen) -> None:
+    @on(Table.Chosen, "#predictions, #feed")
+    def choose_prediction(self, message: Table.Chosen) -> None:
         """Show all of the chosen prediction."""
-        summary = next((row for row in self._view().latest if row.prediction_id == message.key), None)
-        if summary is not None:
-            self.push_screen(PredictionDialog(summary, self._read_prediction, every_s=self._interval_s))
+        self.post_message(Opened(message.key))
+
+    @on(Opened)
+    def open_prediction(self, message: Opened) -> None:
+        """Show all of a prediction."""
+        row = self.store.book.get(message.prediction_id)
+        if row is not None:
+            self.push_screen(PredictionDialog(row, self._read_prediction, every_s=self._interval_s))
 
     @property
-    def is_reading(self) -> bool:
-        """Whether every source was opened."""
-        return self._sources.keys() == self._openers.keys()
+    def pane(self) -> Pane:
+        """The one on the screen."""
+        return self._panes[self._open]
+
+    @property
+    def view(self) -> View:
+        """What is shown: now, or the time in the past."""
+        return self.store.view(self._clock_s(), at_s=self._at_s)
 
     @property
     def now_s(self) -> float:
         """The dashboard's time."""
         return self._clock_s()
 
-    def _view(self) -> View:
-        return self._paused or self.store.view(self._clock_s())
+    def _show_pane(self) -> None:
+        self.query_one("#panes", ContentSwitcher).current = self.pane.id
+        self._key_line.show(self.pane.KEYS)
+        if self.pane.first is not None:
+            self.pane.first.focus()
 
-    async def _follow(self, name: SourceName, opener: Opener) -> None:
-        """Ask one source for as long as the dashboard runs; whatever goes wrong is shown and tried again."""
-        while True:
-            started_s = time.monotonic()
-            try:
-                source = self._sources.get(name)
-                if source is None:
-                    source = self._sources[name] = await asyncio.to_thread(opener)
-                reading = await source.read(overview=self.store.wants_overview(name, self._clock_s()))
-            except Exception as error:  # noqa: BLE001  # the dashboard outlives every source's defect and says so
-                why = clean(f"{type(error).__name__}: {error}")[:200]
-                reading = Reading(source=name, at_s=self._clock_s(), error=why)
-            self.store.fold(reading)
-            self._changed = True
-            self._draw_if_due()
-            await asyncio.sleep(max(self._interval_s - (time.monotonic() - started_s), 0.01))
+    def _visible_rows(self) -> Sequence[Row]:
+        table = self.pane.first
+        return [table.row_at(index) for index in table.shown] if isinstance(table, PredictionTable) else ()
 
     async def _read_prediction(self, prediction_id: str) -> Prediction | str:
         """The whole prediction from the first source that has it, or why there is none."""
         why = "no source is connected"
-        for source in self._sources.values():
+        for source in self.feeds.sources.values():
             try:
                 return await source.prediction(prediction_id)
             except SourceAway as error:
@@ -213,6 +241,10 @@ class Dashboard(App[int]):
                 return "Only this is left of it: its retention has ended."
         return f"Only a preview can be shown: {why}."
 
+    def _note_change(self) -> None:
+        self._changed = True
+        self._draw_if_due()
+
     def _draw_if_due(self) -> None:
         """Draw what changed, at most every ``FRAME_S``; ages go on by the second with nothing new."""
         since_s = time.monotonic() - self._drawn_at_s
@@ -220,21 +252,17 @@ class Dashboard(App[int]):
             self._draw()
 
     def _draw(self) -> None:
-        if not self._header_line.is_attached:  # a reading that came in while the screen was taken down
+        if not self._header_line.is_attached:  # what came in while the screen was taken down
             return
         self._changed = False
         self._drawn_at_s = time.monotonic()
-        now_s, view = self._clock_s(), self._view()
-        self._header_line.show(view, paused_s=now_s - self._paused.now_s if self._paused else None)
+        view = self.view
+        self._header_line.show(view)
         self._notice_line.show(view)
-        self._figure_row.show(view)
+        self._time_bar.show(view, first_s=self.store.timeline.first_s, last_s=self._clock_s())
+        self._tab_line.show([(pane.TITLE, pane.count(view)) for pane in self._panes], self._open)
         self._header_line.screen.set_class(view.stale_s is not None, "-stale")
-        depth = [(sample.at_s, float(sample.depth)) for sample in view.samples]
-        per_s = [(sample.at_s, sample.per_s) for sample in view.samples]
-        self._depth_chart.show(depth, end_s=view.now_s, step_s=self._step_s)
-        self._throughput_chart.show(per_s, end_s=view.now_s, step_s=self._step_s)
-        self._worker_table.show_view(view)
-        self._prediction_table.show_view(view)
+        self.pane.show_view(view)
 
 
 def run_dashboard(*, api_url: str, redis_url: str | None, api_key: str | None = None) -> int:

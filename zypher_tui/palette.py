@@ -34,6 +34,11 @@ class Palette:
         self.WARNING = Style(color=self.ORANGE)
         self.ERROR = Style(color=self.VERMILLION)
         self.NOTHING = Style.null()
+        self.TAB_OPEN = Style(color="#ffffff", bgcolor="#1b3046", bold=True)
+        self.TAB_OPEN_KEY = Style(color=self.SKY, bgcolor="#1b3046", bold=True)
+        self.CURSOR = Style(bgcolor="#1b3046")
+        self.CURSOR_AWAY = Style(bgcolor="#141c26")
+        self.MARK = Style(color=self.YELLOW, bold=True)
         self.STATUS: dict[Status, tuple[str, Style]] = {
             Status.QUEUED: ("○", Style(color=self.YELLOW)),
             Status.RUNNING: ("◐", Style(color=self.SKY)),

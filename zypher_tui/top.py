@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from zypher_jobs.contracts.prediction import PredictionSummary, Status
+from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.contracts.stats import Health, Overview, WorkerStats
 from zypher_tui.core import cells, checks, formats
 from zypher_tui.core.latencies import Percentile
-from zypher_tui.core.previews import compact
 from zypher_tui.core.readings import Reading, SourceName
+from zypher_tui.core.rows import Row, at_of
 from zypher_tui.core.store import Store
 from zypher_tui.core.view import Link, LinkView, View
 from zypher_tui.sources import answers
@@ -141,7 +141,7 @@ def text_of(view: View) -> list[str]:
         f"run p50 {_time(figures.run_p50)}, p95 {_time(figures.run_p95)}",
     )
     workers = [_worker_cells(worker, view.taken_at) for worker in view.workers]
-    latest = [_prediction_cells(row) for row in view.latest[:SHOWN]]
+    latest = [_prediction_cells(row) for row in view.rows[:SHOWN]]
     return [
         *lines,
         " · ".join(now),
@@ -244,19 +244,19 @@ def _worker_cells(worker: WorkerStats, now: datetime | None) -> list[str]:
     ]
 
 
-def _prediction_cells(row: PredictionSummary) -> list[str]:
-    result = row.error.message if row.error else compact(row.output_preview, given=row.input_preview)
+def _prediction_cells(row: Row) -> list[str]:
+    result = row.error_message if row.error_code else row.output_preview
     if row.status is Status.RUNNING and row.progress is not None:
         result = formats.progress(row.progress, row.progress_message)
     return [
-        formats.clock(row.created_at),
+        formats.clock(at_of(row.created_ms)),
         row.prediction_id,
         row.model,
         row.mode.value,
         row.status.value,
         formats.duration_ms(row.wait_ms),
         formats.duration_ms(row.run_ms),
-        cells.cut(compact(row.input_preview), 24),
+        cells.cut(row.input_preview, 24),
         cells.cut(result, 40),
     ]
 

@@ -1,15 +1,16 @@
 """The dashboard on its screen, driven by keys, over the simulated system."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tui.facts import health, overview, reading, summary, worker
+from tests.tui.facts import NOW, health, overview, reading, summary, worker
+from tests.tui.quiet import QuietSource
 from tests.tui.screen import screen_lines, screen_text
 from zypher_jobs.contracts.prediction import Prediction, Status
-from zypher_jobs.errors import UnknownPrediction
 from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
 from zypher_tui.core.cleaning import cleaned
@@ -98,9 +99,9 @@ async def test_enter_opens_all_of_a_prediction_and_esc_closes_it() -> None:
     """Its whole output, read from the first source that has it."""
     dashboard = demo_dashboard("live")
     async with dashboard.run_test(size=(120, 36)) as pilot:
-        await wait_until(lambda: dashboard.is_reading)
+        await wait_until(lambda: dashboard.feeds.is_reading)
         await pilot.press(*["down"] * 8, "enter")
-        selected = dashboard.screen_stack[0].query_one(PredictionTable).selected
+        selected = dashboard.screen_stack[0].query_one("#feed", PredictionTable).selected
         assert selected is not None
         await wait_until(lambda: '"result": "' in screen_text(dashboard))
         text = screen_text(dashboard)
@@ -115,7 +116,7 @@ async def test_a_prediction_can_be_opened_while_everything_is_down() -> None:
     """What is known of it is shown, with the reason why there is no more."""
     dashboard = demo_dashboard("both-down")
     async with dashboard.run_test(size=(120, 36)) as pilot:
-        await wait_until(lambda: dashboard.is_reading)
+        await wait_until(lambda: dashboard.feeds.is_reading)
         await pilot.press("enter")
         await wait_until(lambda: "Only a preview can be shown: Redis is away" in screen_text(dashboard))
 
@@ -125,9 +126,7 @@ async def test_an_open_prediction_follows_until_it_ends() -> None:
     running = summary("a" * 32, status=Status.RUNNING)
     reads: list[str] = []
 
-    class Api:
-        name = SourceName.API
-
+    class Api(QuietSource):
         async def read(self, *, overview: bool) -> Reading:
             return reading(SourceName.API, 1, overview=facts, health=health())
 
@@ -138,8 +137,6 @@ async def test_an_open_prediction_follows_until_it_ends() -> None:
                 prediction_id=prediction_id, status=status, model="mock", mode=running.mode, output={"at": len(reads)},
                 created_at=running.created_at,
             )  # fmt: skip
-
-        async def aclose(self) -> None: ...
 
     facts = overview(latest=[running])
     dashboard = Dashboard({SourceName.API: Api}, api_url="http://x", interval_s=0.02, clock_s=lambda: 1.0)
@@ -155,9 +152,7 @@ async def test_a_running_prediction_shows_what_it_says() -> None:
     """Progress and message in the list; in the detail the log's last lines too, nothing of them obeyed."""
     running = summary("c" * 32, status=Status.RUNNING, worker="w", progress=0.4, progress_message="tokenizing")
 
-    class Api:
-        name = SourceName.API
-
+    class Api(QuietSource):
         async def read(self, *, overview: bool) -> Reading:
             return reading(SourceName.API, 1, overview=facts, health=health())
 
@@ -167,8 +162,6 @@ async def test_a_running_prediction_shows_what_it_says() -> None:
                 created_at=running.created_at, progress=0.5, progress_message="writing", log=["first line", HOSTILE],
             )  # fmt: skip
             return cleaned(whole)
-
-        async def aclose(self) -> None: ...
 
     facts = overview(latest=[running])
     dashboard = Dashboard({SourceName.API: Api}, api_url="http://x", interval_s=0.02, clock_s=lambda: 1.0)
@@ -185,16 +178,9 @@ async def test_a_running_prediction_shows_what_it_says() -> None:
 async def test_a_forgotten_prediction_says_so() -> None:
     """Its retention has ended between two refreshes."""
 
-    class Api:
-        name = SourceName.API
-
+    class Api(QuietSource):
         async def read(self, *, overview: bool) -> Reading:
             return reading(SourceName.API, 1, overview=facts, health=health())
-
-        async def prediction(self, prediction_id: str) -> Prediction:
-            raise UnknownPrediction(prediction_id)
-
-        async def aclose(self) -> None: ...
 
     facts = overview(latest=[summary("b" * 32, status=Status.FAILED)])
     dashboard = Dashboard({SourceName.API: Api}, api_url="http://x", interval_s=0.02, clock_s=lambda: 1.0)
@@ -206,30 +192,40 @@ async def test_a_forgotten_prediction_says_so() -> None:
 
 async def test_the_cursor_stays_on_its_prediction_while_others_come_in() -> None:
     """And on the first line it stays there: the newest is always under it."""
-    rows = [summary(f"{number:032}") for number in range(60)]
+    rows = [summary(f"row{number:03}", created_at=NOW - timedelta(seconds=number)) for number in range(60)]
     dashboard = dashboard_over(reading(SourceName.API, 1, overview=overview(latest=rows), health=health()))
     async with dashboard.run_test(size=(120, 36)) as pilot:
-        await pilot.pause()
-        table = dashboard.query_one(PredictionTable)
-        table.show([summary("new"), *rows], empty=[])
+        await pilot.press("2")
+        table = dashboard.query_one("#predictions", PredictionTable)
+        book = dashboard.store.book
+
+        async def come(prediction_id: str, after_s: int) -> None:
+            book.fold([summary(prediction_id, created_at=NOW + timedelta(seconds=after_s))])
+            dashboard.pane.show_view(dashboard.view)
+            await pilot.pause()
+
+        await come("new", 1)
         assert table.selected is not None
         assert table.selected.prediction_id == "new"
         await pilot.press("end", "up")
         kept = table.selected
-        table.show([summary("newer"), summary("new"), *rows], empty=[])
-        assert table.selected == kept
-        table.show([], empty=[])
+        await come("newer", 2)
+        assert table.selected is kept
+        assert kept.prediction_id in screen_text(dashboard)
+        book.forget([row.prediction_id for row in list(book)])
+        dashboard.pane.show_view(dashboard.view)
         assert table.selected is None
         await pilot.press("up", "down", "pagedown", "enter", "end")
 
 
 async def test_keys_move_through_a_table() -> None:
     """Arrows, k and j, pages, both ends; the row under the cursor is on the screen."""
-    rows = [summary(f"row{number:03}x") for number in range(100)]
+    rows = [summary(f"row{number:03}x", created_at=NOW - timedelta(seconds=number)) for number in range(100)]
     dashboard = dashboard_over(reading(SourceName.API, 1, overview=overview(latest=rows), health=health()))
     async with dashboard.run_test(size=(120, 36)) as pilot:
         await pilot.pause()
-        table = dashboard.query_one(PredictionTable)
+        await pilot.press("2")
+        table = dashboard.query_one("#predictions", PredictionTable)
         page = f"row{table.size.height - 2:03}x"
         for keys, expected in (
             (["down", "j", "k"], "row001x"), (["end"], "row099x"), (["up"], "row098x"), (["home"], "row000x"),
@@ -247,9 +243,9 @@ async def test_a_click_selects_and_a_second_opens() -> None:
     dashboard = demo_dashboard("live")
     async with dashboard.run_test(size=(120, 36)) as pilot:
         await pilot.pause()
-        table = dashboard.query_one(PredictionTable)
-        await pilot.click(PredictionTable, offset=(10, 5), times=2)
-        assert table.selected == dashboard.store.view(150).latest[3]
+        table = dashboard.query_one("#feed", PredictionTable)
+        await pilot.click("#feed", offset=(10, 5), times=2)
+        assert table.selected == dashboard.view.rows[3]
         await wait_until(lambda: "esc closes" in screen_text(dashboard))
 
 
@@ -262,7 +258,7 @@ async def test_tab_goes_round_the_tables() -> None:
         for _ in range(3):
             seen.append(dashboard.focused.id if dashboard.focused else None)
             await pilot.press("tab")
-        assert seen == ["predictions", "workers", "predictions"]
+        assert seen == ["feed", "alive", "feed"]
 
 
 async def test_pause_stops_the_screen_and_not_the_collecting() -> None:
@@ -271,7 +267,7 @@ async def test_pause_stops_the_screen_and_not_the_collecting() -> None:
     async with dashboard.run_test(size=(120, 36)) as pilot:
         await pilot.press("p")
         await pilot.pause()
-        assert "‖ paused for 0 s" in screen_text(dashboard)
+        assert "‖ 09:00:00 · 0 s ago" in screen_text(dashboard)
         dashboard.store.fold(reading(SourceName.API, 1.5, overview=overview(depth=77_777), health=health()))
         await pilot.press("t")
         await pilot.pause()
@@ -294,16 +290,16 @@ async def test_help_tells_the_keys_and_fits_the_smallest_screen() -> None:
 
 
 async def test_the_span_of_the_charts_changes() -> None:
-    """One column is 1 s, 5 s, 20 s, and 1 s again."""
+    """One column is 1 s, 5 s, 20 s, 3 min, and 1 s again."""
     dashboard = demo_dashboard("live")
     async with dashboard.run_test(size=(120, 36)) as pilot:
         await pilot.pause()
         spans: list[str] = []
-        for _ in range(4):
+        for _ in range(5):
             spans.append(next(line for line in screen_lines(dashboard) if "last " in line)[45:60].strip(" ─╯╰"))
             await pilot.press("t")
             await pilot.pause()
-        assert spans == ["last 1m44s", "last 8m40s", "last 34m40s", "last 1m44s"]
+        assert spans == ["last 1m44s", "last 8m40s", "last 34m40s", "last 5h12m", "last 1m44s"]
 
 
 async def test_an_empty_system_shows_a_call_to_copy() -> None:
@@ -322,24 +318,18 @@ async def test_c_copies_the_id_of_the_prediction_under_the_cursor() -> None:
     dashboard = demo_dashboard("live")
     async with dashboard.run_test(size=(80, 24)) as pilot:
         await pilot.press("down", "c")
-        assert dashboard.clipboard == dashboard.store.view(150).latest[1].prediction_id
+        assert dashboard.clipboard == dashboard.view.rows[1].prediction_id
 
 
 async def test_a_source_with_a_defect_is_away_and_the_dashboard_lives() -> None:
     """Its exception is shown, cleaned, and it is asked again."""
 
-    class Broken:
-        name = SourceName.API
+    class Broken(QuietSource):
         asked = 0
 
         async def read(self, *, overview: bool) -> Reading:
             Broken.asked += 1
             raise ValueError("bad \x1b[31m thing")
-
-        async def prediction(self, prediction_id: str) -> Prediction:
-            raise NotImplementedError
-
-        async def aclose(self) -> None: ...
 
     dashboard = Dashboard({SourceName.API: Broken}, api_url="http://x", interval_s=0.02)
     async with dashboard.run_test(size=(120, 36)):
@@ -393,9 +383,9 @@ async def test_a_filter_is_typed_and_taken_away() -> None:
     ]
     dashboard = dashboard_over(reading(SourceName.API, 1.0, overview=overview(latest=rows), health=health()))
     async with dashboard.run_test(size=(120, 36)) as pilot:
-        table = dashboard.query_one(PredictionTable)
+        table = dashboard.query_one("#predictions", PredictionTable)
         await pilot.press("slash", *"status:failed")
-        assert "Latest predictions · 2 of 3 · status:failed" in screen_text(dashboard)
+        assert "Predictions · 2 of 3 · status:failed" in screen_text(dashboard)
         await pilot.press(*" model:moc")
         await pilot.press("k")
         assert "1 of 3" in screen_text(dashboard)
@@ -406,11 +396,12 @@ async def test_a_filter_is_typed_and_taken_away() -> None:
         await pilot.press(*["backspace"] * 6)
         await pilot.press("enter")
         assert table.has_focus
-        assert table.selected == rows[2]
+        assert table.selected is not None
+        assert table.selected.prediction_id == "c" * 32
         assert "Filter ·" not in screen_text(dashboard)
         await pilot.press("slash")
         assert "status:failed model:mock" in screen_text(dashboard)
         await pilot.press("escape")
-        assert "Latest predictions · 3" in screen_text(dashboard)
+        assert "Predictions · 3" in screen_text(dashboard)
         await pilot.press("slash", *"nothing-like-it")
-        assert "None of the latest is kept by the filter" in screen_text(dashboard)
+        assert "The filter keeps none of them" in screen_text(dashboard)

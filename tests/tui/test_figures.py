@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.tui.facts import NOW, histogram, overview
 from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core import formats
-from zypher_tui.core.history import KEPT_S, History, columns
+from zypher_tui.core.history import COARSE_S, FINE_S, KEPT_S, NONE, TALLIED_S, History, columns
 from zypher_tui.core.latencies import Percentile, Tally
 from zypher_tui.widgets.chart import nice_ceiling
 
@@ -103,7 +103,7 @@ def test_throughput_is_what_ended_between_two_readings() -> None:
     history = History()
     for at_s, done in ((10.0, 100), (12.0, 150)):
         history.add(overview(counts={Status.SUCCEEDED: done, Status.RUNNING: done}), at_s=at_s)
-    assert [sample.per_s for sample in history.samples] == [None, 25.0]
+    assert [sample.per_s for sample in history.samples(100)] == [None, 25.0]
 
 
 def test_counters_that_begin_anew_are_not_a_negative_throughput() -> None:
@@ -111,18 +111,21 @@ def test_counters_that_begin_anew_are_not_a_negative_throughput() -> None:
     history = History()
     for at_s, done in ((10.0, 100), (11.0, 3), (12.0, 5)):
         history.add(overview(counts={Status.SUCCEEDED: done}), at_s=at_s)
-    assert [sample.per_s for sample in history.samples] == [None, None, 2.0]
+    assert [sample.per_s for sample in history.samples(100)] == [None, None, 2.0]
     start = history.before(60)
     assert start is not None
     assert start.finished == 3
 
 
-def test_a_history_forgets_after_an_hour() -> None:
-    """A day of watching takes no more memory."""
+def test_a_history_does_not_grow_for_ever() -> None:
+    """A week of watching takes no more memory than a day: each second of an hour, each ten before that."""
     history = History()
-    for second in range(0, 2 * int(KEPT_S), 10):
+    for second in range(2 * int(KEPT_S)):
         history.add(overview(), at_s=float(second))
-    assert len(history.samples) == KEPT_S / 10 + 1
+    kept = history.samples(2 * KEPT_S)
+    assert len(kept) == pytest.approx(FINE_S + (KEPT_S - FINE_S) / COARSE_S, abs=20)
+    assert sum(sample.run is not NONE for sample in kept) == pytest.approx(TALLIED_S, abs=2)
+    assert kept[-1].at_s - kept[0].at_s == pytest.approx(KEPT_S, abs=2 * COARSE_S)
 
 
 def test_columns_show_the_highest_and_keep_holes() -> None:

@@ -4,16 +4,18 @@ Needs redis-py only, not arq: it is the dashboard's way to Redis.
 """
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from typing import Any
 
 import msgspec
 
+from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.prediction import DeadLetter, DeadLetterGroup, Prediction, PredictionSummary, Status
 from zypher_jobs.contracts.stats import Overview, QueueState, QueueStats, WorkerStats
 from zypher_jobs.errors import UnknownPrediction
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.connection import RedisClient, connect, redis_errors
+from zypher_jobs.queue.events import follow
 from zypher_jobs.queue.figures import counts_of, latencies_of
 from zypher_jobs.queue.lines import SAMPLED, queue_states
 from zypher_jobs.queue.records import dead_letter_of, instant, prediction_of, summary_of, texts
@@ -188,6 +190,10 @@ class Inspector:
             beats: list[bytes | None] = await self._redis.mget(names) if names else []
         workers = [_decode_worker(beat) for beat in beats if beat is not None]
         return sorted(workers, key=lambda worker: worker.worker_id)
+
+    def follow(self, after_id: str = "$") -> AsyncGenerator[Event]:
+        """Events without end; see ``events.follow``."""
+        return follow(self._redis, after_id)
 
     async def aclose(self) -> None:
         """Close the client."""

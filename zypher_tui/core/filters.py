@@ -17,12 +17,12 @@ import difflib
 import operator
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from fnmatch import fnmatchcase
 
 import msgspec
 
-from zypher_jobs.contracts.prediction import Mode, PredictionSummary, Status
+from zypher_jobs.contracts.prediction import Mode, Priority, Status
+from zypher_tui.core.rows import Row
 
 _TERM = re.compile(r'\s*(-?)((?:[a-z_]+)(?::|<=|>=|<|>))?("(?:[^"\\]|\\.)*"|[^\s"]*)')
 _KEY = re.compile(r"([a-z_]+)(:|<=|>=|<|>)")
@@ -35,7 +35,7 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
 }
 
-Test = Callable[[PredictionSummary, datetime], bool]
+Test = Callable[[Row, int], bool]
 
 
 class WrongFilter(ValueError):
@@ -47,10 +47,12 @@ class Filter(msgspec.Struct, frozen=True):
 
     text: str = ""
     tests: tuple[Test, ...] = ()
+    has_ages: bool = False
+    """Whether it keeps others as time goes on."""
 
-    def keeps(self, row: PredictionSummary, now: datetime) -> bool:
-        """Whether a prediction is shown; ages count from ``now``."""
-        return all(test(row, now) for test in self.tests)
+    def keeps(self, row: Row, now_ms: int) -> bool:
+        """Whether a prediction is shown; ages count from ``now_ms``."""
+        return all(test(row, now_ms) for test in self.tests)
 
 
 EVERYTHING = Filter()
@@ -59,6 +61,7 @@ EVERYTHING = Filter()
 def parse(text: str) -> Filter:
     """Read a filter; raises ``WrongFilter``."""
     tests: list[Test] = []
+    named = set[str]()
     position = 0
     end = len(text.rstrip())
     while position < end:
@@ -68,9 +71,10 @@ def parse(text: str) -> Filter:
                 "A quote has no end." if '"' in text[position:] else "There is a - with nothing behind it."
             )
         position = match.end()
+        named.add((match[2] or "").rstrip(":<>="))
         test = _test(match[2] or "", _plain(match[3]), is_quoted=match[3].startswith('"'))
         tests.append(_not(test) if match[1] else test)
-    return Filter(text.strip(), tuple(tests))
+    return Filter(text.strip(), tuple(tests), has_ages="age" in named)
 
 
 def _plain(word: str) -> str:
@@ -102,18 +106,17 @@ def _unknown(name: str, known: Mapping[str, object], others: Mapping[str, object
 
 
 def _mentions(word: str) -> Test:
-    def test(row: PredictionSummary, _: datetime) -> bool:
-        error = f"{row.error.code} {row.error.message}" if row.error else ""
-        texts = (
-            row.prediction_id,
-            row.model,
-            row.caller,
-            row.worker or "",
-            row.input_preview,
-            row.output_preview,
-            error,
+    def test(row: Row, _: int) -> bool:
+        return (
+            word in row.input_preview.lower()
+            or word in row.output_preview.lower()
+            or word in row.error_message.lower()
+            or word in row.prediction_id
+            or word in row.model
+            or word in row.error_code
+            or word in row.worker.lower()
+            or word in row.caller.lower()
         )
-        return any(word in each.lower() for each in texts)
 
     return test
 
@@ -126,8 +129,11 @@ def _is(name: str, word: str) -> Test:
                 near = difflib.get_close_matches(each, CHOICES[name], n=1)
                 hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(CHOICES[name])}."
                 raise WrongFilter(f"No {name} is called {each!r}. {hint}")
-    patterns = [re.sub(r"([\[?])", r"[\1]", each) for each in wanted]  # only * stands for something
     read = TEXTS[name]
+    if not any("*" in each for each in wanted):
+        known = frozenset(wanted)
+        return lambda row, _: read(row).lower() in known
+    patterns = [re.sub(r"([\[?])", r"[\1]", each) for each in wanted]  # only * stands for something
     return lambda row, _: any(fnmatchcase(read(row).lower(), pattern) for pattern in patterns)
 
 
@@ -140,35 +146,43 @@ def _compares(name: str, sign: str, word: str) -> Test:
     bound = float(match[1]) * _UNITS_MS.get(match[2], 1)
     compare = _COMPARE[sign]
 
-    def test(row: PredictionSummary, now: datetime) -> bool:
-        value = read(row, now)
+    def test(row: Row, now_ms: int) -> bool:
+        value = read(row, now_ms)
         return value is not None and compare(value, bound)
 
     return test
 
 
 def _not(test: Test) -> Test:
-    return lambda row, now: not test(row, now)
+    return lambda row, now_ms: not test(row, now_ms)
 
 
-TEXTS: dict[str, Callable[[PredictionSummary], str]] = {
+TEXTS: dict[str, Callable[[Row], str]] = {
     "status": lambda row: row.status.value,
     "model": lambda row: row.model,
+    "version": lambda row: row.version,
     "mode": lambda row: row.mode.value,
+    "priority": lambda row: row.priority.value,
     "id": lambda row: row.prediction_id,
-    "worker": lambda row: row.worker or "",
+    "worker": lambda row: row.worker,
     "caller": lambda row: row.caller,
-    "error": lambda row: row.error.code if row.error else "",
+    "error": lambda row: row.error_code,
+    "fingerprint": lambda row: row.fingerprint,
     "input": lambda row: row.input_preview,
     "output": lambda row: row.output_preview,
 }
 """What ``key:`` compares."""
-NUMBERS: dict[str, tuple[Callable[[PredictionSummary, datetime], float | None], bool]] = {
-    "age": (lambda row, now: (now - row.created_at).total_seconds() * 1000, True),
+NUMBERS: dict[str, tuple[Callable[[Row, int], float | None], bool]] = {
+    "age": (lambda row, now_ms: now_ms - row.created_ms, True),
     "wait": (lambda row, _: row.wait_ms, True),
     "run": (lambda row, _: row.run_ms, True),
+    "total": (lambda row, _: row.total_ms, True),
     "attempts": (lambda row, _: row.attempts, False),
 }
 """What ``key<`` compares, and whether it is a time."""
-CHOICES = {"status": [each.value for each in Status], "mode": [each.value for each in Mode]}
+CHOICES = {
+    "status": [each.value for each in Status],
+    "mode": [each.value for each in Mode],
+    "priority": [each.value for each in Priority],
+}
 """Keys with few values, whose typing errors are worth saying."""

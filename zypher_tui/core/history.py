@@ -1,6 +1,6 @@
 """Queue depth and throughput over time: samples as they came, and columns of equal length for a chart."""
 
-from collections import deque
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -9,10 +9,19 @@ from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.contracts.stats import Overview
 from zypher_tui.core.latencies import Tally
 
-KEPT_S = 3600.0
+FINE_S = 3600.0
+"""How far back each sample is kept."""
+COARSE_S = 10.0
+"""Before that, they are so far apart."""
+KEPT_S = 12 * 3600.0
 """How far back samples reach."""
+TALLIED_S = 90.0
+"""How far back they have the times of predictions, which take most of the room."""
 LONGEST_GAP_S = 3.5
 """Samples further apart than this have a hole between them; a chart shows it as one."""
+
+
+NONE = Tally()
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,20 +35,28 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     per_s: float | None = None
     """Predictions that ended per second since the sample before; ``None``: it is the first, or counters began anew."""
-    wait: Tally
-    run: Tally
+    wait: Tally = NONE
+    run: Tally = NONE
 
 
 class History:
-    """The samples of the last hour. Not more: a day of watching takes no more memory than an hour."""
+    """The samples of the last hours. Not more: a week of watching takes no more memory than a day."""
 
     def __init__(self) -> None:
-        self._samples: deque[Sample] = deque()
+        self._samples: list[Sample] = []
+        self._coarse = 0
+        """Samples, from the oldest on, that are ``COARSE_S`` apart."""
+        self._untallied = 0
+
+    def samples(self, until_s: float, *, last_s: float = KEPT_S) -> list[Sample]:
+        """Those of ``last_s`` seconds until then; oldest first."""
+        start, end = (bisect_right(self._samples, at_s, key=_at_s) for at_s in (until_s - last_s, until_s))
+        return self._samples[start:end]
 
     @property
-    def samples(self) -> tuple[Sample, ...]:
-        """Oldest first."""
-        return tuple(self._samples)
+    def last(self) -> Sample | None:
+        """The newest."""
+        return self._samples[-1] if self._samples else None
 
     def add(self, overview: Overview, *, at_s: float) -> None:
         """Fold one overview in; one that is not newer than the last is ignored."""
@@ -63,8 +80,35 @@ class History:
                 run=Tally.of(h for h in overview.latencies if h.kind == "run"),
             )
         )
-        while self._samples[0].at_s < at_s - KEPT_S:
-            self._samples.popleft()
+        self._thin(at_s)
+
+    def add_earlier(self, overviews: Iterable[tuple[float, Overview]]) -> None:
+        """Put what a server recorded, ``(time, overview)`` in order, before the oldest sample."""
+        earlier = History()
+        for at_s, overview in overviews:
+            if not self._samples or at_s < self._samples[0].at_s:
+                earlier.add(overview, at_s=at_s)
+        self._samples[:0] = earlier._samples
+        self._coarse += len(earlier._samples)
+        self._untallied += len(earlier._samples)
+
+    def _thin(self, now_s: float) -> None:
+        """Let go of what is too old, and of what is too close together or too large for its age."""
+        samples = self._samples
+        while samples[0].at_s < now_s - KEPT_S:
+            del samples[0]
+            self._coarse, self._untallied = max(self._coarse - 1, 0), max(self._untallied - 1, 0)
+        while samples[self._untallied].at_s < now_s - TALLIED_S:
+            index = self._untallied
+            samples[index] = msgspec.structs.replace(samples[index], wait=NONE, run=NONE)
+            self._untallied += 1
+        while samples[self._coarse].at_s < now_s - FINE_S:
+            index = self._coarse
+            if index and samples[index].at_s < samples[index - 1].at_s + COARSE_S:
+                del samples[index]
+                self._untallied -= 1
+            else:
+                self._coarse += 1
 
     def before(self, seconds: float) -> Sample | None:
         """What to compare the last sample with: the oldest at most ``seconds`` before it, at least the one before it.
@@ -117,3 +161,7 @@ def _from(points: Sequence[tuple[float, float | None]], start_s: float) -> Itera
     while index and points[index - 1][0] >= start_s:
         index -= 1
     return points[index:]
+
+
+def _at_s(sample: Sample) -> float:
+    return sample.at_s

@@ -8,6 +8,7 @@ import msgspec
 
 from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.prediction import Mode, PredictionFailure, PredictionSummary, Priority, Status
+from zypher_tui.core.previews import compact
 
 PREVIEW_CHARS = 100
 """Longest text that a row keeps; the whole is read when a prediction is opened."""
@@ -35,6 +36,7 @@ class Row(msgspec.Struct, kw_only=True, gc=False):
     fingerprint: str = ""
     """Of its error: the same for failures of the same kind."""
     input_preview: str = ""
+    """Its values, for a narrow column; see ``previews.compact``."""
     output_preview: str = ""
     progress: float | None = None
     progress_message: str | None = None
@@ -61,8 +63,8 @@ class Row(msgspec.Struct, kw_only=True, gc=False):
             error_code=sys.intern(error.code) if error else "",
             error_message=sys.intern(error.message[:PREVIEW_CHARS]) if error else "",
             fingerprint=sys.intern(summary.fingerprint),
-            input_preview=summary.input_preview[:PREVIEW_CHARS],
-            output_preview=summary.output_preview[:PREVIEW_CHARS],
+            input_preview=compact(summary.input_preview)[:PREVIEW_CHARS],
+            output_preview=compact(summary.output_preview, given=summary.input_preview)[:PREVIEW_CHARS],
             progress=summary.progress,
             progress_message=summary.progress_message,
             is_detailed=True,

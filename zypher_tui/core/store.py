@@ -3,22 +3,24 @@
 The figures are the API's while it brings them, else those read from Redis directly, else the last ones with their age.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
+from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.stats import Health, Overview
 from zypher_tui.core import formats
-from zypher_tui.core.history import History, Sample
+from zypher_tui.core.book import Book
+from zypher_tui.core.figures import THROUGHPUT_WINDOW_S, WINDOW_S, figures_of
+from zypher_tui.core.history import History
 from zypher_tui.core.readings import Reading, SourceName, ending
+from zypher_tui.core.timeline import LEAST_S, Frame, Timeline
 from zypher_tui.core.view import Figures, Link, LinkView, View
 
 FRESH_S = 5.0
 """A source that has said nothing for longer is not relied upon; its own time limit is shorter."""
-WINDOW_S = 60.0
-"""What the failed share and the percentiles look back on."""
-THROUGHPUT_WINDOW_S = 5.0
-"""What the throughput is averaged over: a batch of workers' reports arrives in lumps."""
+STALE_FRAME_S = 30.0
+"""Figures of the past may be so much older than the time that is shown: a server records them every ten seconds."""
 
 
 class _SourceState(msgspec.Struct):
@@ -31,6 +33,8 @@ class Store:
     """All that is known. ``expected``: the sources that are asked."""
 
     def __init__(self, expected: Collection[SourceName] = (SourceName.API, SourceName.REDIS)) -> None:
+        self.book = Book()
+        self.timeline = Timeline()
         self._states = {source: _SourceState() for source in SourceName if source in expected}
         self._history = History()
         self._overview: Overview | None = None
@@ -46,41 +50,101 @@ class Store:
         if reading.health is not None:
             self._health = reading.health
             state.redis_away_since_s = _since(state.redis_away_since_s, reading.at_s, not reading.health.redis.ok)
-        if reading.overview is not None and self._preferred(reading.at_s) is reading.source:
-            self._overview, self._overview_at_s = reading.overview, reading.at_s
+        if reading.overview is not None and self.preferred(reading.at_s) is reading.source:
+            self._overview, self._overview_at_s = _without_predictions(reading.overview), reading.at_s
             self._overview_from = reading.source
             self._history.add(reading.overview, at_s=reading.at_s)
+            self.book.fold(reversed(reading.overview.latest))
+        self._keep_frame(reading.at_s)
+
+    def hear(self, events: Iterable[Event]) -> None:
+        """Take in what happened."""
+        self.book.hear(events)
+
+    def add_earlier(self, frames: Sequence[Frame]) -> None:
+        """Take in what was recorded before the first reading, in order of time."""
+        self.timeline.add_earlier(frames)
+        self._history.add_earlier((frame.at_s, frame.overview) for frame in frames if frame.overview is not None)
 
     def wants_overview(self, source: SourceName, now_s: float) -> bool:
         """Whether that source should bring figures: a second one is not asked for what the first one brings."""
-        preferred = self._preferred(now_s)
+        preferred = self.preferred(now_s)
         return preferred is None or source is preferred or source is SourceName.API
 
-    def view(self, now_s: float) -> View:
-        """Everything as it stands at ``now_s`` (monotonic)."""
+    def view(self, now_s: float, *, at_s: float | None = None) -> View:
+        """Everything as it stands at ``now_s`` (monotonic), or as it stood at ``at_s`` before that."""
+        if at_s is not None:
+            return self._past(now_s, at_s)
         overview, health = self._overview, self._health
         api = self._states.get(SourceName.API)
         api_answers = api is not None and api.last is not None and api.last.error is None
-        stale_s = None
-        if overview is not None and self._preferred(now_s) is None:
-            stale_s = now_s - self._overview_at_s
-        links = tuple(self._link(source, now_s) for source in SourceName)
+        stale_s = self._stale_s(now_s)
+        links = self._links(now_s)
         return View(
             now_s=now_s,
             taken_at=overview.taken_at if overview else None,
+            overview_at_s=self._overview_at_s,
             stale_s=stale_s,
             figures_from=self._overview_from,
             version=health.version if health else None,
             uptime_s=health.uptime_s if health and api_answers else None,
             links=links,
             notice=self._notice(links, stale_s),
-            figures=self._figures(overview) if overview else Figures(),
-            samples=self._history.samples,
-            workers=tuple(overview.workers) if overview else (),
-            latest=tuple(overview.latest) if overview else (),
+            figures=figures_of(overview, self._history) if overview else Figures(),
+            history=self._history,
+            overview=overview,
+            health=health,
+            book=self.book,
         )
 
-    def _preferred(self, now_s: float) -> SourceName | None:
+    def _past(self, now_s: float, at_s: float) -> View:
+        """Out of the timeline, and what samples and predictions there were by then."""
+        frame = self.timeline.at(at_s) or Frame(at_s=at_s)
+        overview, health = frame.overview, frame.health
+        before = History()
+        for earlier in (self.timeline.at(at_s - WINDOW_S), self.timeline.at(at_s - THROUGHPUT_WINDOW_S), frame):
+            if earlier is not None and earlier.overview is not None:
+                before.add(earlier.overview, at_s=earlier.overview_at_s)
+        stale_s = None if overview is None else at_s - frame.overview_at_s
+        return View(
+            now_s=at_s,
+            past_s=max(now_s - at_s, 0),
+            taken_at=overview.taken_at if overview else None,
+            overview_at_s=frame.overview_at_s,
+            stale_s=stale_s if stale_s and stale_s > STALE_FRAME_S else None,
+            version=health.version if health else None,
+            links=frame.links or tuple(LinkView(source=source, link=Link.UNKNOWN) for source in SourceName),
+            notice=frame.notice,
+            figures=figures_of(overview, before) if overview else Figures(),
+            history=self._history,
+            overview=overview,
+            health=health,
+            book=self.book,
+        )
+
+    def _keep_frame(self, at_s: float) -> None:
+        last_s = self.timeline.last_s
+        if last_s is not None and at_s < last_s + LEAST_S:
+            return
+        links = self._links(at_s)
+        self.timeline.add(
+            Frame(
+                at_s=at_s,
+                overview=self._overview,
+                overview_at_s=self._overview_at_s,
+                health=self._health,
+                links=links,
+                notice=self._notice(links, self._stale_s(at_s)),
+            )
+        )
+
+    def _stale_s(self, now_s: float) -> float | None:
+        return None if self._overview is None or self.preferred(now_s) else now_s - self._overview_at_s
+
+    def _links(self, now_s: float) -> tuple[LinkView, ...]:
+        return tuple(self._link(source, now_s) for source in SourceName)
+
+    def preferred(self, now_s: float) -> SourceName | None:
         """The source whose figures are fresh, the API first."""
         for source, state in self._states.items():
             if state.last and state.last.overview is not None and now_s - state.last.at_s <= FRESH_S:
@@ -110,31 +174,6 @@ class Store:
             return LinkView(source=SourceName.REDIS, link=Link.UP, latency_ms=redis.latency_ms)
         since_s = None if api.redis_away_since_s is None else now_s - api.redis_away_since_s
         return LinkView(source=SourceName.REDIS, link=Link.AWAY, since_s=since_s, reason=ending(redis.detail or ""))
-
-    def _figures(self, overview: Overview) -> Figures:
-        queue = overview.queue
-        now = Figures(depth=queue.depth, running=queue.running, oldest_age_ms=queue.oldest_age_ms)
-        samples = self._history.samples
-        if not samples:
-            return now
-        last = samples[-1]
-        window = self._history.before(WINDOW_S)
-        if window is not None and last.finished == window.finished:
-            window = None  # nothing ended lately: all there is says more than nothing
-        finished = last.finished - (window.finished if window else 0)
-        failed = last.failed - (window.failed if window else 0)
-        wait = last.wait.since(window.wait) if window else last.wait
-        run = last.run.since(window.run) if window else last.run
-        return msgspec.structs.replace(
-            now,
-            per_s=_throughput(last, self._history.before(THROUGHPUT_WINDOW_S)),
-            failed_share=failed / finished if finished else None,
-            wait_p50=wait.percentile(0.5),
-            wait_p95=wait.percentile(0.95),
-            run_p50=run.percentile(0.5),
-            run_p95=run.percentile(0.95),
-            window_s=last.at_s - window.at_s if window else None,
-        )
 
     def _notice(self, links: tuple[LinkView, ...], stale_s: float | None) -> str | None:
         away = [link for link in links if link.link is Link.AWAY]
@@ -176,7 +215,6 @@ def _unready_sentence(health: Health) -> str | None:
     return f"Model {name} {ending(detail) or 'not ready'}.{more}"
 
 
-def _throughput(last: Sample, before: Sample | None) -> float | None:
-    if before is None:
-        return None
-    return (last.finished - before.finished) / (last.at_s - before.at_s)
+def _without_predictions(overview: Overview) -> Overview:
+    """They are in the book."""
+    return msgspec.structs.replace(overview, latest=[])

@@ -1,15 +1,17 @@
 """What the screen shows, as data: made by ``store.Store.view``, drawn by ``widgets``, printed by ``top``."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
 import msgspec
 
-from zypher_jobs.contracts.prediction import PredictionSummary
-from zypher_jobs.contracts.stats import WorkerStats
-from zypher_tui.core.history import Sample
+from zypher_jobs.contracts.stats import Health, Overview, WorkerStats
+from zypher_tui.core.book import Book, Newest
+from zypher_tui.core.history import History, Sample
 from zypher_tui.core.latencies import Percentile
 from zypher_tui.core.readings import SourceName
+from zypher_tui.core.rows import ms_of
 
 
 class Link(StrEnum):
@@ -54,8 +56,13 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """One frame."""
 
     now_s: float
+    """The time that is shown, on the dashboard's clock: now, or earlier."""
+    past_s: float | None = None
+    """How far back that is; ``None``: it is now, and goes on."""
     taken_at: datetime | None = None
     """When the figures were taken; ``None`` while there are none."""
+    overview_at_s: float = 0.0
+    """The same on the dashboard's clock."""
     stale_s: float | None = None
     """Age of the figures when no source brings newer ones."""
     figures_from: SourceName | None = None
@@ -65,10 +72,39 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     notice: str | None = None
     """One sentence on what is wrong, with what is shown instead."""
     figures: Figures = Figures()
-    samples: tuple[Sample, ...] = ()
-    workers: tuple[WorkerStats, ...] = ()
-    latest: tuple[PredictionSummary, ...] = ()
-    """Newest first."""
+    history: History = msgspec.field(default_factory=History)
+    """All samples, also those that came later."""
+    overview: Overview | None = None
+    """The newest that there was, without its predictions."""
+    health: Health | None = None
+    book: Book = msgspec.field(default_factory=Book)
+    """All predictions that are known, also those that came later."""
+
+    @property
+    def workers(self) -> Sequence[WorkerStats]:
+        """Those that were alive."""
+        return self.overview.workers if self.overview else ()
+
+    def samples(self, *, last_s: float) -> Sequence[Sample]:
+        """Those of so many seconds until the time that is shown, oldest first."""
+        return self.history.samples(self.now_s, last_s=last_s)
+
+    @property
+    def as_of_ms(self) -> int | None:
+        """The time that is shown, if it is in the past: what came later is not seen, see ``Row.as_of``."""
+        return None if self.past_s is None else self.now_ms
+
+    @property
+    def now_ms(self) -> int:
+        """The time that is shown, on the server's clock; 0 while that is not known."""
+        if self.taken_at is None:
+            return 0
+        return ms_of(self.taken_at) + round(1000 * (self.now_s - self.overview_at_s))
+
+    @property
+    def rows(self) -> Newest:
+        """The predictions that there were, newest first."""
+        return Newest(self.book.rows, self.book.until(self.as_of_ms))
 
     @property
     def has_figures(self) -> bool:

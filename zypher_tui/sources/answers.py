@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from zypher_jobs.contracts.prediction import Prediction
+from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
 from zypher_jobs.contracts.stats import Health, Overview
 from zypher_tui.core.cleaning import clean, cleaned
 from zypher_tui.sources.source import SourceAway
@@ -12,6 +12,14 @@ from zypher_tui.sources.source import SourceAway
 _overview = msgspec.json.Decoder(Overview)
 _health = msgspec.json.Decoder(Health)
 _prediction = msgspec.json.Decoder(Prediction)
+
+
+class _Page(msgspec.Struct):
+    predictions: list[PredictionSummary]
+    next: str | None = None
+
+
+_page = msgspec.json.Decoder(_Page)
 
 
 def overview(status: int, body: bytes) -> Overview:
@@ -28,6 +36,12 @@ def prediction(status: int, body: bytes) -> Prediction:
     """``GET /predict/{id}``; its output is not cleaned: it is shown as lines, which ``clean_lines`` makes."""
     whole = _decoded(_prediction, status, body)
     return msgspec.structs.replace(cleaned(msgspec.structs.replace(whole, output=None)), output=whole.output)
+
+
+def page(status: int, body: bytes) -> tuple[list[PredictionSummary], str | None]:
+    """``GET /predictions``: the lines, and the cursor of the next page."""
+    answer = _decoded(_page, status, body)
+    return cleaned(answer.predictions), answer.next
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], status: int, body: bytes) -> Any:

@@ -2,22 +2,27 @@
 
 import asyncio
 import time
+from collections.abc import AsyncGenerator, Sequence
 from urllib.parse import urlsplit
 
 import httpx
 
-from zypher_jobs.contracts.prediction import Prediction
+from zypher_jobs.contracts.event import Event
+from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
 from zypher_jobs.contracts.stats import Health, Overview
 from zypher_jobs.errors import UnknownPrediction
 from zypher_tui.core.readings import Reading, SourceName
 from zypher_tui.sources import answers
-from zypher_tui.sources.source import SourceAway, reason
+from zypher_tui.sources.events import EventParser
+from zypher_tui.sources.source import MOST_IDS, SourceAway, reason
 
 LATEST = 100
 """Predictions asked for."""
 CONNECT_TIMEOUT_S = 1.5
 ANSWER_TIMEOUT_S = 3.0
 """Longer than the API's own wait for Redis, whose end it reports."""
+SILENCE_S = 40.0
+"""A stream of events is broken when it says nothing for longer; it sends a heartbeat every 15 s."""
 
 
 class ApiSource:
@@ -67,12 +72,43 @@ class ApiSource:
             raise UnknownPrediction(prediction_id)
         return answers.prediction(answer.status_code, answer.content)
 
+    async def page(self, *, before: str | None, limit: int) -> tuple[list[PredictionSummary], str | None]:
+        """See ``Source``."""
+        return await self._page({"limit": str(limit)} | ({"before": before} if before else {}))
+
+    async def summaries(self, prediction_ids: Sequence[str]) -> list[PredictionSummary]:
+        """See ``Source``."""
+        found, _ = await self._page({"ids": ",".join(prediction_ids), "limit": str(MOST_IDS)})
+        return found
+
+    async def events(self, after_id: str | None) -> AsyncGenerator[list[Event]]:
+        """See ``Source``."""
+        parser = EventParser()
+        headers = {"last-event-id": after_id} if after_id else None
+        timeout = httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S, read=SILENCE_S)
+        try:
+            async with self._client.stream("GET", "/events", headers=headers, timeout=timeout) as answer:
+                if answer.status_code != 200:
+                    raise SourceAway(f"its events: {answer.status_code}")
+                async for chunk in answer.aiter_raw():
+                    if batch := parser.feed(chunk):
+                        yield batch
+        except (httpx.HTTPError, ValueError) as error:
+            raise SourceAway(reason(error, timeout_s=SILENCE_S)) from error
+
     async def aclose(self) -> None:
         """See ``Source``."""
         await self._client.aclose()
 
     def _away(self, why: str) -> Reading:
         return Reading(source=self.name, at_s=time.monotonic(), error=why)
+
+    async def _page(self, query: dict[str, str]) -> tuple[list[PredictionSummary], str | None]:
+        try:
+            answer = await self._client.get("/predictions", params=query)
+        except httpx.HTTPError as error:
+            raise SourceAway(reason(error, timeout_s=ANSWER_TIMEOUT_S)) from error
+        return answers.page(answer.status_code, answer.content)
 
     async def _health(self) -> Health | str:
         try:

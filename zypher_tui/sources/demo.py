@@ -1,15 +1,17 @@
 """A simulated system: the same facts at the same time for the same seed, with no server. For tests and pictures."""
 
+import asyncio
 import hashlib
 import heapq
 import math
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.prediction import Mode, Prediction, PredictionFailure, PredictionSummary, Status
 from zypher_jobs.contracts.stats import (
     Health,
@@ -267,6 +269,22 @@ class DemoSource:
         if self.name in self._system.away:
             raise SourceAway("connection refused")
         return self._system.prediction(prediction_id)
+
+    async def page(self, *, before: str | None, limit: int) -> tuple[list[PredictionSummary], str | None]:
+        """See ``Source``; there is one page."""
+        del before
+        return self._system.overview(latest=limit).latest, None
+
+    async def summaries(self, prediction_ids: Sequence[str]) -> list[PredictionSummary]:
+        """See ``Source``."""
+        latest = self._system.overview(latest=KEPT).latest
+        return [each for each in latest if each.prediction_id in prediction_ids]
+
+    async def events(self, after_id: str | None) -> AsyncGenerator[list[Event]]:
+        """See ``Source``: its readings bring all that happens."""
+        del after_id
+        await asyncio.Event().wait()
+        yield []
 
     async def aclose(self) -> None:
         """See ``Source``."""

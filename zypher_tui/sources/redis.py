@@ -1,10 +1,13 @@
 """Facts from Redis itself, for when the API is away; and whether Redis answers."""
 
 import time
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import aclosing, contextmanager
 
 import msgspec
 
-from zypher_jobs.contracts.prediction import Prediction
+from zypher_jobs.contracts.event import Event
+from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
 from zypher_jobs.errors import RedisUnavailable
 from zypher_jobs.queue.inspect import Inspector
 from zypher_tui.core.cleaning import clean, cleaned
@@ -34,12 +37,38 @@ class RedisSource:
 
     async def prediction(self, prediction_id: str) -> Prediction:
         """See ``Source``."""
-        try:
+        with _away():
             whole = await self._inspector.prediction(prediction_id)
-        except RedisUnavailable as error:
-            raise SourceAway(ending(clean(error.message))) from error
         return msgspec.structs.replace(cleaned(msgspec.structs.replace(whole, output=None)), output=whole.output)
+
+    async def page(self, *, before: str | None, limit: int) -> tuple[list[PredictionSummary], str | None]:
+        """See ``Source``."""
+        with _away():
+            found, following = await self._inspector.list_predictions(before=before, limit=limit)
+        return cleaned(found), following
+
+    async def summaries(self, prediction_ids: Sequence[str]) -> list[PredictionSummary]:
+        """See ``Source``."""
+        with _away():
+            found = await self._inspector.summaries(prediction_ids)
+        return cleaned([each for each in found if each is not None])
+
+    async def events(self, after_id: str | None) -> AsyncGenerator[list[Event]]:
+        """See ``Source``."""
+        with _away():
+            await self._inspector.ping()  # the stream itself would wait for Redis to come back
+        async with aclosing(self._inspector.follow(after_id or "$")) as happening:
+            async for event in happening:
+                yield [cleaned(event)]
 
     async def aclose(self) -> None:
         """See ``Source``."""
         await self._inspector.aclose()
+
+
+@contextmanager
+def _away() -> Generator[None]:
+    try:
+        yield
+    except RedisUnavailable as error:
+        raise SourceAway(ending(clean(error.message))) from error

@@ -1,11 +1,15 @@
 """What every source can be asked, and how its failure reads."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Protocol
 
-from zypher_jobs.contracts.prediction import Prediction
+from zypher_jobs.contracts.event import Event
+from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
 from zypher_tui.core.readings import Reading, SourceName
+
+MOST_IDS = 200
+"""Predictions asked for by their ids at once."""
 
 
 class SourceAway(Exception):  # a state of the world, as it is shown
@@ -26,6 +30,18 @@ class Source(Protocol):
 
     async def prediction(self, prediction_id: str) -> Prediction:
         """One prediction whole. Raises ``SourceAway``; ``UnknownPrediction`` when nothing is known of it."""
+        ...
+
+    async def page(self, *, before: str | None, limit: int) -> tuple[list[PredictionSummary], str | None]:
+        """Up to ``limit`` predictions, newest first, and the cursor of those before them. Raises ``SourceAway``."""
+        ...
+
+    async def summaries(self, prediction_ids: Sequence[str]) -> list[PredictionSummary]:
+        """Those of the (at most ``MOST_IDS``) that are still there, in any order. Raises ``SourceAway``."""
+        ...
+
+    def events(self, after_id: str | None) -> AsyncGenerator[list[Event]]:
+        """What happens from now on, or behind that event, as it comes. Raises ``SourceAway`` when it breaks off."""
         ...
 
     async def aclose(self) -> None:

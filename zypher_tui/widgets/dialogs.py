@@ -11,9 +11,10 @@ from textual.screen import ModalScreen
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from zypher_jobs.contracts.prediction import Prediction, PredictionSummary, Status
+from zypher_jobs.contracts.prediction import Prediction, Status
 from zypher_tui.core import cells
 from zypher_tui.core.detail import Field, Tone, describe
+from zypher_tui.core.rows import Row
 from zypher_tui.core.view import Link
 from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import Part, line
@@ -84,11 +85,9 @@ class Dialog(ModalScreen[None]):
 class PredictionDialog(Dialog):
     """All of one prediction, read whole; while it is not done, read again and again."""
 
-    def __init__(
-        self, summary: PredictionSummary, read: Callable[[str], Awaitable[Prediction | str]], *, every_s: float
-    ) -> None:
+    def __init__(self, row: Row, read: Callable[[str], Awaitable[Prediction | str]], *, every_s: float) -> None:
         super().__init__("Prediction")
-        self._summary = summary
+        self._row = row
         self._read = read
         self._every_s = every_s
         self._whole: Prediction | None = None
@@ -104,8 +103,8 @@ class PredictionDialog(Dialog):
         """Put its fields into the box."""
         width = self.box.scrollable_content_region.width - NAME_CELLS - 3
         lines: list[list[Part]] = [[]]
-        for field in describe(self._summary, self._whole, self._note):
-            lines += _field_lines(field, max(width, 10), (self._whole or self._summary).status)
+        for field in describe(self._row, self._whole, self._note):
+            lines += _field_lines(field, max(width, 10), (self._whole or self._row).status)
         self.box.show(lines)
 
     def _start_reading(self) -> None:
@@ -116,7 +115,7 @@ class PredictionDialog(Dialog):
 
     async def _read_whole(self) -> None:
         try:
-            answer = await self._read(self._summary.prediction_id)
+            answer = await self._read(self._row.prediction_id)
         finally:
             self._reading = False
         if isinstance(answer, str):
@@ -147,11 +146,11 @@ _HELP = (
     ("tab", "To the next table"),
     ("enter", "Open the prediction under the cursor"),
     ("/", 'Show some only: status:failed model:fraud* age<1h "some text"'),
-    ("p", "Stop the screen and go on; figures are collected meanwhile"),
+    ("1 … 6", "The screens; also by a click on a tab"),
+    ("p", "Stop at this time, and back to now; [ ] and { } step in time"),
     ("t", "Span of the charts"),
     ("c", "Copy the id of the prediction, or the example call while there is none"),
     ("q", "Quit"),
-    ("", ""),
     ("waiting", "Predictions in the queue, not yet claimed by a worker"),
     ("per s", "Predictions that ended per second, over the last 5 s"),
     ("failed", "Share of those that ended, over the last minute"),

@@ -4,11 +4,10 @@ from textual.strip import Strip
 
 from zypher_tui.core import cells, formats
 from zypher_tui.core.latencies import Percentile
-from zypher_tui.core.view import View
+from zypher_tui.core.view import Figures, View
 from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import LineWidget, Part, length, line
 
-FAILED = palette.STRONG + palette.ERROR
 Card = tuple[str, str, list[Part], int]
 """Long and short label, value, and how much of the width it wants."""
 
@@ -18,11 +17,12 @@ class FigureRow(LineWidget):
 
     def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's name
         super().__init__(id=id)
-        self._cards: list[Card] = _cards(View(now_s=0))
+        self._cards: list[Card] = _cards(Figures(), 0)
 
     def show(self, view: View) -> None:
         """Draw anew if a figure changed."""
-        if (cards := _cards(view)) != self._cards:
+        cards = _cards(view.figures, sum(worker.slots for worker in view.workers))
+        if cards != self._cards:
             self._cards = cards
             self.refresh()
 
@@ -39,11 +39,9 @@ class FigureRow(LineWidget):
         return line(parts, self.size.width)
 
 
-def _cards(view: View) -> list[Card]:
-    figures = view.figures
-    slots = sum(worker.slots for worker in view.workers)
+def _cards(figures: Figures, slots: int) -> list[Card]:
     over = "all" if figures.window_s is None else f"{figures.window_s:.0f} s" if figures.window_s < 55 else "1 min"
-    failed_style = FAILED if figures.failed_share else palette.STRONG
+    failed_style = palette.STRONG + palette.ERROR if figures.failed_share else palette.STRONG
     running = [(formats.count(figures.running), palette.STRONG)]
     if slots:
         running.append((f"/{formats.count(slots)}", palette.DIM))

@@ -31,7 +31,13 @@ class FilterLine(Input):
     def open(self) -> None:
         """Show it, with what stands there."""
         self.display = True
+        self.cursor_position = len(self.value)
         self.focus()
+
+    def set_text(self, text: str) -> None:
+        """What stands there when it is opened; says nothing to anybody."""
+        with self.prevent(Input.Changed):
+            self.value = text
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter by what stands there now, or say what is wrong with it."""

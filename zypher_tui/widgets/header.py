@@ -16,7 +16,7 @@ class Header(LineWidget):
         self._left: list[Part] = []
         self._right: list[Part] = []
 
-    def show(self, view: View, *, paused_s: float | None) -> None:
+    def show(self, view: View) -> None:
         """Draw anew if something in it changed."""
         left: list[Part] = [(" Zypher ", palette.BRAND), (view.version or "", palette.DIM)]
         for link in view.links:
@@ -26,8 +26,6 @@ class Header(LineWidget):
             right = [("running for ", palette.DIM), (formats.age_s(view.uptime_s), palette.PLAIN)]
         if view.stale_s is not None:
             right = [("figures ", palette.WARNING), (f"{formats.age_s(view.stale_s)} old", palette.WARNING)]
-        if paused_s is not None:
-            right = [("‖ paused for ", palette.WARNING), (formats.age_s(paused_s), palette.WARNING)]
         if (left, right) != (self._left, self._right):
             self._left, self._right = left, right
             self.refresh()

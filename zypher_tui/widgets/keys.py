@@ -1,30 +1,32 @@
 """The last line: the keys. What does not fit is left out; ``?`` tells them all."""
 
+from collections.abc import Sequence
+
 from textual.strip import Strip
 
 from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import LineWidget, Part, length, line
 
-KEYS = (
-    ("q", "quit"),
-    ("?", "help"),
-    ("enter", "details"),
-    ("/", "filter"),
-    ("p", "pause"),
-    ("c", "copy"),
-    ("↑↓", "move"),
-    ("tab", "next"),
-    ("t", "span"),
-)
+FIRST = (("q", "quit"), ("?", "help"), ("enter", "details"))
+LAST = (("p", "pause"), ("c", "copy"), ("[ ]", "time"), ("↑↓", "move"), ("tab", "next"))
 
 
 class KeyLine(LineWidget):
-    """Keys and what they do."""
+    """Keys and what they do; those of the open pane stand in the middle."""
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's name
+        super().__init__(id=id)
+        self._own: Sequence[tuple[str, str]] = ()
+
+    def show(self, own: Sequence[tuple[str, str]]) -> None:
+        """The open pane's own keys."""
+        self._own = own
+        self.refresh()
 
     def line_at(self, y: int) -> Strip:  # noqa: ARG002  # there is only one
         """As many as fit."""
         parts: list[Part] = []
-        for key, word in KEYS:
+        for key, word in (*FIRST, *self._own, *LAST):
             entry: list[Part] = [(f" {key} ", palette.BRAND), (f"{word} ", palette.DIM)]
             if length(parts) + length(entry) > self.size.width:
                 break

@@ -1,45 +1,65 @@
-"""The latest predictions, and what to type when there are none."""
+"""Predictions in a table, and what to type when there are none."""
 
 import shlex
 
-from zypher_jobs.contracts.prediction import PredictionSummary, Status
+from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core import cells, formats
-from zypher_tui.core.filters import EVERYTHING
-from zypher_tui.core.previews import compact
+from zypher_tui.core.book import Newest
+from zypher_tui.core.rows import Row, at_of
+from zypher_tui.core.selection import Selection
 from zypher_tui.core.view import View
 from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import Part
 from zypher_tui.widgets.table import Column, Table
 
 
-class PredictionTable(Table[PredictionSummary]):
-    """Newest first."""
+class PredictionTable(Table[Row]):
+    """Newest first, however many; those that a filter keeps, as they were at the time that is shown."""
 
-    def __init__(self, *, id: str, api_url: str) -> None:  # noqa: A002  # Textual's name
+    def __init__(self, *, id: str, api_url: str, title: str = "Predictions") -> None:  # noqa: A002  # Textual's name
         super().__init__(id=id, columns=COLUMNS, key=lambda row: row.prediction_id)
-        self.border_title = "Latest predictions"
-        self.filter = EVERYTHING
-        """Which of them are shown."""
+        self._title = title
+        self.border_title = title
+        self.marked = set[str]()
+        """Ids of those that a person marked."""
         self._api_url = api_url
+        self._newest = Newest()
+        self._as_of_ms: int | None = None
 
-    def show_view(self, view: View) -> None:
-        """Show the view's latest predictions, those that the filter keeps."""
-        rows = view.latest
-        if self.filter.tests and view.taken_at is not None:
-            rows = tuple(row for row in rows if self.filter.keeps(row, view.taken_at))
-            self.border_title = (
-                f"Latest predictions · {len(rows)} of {len(view.latest)} · {cells.cut(self.filter.text, 40)}"
-            )
+    def show_view(self, view: View, selection: Selection | None = None) -> None:
+        """Show the view's predictions, or what the selection of them has found."""
+        self._as_of_ms = view.as_of_ms
+        total = len(view.rows)
+        self._newest = rows = view.rows if selection is None else selection.rows
+        if selection is not None and selection.filter.tests:
+            found = f"{formats.count(len(rows))} of {formats.count(total)}"
+            found += "" if selection.is_complete else ", searching…"
+            self.border_title = f"{self._title} · {found} · {cells.cut(selection.filter.text, 40)}"
         else:
-            self.border_title = f"Latest predictions · {len(rows)}" if rows else "Latest predictions"
-        self.show(rows, empty=self._hint(view))
+            self.border_title = f"{self._title} · {formats.count(total)}" if total else self._title
+        if self.marked:
+            self.border_title += f" · {formats.count(len(self.marked))} marked"
+        version = (view.book.revision, view.as_of_ms, len(rows), selection and selection.filter.text)
+        self.show(rows, empty=self._hint(view, selection), version=version)
 
-    def _hint(self, view: View) -> list[list[Part]]:
+    def row_at(self, index: int) -> Row:
+        """As it was at the time that is shown."""
+        row = self._newest[index]
+        return row if self._as_of_ms is None else row.as_of(self._as_of_ms)
+
+    def find(self, row: Row) -> int | None:
+        """By its place, not by looking at each."""
+        return self._newest.find(row)
+
+    def _hint(self, view: View, selection: Selection | None) -> list[list[Part]]:
         if not view.has_figures:
             text = "Waiting for figures…" if view.notice else "Connecting…"
             return [[(text, palette.DIM)]]
-        if self.filter.tests and view.latest:
-            return [[("None of the latest is kept by the filter; escape takes it away.", palette.PLAIN)]]
+        if selection is not None and selection.filter.tests and len(view.rows):
+            text = "The filter keeps none of them; escape takes it away." if selection.is_complete else "Searching…"
+            return [[(text, palette.PLAIN)]]
+        if view.past_s is not None:
+            return [[("No predictions are known of that time.", palette.DIM)]]
         lines = curl(self._api_url, "\\\n").split("\n")
         return [
             [("No predictions yet. Send one (press c to copy):", palette.PLAIN)],
@@ -58,23 +78,26 @@ def curl(api_url: str, separator: str = "") -> str:
     return f" {separator}  ".join(parts) if separator else " ".join(parts)
 
 
-def _status(row: PredictionSummary, width: int) -> list[Part]:
+def _status(row: Row, width: int) -> list[Part]:
     glyph, style = palette.STATUS[row.status]
     return [(cells.cut(f"{glyph} {row.status.value}", width), style)]
 
 
-def _result(row: PredictionSummary, width: int) -> list[Part]:
-    if row.error is not None:
-        return [(cells.cut(row.error.message, width), palette.ERROR)]
+def _result(row: Row, width: int) -> list[Part]:
+    if row.error_code:
+        return [(cells.cut(row.error_message or row.error_code, width), palette.ERROR)]
     if row.status is Status.RUNNING and row.progress is not None:
         return [(cells.cut(formats.progress(row.progress, row.progress_message), width), palette.PLAIN)]
     if row.status is Status.RUNNING and row.worker:
         return [(cells.cut(f"on {row.worker}", width), palette.DIM)]
-    return [(cells.cut(compact(row.output_preview, given=row.input_preview), width), palette.PLAIN)]
+    return [(cells.cut(row.output_preview, width), palette.PLAIN)]
 
 
-COLUMNS: list[Column[PredictionSummary]] = [
-    Column(title="created", width=8, leave=1, draw=lambda row, _: [(formats.clock(row.created_at), palette.DIM)]),
+COLUMNS: list[Column[Row]] = [
+    Column(
+        title="created", width=8, leave=1,
+        draw=lambda row, _: [(formats.clock(at_of(row.created_ms)), palette.DIM)],
+    ),
     Column(
         title="id", width=6, grow=2, most=12,
         draw=lambda row, width: [(cells.cut(row.prediction_id[:width], width), palette.PLAIN)],
@@ -92,7 +115,7 @@ COLUMNS: list[Column[PredictionSummary]] = [
     Column(title="run", width=6, right=True, draw=lambda row, _: [(formats.duration_ms(row.run_ms), palette.PLAIN)]),
     Column(
         title="input", width=10, grow=4,
-        draw=lambda row, width: [(cells.cut(compact(row.input_preview), width), palette.DIM)],
+        draw=lambda row, width: [(cells.cut(row.input_preview, width), palette.DIM)],
     ),
     Column(title="result", width=14, grow=5, draw=_result),
 ]  # fmt: skip

@@ -5,7 +5,6 @@ from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
@@ -18,8 +17,6 @@ from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import Part, length, line
 
 Row = TypeVar("Row")
-CURSOR = Style(bgcolor="#1b3046")
-CURSOR_AWAY = Style(bgcolor="#141c26")
 
 
 class Column(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
@@ -69,35 +66,54 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         self.columns = columns
         self._key = key
         self._rows: Sequence[Row] = ()
+        self._version: object = None
         self._cursor = 0
+        self._selected: Row | None = None
         self._empty: list[list[Part]] = []
         self._layout: tuple[int, list[tuple[Column[Row], int]]] = (-1, [])
 
     @property
     def selected(self) -> Row | None:
         """The row under the cursor."""
-        return self._rows[self._cursor] if self._rows else None
+        return self._selected
 
-    def show(self, rows: Sequence[Row], *, empty: list[list[Part]]) -> None:
+    @property
+    def shown(self) -> range:
+        """Which rows, by their index, are on the screen."""
+        top = self.scroll_offset.y
+        return range(top, min(top + max(self.size.height - 1, 0), len(self._rows)))
+
+    def row_at(self, index: int) -> Row:
+        """The row of that index, as it is shown."""
+        return self._rows[index]
+
+    def find(self, row: Row) -> int | None:
+        """Where it stands now."""
+        key = self._key(row)
+        return next((index for index, each in enumerate(self._rows) if self._key(each) == key), None)
+
+    def show(self, rows: Sequence[Row], *, empty: list[list[Part]], version: object = None) -> None:
         """Replace all rows; ``empty`` are the lines shown, centered, when there are none.
 
-        A cursor that stands on the first row stays there; any other follows its row.
+        A cursor that stands on the first row stays there; any other follows its row. Rows that change by themselves
+        come with a ``version``, which is another one when they did.
         """
-        if rows == self._rows and (rows or empty == self._empty):
+        unchanged = rows == self._rows if version is None else version == self._version
+        if unchanged and (rows or empty == self._empty):
             return
-        if self._cursor and self._rows:
-            key = self._key(self._rows[self._cursor])
-            at = next((index for index, row in enumerate(rows) if self._key(row) == key), self._cursor)
-            moved = at - self._cursor
-            self._cursor = min(at, max(len(rows) - 1, 0))
-        else:
-            moved = 0
-        grew = len(rows) != len(self._rows)
-        self._rows, self._empty = rows, empty
+        count = self.virtual_size.height - 1
+        self._rows, self._empty, self._version = rows, empty, version
+        moved = 0
+        if self._cursor and self._selected is not None:
+            at = self.find(self._selected)
+            last = max(len(rows) - 1, 0)
+            moved = min(self._cursor if at is None else at, last) - self._cursor
+            self._cursor += moved
+        self._selected = self.row_at(self._cursor) if rows else None
         self.virtual_size = Size(self.size.width, len(rows) + 1)
         if moved and self.scroll_offset.y:
             self.scroll_to(y=self.scroll_offset.y + moved, animate=False)
-        self.refresh(layout=grew and self.styles.is_auto_height)
+        self.refresh(layout=count != len(rows) and self.styles.is_auto_height)
 
     def render_line(self, y: int) -> Strip:
         """The titles, then rows from the scroll position on, on the table's background."""
@@ -112,10 +128,10 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         index = self.scroll_offset.y + y - 1
         if index >= len(self._rows):
             return Strip.blank(width)
-        row = self._rows[index]
+        row = self.row_at(index)
         strip = line(self._cells(lambda column, room: column.draw(row, room), width), width)
         if index == self._cursor:
-            cursor = CURSOR if self.has_focus else CURSOR_AWAY
+            cursor = palette.CURSOR if self.has_focus else palette.CURSOR_AWAY
             return Strip([Segment(text, (style or cursor) + cursor) for text, style, _ in strip], width)
         return strip
 
@@ -124,6 +140,7 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         if not self._rows:
             return
         self._cursor = min(max(self._cursor + rows, 0), len(self._rows) - 1)
+        self._selected = self.row_at(self._cursor)
         top, shown = self.scroll_offset.y, max(self.size.height - 1, 1)
         if self._cursor < top:
             self.scroll_to(y=self._cursor, animate=False)

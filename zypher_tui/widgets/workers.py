@@ -14,7 +14,6 @@ from zypher_tui.widgets.table import Column, Table
 
 LATE_S = 3.0
 """A heartbeat older than this is marked; the lease is a few seconds."""
-FILLED = Style(color=palette.SKY)
 
 
 class WorkerRow(msgspec.Struct, frozen=True):
@@ -51,7 +50,7 @@ def bar(filled: int, of: int, width: int) -> list[Part]:
     halves = round(min(filled / of, 1) * width * 2) if of else 0
     full, rest = divmod(max(halves, 1) if filled else 0, 2)
     drawn = "━" * full + "╸" * rest
-    return [(drawn, FILLED), ("─" * (width - len(drawn)), palette.FRAME)]
+    return [(drawn, Style(color=palette.SKY)), ("─" * (width - len(drawn)), palette.FRAME)]
 
 
 def _slots(row: WorkerRow, width: int) -> list[Part]:

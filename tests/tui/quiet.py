@@ -1,0 +1,43 @@
+"""A source in a test's own process, of which the test says only what it is about."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+from zypher_jobs.contracts.event import Event
+from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
+from zypher_jobs.errors import UnknownPrediction
+from zypher_tui.core.readings import Reading, SourceName
+
+
+class QuietSource:
+    """Answers, and knows nothing."""
+
+    name = SourceName.API
+
+    async def read(self, *, overview: bool) -> Reading:
+        """Nothing but that it answers."""
+        del overview
+        return Reading(source=self.name, at_s=1.0)
+
+    async def prediction(self, prediction_id: str) -> Prediction:
+        """There is none."""
+        raise UnknownPrediction(prediction_id)
+
+    async def page(self, *, before: str | None, limit: int) -> tuple[list[PredictionSummary], str | None]:
+        """An empty one, the last."""
+        del before, limit
+        return [], None
+
+    async def summaries(self, prediction_ids: Sequence[str]) -> list[PredictionSummary]:
+        """None of them."""
+        del prediction_ids
+        return []
+
+    async def events(self, after_id: str | None) -> AsyncGenerator[list[Event]]:
+        """Nothing ever happens."""
+        del after_id
+        await asyncio.Event().wait()
+        yield []
+
+    async def aclose(self) -> None:
+        """Nothing is open."""

@@ -1,0 +1,104 @@
+"""What was shown at each time: the figures of the last hours, packed, each second of late and each ten before that."""
+
+import zlib
+from bisect import bisect_right
+from collections.abc import Sequence
+
+import msgspec
+
+from zypher_jobs.contracts.stats import Health, Overview
+from zypher_tui.core.view import LinkView
+
+FINE_S = 900.0
+"""For so long every frame is kept."""
+COARSE_S = 10.0
+"""Apart from each other are those before that."""
+KEPT_S = 12 * 3600.0
+LEAST_S = 0.9
+"""Between two frames."""
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """What was known at one instant."""
+
+    at_s: float
+    overview: Overview | None = None
+    """Without its predictions: those are in the ``Book``."""
+    overview_at_s: float = 0.0
+    """When it was read; earlier than ``at_s`` while no source brought newer ones."""
+    health: Health | None = None
+    links: tuple[LinkView, ...] = ()
+    notice: str | None = None
+
+
+class _Packed(msgspec.Struct, frozen=True, gc=False):
+    at_s: float
+    body: bytes
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Frame).decode
+
+
+class Timeline:
+    """Frames in order of time, at most ``KEPT_S`` of them: a day takes no more memory than twelve hours."""
+
+    def __init__(self) -> None:
+        self._frames: list[_Packed] = []
+        self._coarse = 0
+        """Frames, from the oldest on, that are ``COARSE_S`` apart."""
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    @property
+    def first_s(self) -> float | None:
+        """The time of the oldest."""
+        return self._frames[0].at_s if self._frames else None
+
+    @property
+    def last_s(self) -> float | None:
+        """The time of the newest."""
+        return self._frames[-1].at_s if self._frames else None
+
+    def add(self, frame: Frame) -> None:
+        """Put it behind the newest; one that comes too soon after it, or before it, is left out."""
+        if self._frames and frame.at_s < self._frames[-1].at_s + LEAST_S:
+            return
+        self._frames.append(_packed(frame))
+        self._thin(frame.at_s)
+
+    def add_earlier(self, frames: Sequence[Frame]) -> None:
+        """Put what a server recorded before the oldest, in order of time."""
+        first_s = self.first_s
+        earlier = [_packed(frame) for frame in frames if first_s is None or frame.at_s < first_s]
+        self._frames[:0] = earlier
+        self._coarse += len(earlier)
+
+    def at(self, at_s: float) -> Frame | None:
+        """The newest that is not later."""
+        index = bisect_right(self._frames, at_s, key=lambda frame: frame.at_s)
+        return _unpacked(self._frames[index - 1]) if index else None
+
+    def _thin(self, now_s: float) -> None:
+        """Let go of what is too old, and of what is too close together for its age; a step at a time."""
+        while self._frames[0].at_s < now_s - KEPT_S:
+            del self._frames[0]
+            self._coarse = max(self._coarse - 1, 0)
+        while self._coarse < len(self._frames) and self._frames[self._coarse].at_s < now_s - FINE_S:
+            previous_s = self._frames[self._coarse - 1].at_s if self._coarse else float("-inf")
+            if self._frames[self._coarse].at_s < previous_s + COARSE_S:
+                del self._frames[self._coarse]
+            else:
+                self._coarse += 1
+
+
+def _packed(frame: Frame) -> _Packed:
+    overview = frame.overview
+    if overview is not None and overview.latest:
+        frame = msgspec.structs.replace(frame, overview=msgspec.structs.replace(overview, latest=[]))
+    return _Packed(frame.at_s, zlib.compress(_encode(frame), 1))
+
+
+def _unpacked(packed: _Packed) -> Frame:
+    return _decode(zlib.decompress(packed.body))

@@ -1,0 +1,146 @@
+"""What goes on behind the screen: each source is asked again and again, events are heard, rows get their texts.
+
+One long loop for each of them: it outlives every outage and every defect of a source, which the store then shows.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
+
+from zypher_jobs.contracts.event import Event
+from zypher_tui.core.cleaning import clean
+from zypher_tui.core.readings import Reading, SourceName
+from zypher_tui.core.rows import Row
+from zypher_tui.core.store import Store
+from zypher_tui.sources.source import MOST_IDS, Source, SourceAway
+
+INTERVAL_S = 1.0
+"""Time between two questions to a source."""
+PAGE = 200
+"""Predictions of one page of the past."""
+READ_BACK = 100_000
+"""Predictions that are read back at most; page by page, so that nobody feels it."""
+PAGE_EVERY_S = 0.5
+FIRST_PAGES = 10
+"""Those come one after the other: a screen wants to be full."""
+
+Opener = Callable[[], Source]
+
+
+class Feeds:
+    """Opens the sources (in a thread, for their imports are slow) and folds what they bring into a store."""
+
+    def __init__(
+        self,
+        openers: Mapping[SourceName, Opener],
+        store: Store,
+        *,
+        changed: Callable[[], None],
+        visible: Callable[[], Sequence[Row]],
+        interval_s: float = INTERVAL_S,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``changed`` is called after each fold; ``visible`` says which rows a person looks at."""
+        self._openers = openers
+        self._store = store
+        self._changed = changed
+        self._visible = visible
+        self._interval_s = interval_s
+        self._clock_s = clock_s
+        self._sources: dict[SourceName, Source] = {}
+        self._last_event: str | None = None
+
+    @property
+    def sources(self) -> Mapping[SourceName, Source]:
+        """Those that are open, the API first."""
+        return {name: self._sources[name] for name in SourceName if name in self._sources}
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether every source was opened."""
+        return self._sources.keys() == self._openers.keys()
+
+    def loops(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """What is to run for as long as the dashboard does, by name."""
+        loops: dict[str, Callable[[], Awaitable[None]]] = {
+            f"follow {name}": lambda name=name: self._follow(name) for name in self._openers
+        }
+        return loops | {"listen": self._listen, "fill in": self._fill_in, "read back": self._read_back}
+
+    async def aclose(self) -> None:
+        """Let go of the sources."""
+        for source in self._sources.values():
+            await source.aclose()
+
+    async def _follow(self, name: SourceName) -> None:
+        """Ask one source; whatever goes wrong is shown and tried again."""
+        while True:
+            started_s = time.monotonic()
+            try:
+                source = self._sources.get(name)
+                if source is None:
+                    source = self._sources[name] = await asyncio.to_thread(self._openers[name])
+                reading = await source.read(overview=self._store.wants_overview(name, self._clock_s()))
+            except Exception as error:  # noqa: BLE001  # the dashboard outlives every source's defect and says so
+                why = clean(f"{type(error).__name__}: {error}")[:200]
+                reading = Reading(source=name, at_s=self._clock_s(), error=why)
+            self._store.fold(reading)
+            self._changed()
+            await asyncio.sleep(max(self._interval_s - (time.monotonic() - started_s), 0.01))
+
+    async def _listen(self) -> None:
+        """Hear the events of the source that has the figures; of another when that changes."""
+        while True:
+            source = self._source
+            if source is not None:
+                with suppress(Exception):  # what is wrong with it, its readings say
+                    async with aclosing(source.events(self._last_event)) as events:
+                        await self._hear(events, source.name)
+            await asyncio.sleep(self._interval_s)
+
+    async def _hear(self, events: AsyncGenerator[list[Event]], name: SourceName) -> None:
+        async for batch in events:
+            self._store.hear(batch)
+            self._last_event = batch[-1].event_id
+            self._changed()
+            if self._store.preferred(self._clock_s()) is not name:
+                return
+
+    async def _fill_in(self) -> None:
+        """Read the summaries of rows that a person looks at and that change, then of those that ended."""
+        while True:
+            await asyncio.sleep(self._interval_s / 2)
+            wanted = [row.prediction_id for row in self._visible() if not (row.is_detailed and row.status.is_terminal)]
+            if len(wanted) < MOST_IDS:
+                wanted += self._store.book.take_undetailed(MOST_IDS - len(wanted))
+            source = self._source
+            if wanted and source is not None:
+                with suppress(SourceAway):
+                    self._store.book.fold(await source.summaries(wanted))
+                    self._changed()
+
+    async def _read_back(self) -> None:
+        """Read what there was before, from the newest back."""
+        before: str | None = None
+        pages = 0
+        while (pages == 0 or before is not None) and pages * PAGE < READ_BACK:
+            source = self._source
+            if source is None:
+                await asyncio.sleep(self._interval_s)
+                continue
+            try:
+                found, before = await source.page(before=before, limit=PAGE)
+            except SourceAway:
+                await asyncio.sleep(self._interval_s)
+                continue
+            self._store.book.fold(reversed(found))
+            self._changed()
+            pages += 1
+            await asyncio.sleep(0 if pages < FIRST_PAGES else PAGE_EVERY_S)
+
+    @property
+    def _source(self) -> Source | None:
+        """The one that has the figures."""
+        name = self._store.preferred(self._clock_s())
+        return self._sources.get(name) if name else None

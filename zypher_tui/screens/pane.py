@@ -1,0 +1,50 @@
+"""What every pane is: it shows a view while it is the one on the screen, and says what was chosen in it."""
+
+from typing import ClassVar
+
+from textual.containers import Container
+from textual.message import Message
+from textual.widget import Widget
+
+from zypher_tui.core.view import View
+
+Keys = tuple[tuple[str, str], ...]
+
+
+class Opened(Message):
+    """A prediction is to be shown whole."""
+
+    def __init__(self, prediction_id: str) -> None:
+        super().__init__()
+        self.prediction_id = prediction_id
+
+
+class Filtered(Message):
+    """The predictions that a filter keeps are to be shown."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+
+class Pane(Container):
+    """One of the dashboard's six. A prediction or a filter that is chosen in it goes up as ``Opened``, ``Filtered``."""
+
+    TITLE: ClassVar[str]
+    KEYS: ClassVar[Keys] = ()
+    """What the last line says of the pane's own keys."""
+
+    @property
+    def first(self) -> Widget | None:
+        """What gets the focus when the pane is opened."""
+        return None
+
+    def show_view(self, view: View) -> None:
+        """Draw what changed."""
+        raise NotImplementedError
+
+    @classmethod
+    def count(cls, view: View) -> str:
+        """What stands behind the title in the line of tabs: how many, or nothing."""
+        del view
+        return ""
