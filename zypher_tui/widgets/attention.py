@@ -15,7 +15,6 @@ from zypher_tui.core import cells, formats
 from zypher_tui.core.concerns import Act, Item, Severity
 from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import LineWidget, Part, length, line
-from zypher_tui.widgets.table import CURSOR, CURSOR_AWAY
 
 WIDE = 100
 """From here on each item says what to do; below, only the one with the cursor."""
@@ -99,7 +98,7 @@ class AttentionList(LineWidget, can_focus=True):
             strip = line([(" " * INDENT, palette.PLAIN), (said[part], palette.PLAIN)], width)
         else:
             strip = line(_advice(item, width), width)
-        cursor = CURSOR if self.has_focus else CURSOR_AWAY
+        cursor = palette.CURSOR if self.has_focus else palette.CURSOR_AWAY
         return Strip([Segment(text, (style or Style.null()) + cursor) for text, style, _ in strip], width)
 
     def action_move(self, items: int) -> None:
