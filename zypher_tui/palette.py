@@ -24,6 +24,9 @@ class Palette:
     LINE = "#2b3644"
     TEXT = "#d5dce4"
     MUTED = "#8492a3"
+    HEAT = ("#31446b", "#4b5770", "#666c74", "#827f78", "#a09776", "#bfb06e", "#dfcb59", "#fee838")
+    """Few to many, each brighter than the one before for every eye: cividis. J. R. Nuñez et al., PLOS ONE, 2018."""
+    POINTER = "#ffffff"
 
     def __init__(self) -> None:
         self.PLAIN = Style(color=self.TEXT)

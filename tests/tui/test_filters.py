@@ -48,6 +48,11 @@ ROW = Row.of(summary(
         "run>0.2s",
         "run<=250ms",
         "attempts>1",
+        "created>=11:30",
+        "created<11:30:01",
+        "created>14:05",
+        "finished>2026-11-25T11:30:00Z",
+        "finished<=2026-11-25t12:30:00.250+01:00",
         "refused",
         "REFUSED",
         '"connection refused"',
@@ -98,6 +103,9 @@ def test_it_drops_what_does_not(text: str) -> None:
         ("model<3", "model is compared by :, such as model:a*."),
         ("age<soon", "age< takes a time such as 200ms, 30s, 5m, 2h or 1d, not 'soon'."),
         ("attempts>1s", "attempts> takes a whole number, not '1s'."),
+        ("created:14:05", "created is compared by < and >, such as created>14:05."),
+        ("finishd>14:05", "There is no key 'finishd'. Did you mean finished?"),
+        ("finished<soon", "finished< takes 14:05, 14:05:30 or 2026-11-03T14:05:30Z, not 'soon'."),
         ("status:", "status: has nothing behind it."),
         ('"no end', "A quote has no end."),
         ("failed -", "There is a - with nothing behind it."),
@@ -108,6 +116,16 @@ def test_what_cannot_be_understood_is_said(text: str, said: str) -> None:
     with pytest.raises(WrongFilter) as raised:
         parse(text)
     assert str(raised.value) == said
+
+
+@given(st.sampled_from(["created>", "finished<="]), st.text("0123456789-:+TZ.", max_size=30))
+def test_any_instant_is_read_or_refused(key: str, word: str) -> None:
+    """Also the first and the last ones that a calendar has."""
+    with contextlib.suppress(WrongFilter):
+        parse(key + word).keeps(ROW, NOW_MS)
+    for each in ("0001-01-01", "9999-12-31T23:59:59", "0001-01-01T00:00:00+23:59"):
+        with contextlib.suppress(WrongFilter):
+            parse(key + each).keeps(ROW, NOW_MS)
 
 
 @given(st.text(max_size=80))

@@ -7,22 +7,26 @@
     "a b"    the same with spaces
     key:v    those whose key is v; ``*`` stands for anything, a comma for "or"
     key<n    those with less, also <=, >, >=; times as 200ms, 30s, 5m, 2h, 1d
+    key<t    those before, for created and finished; t as 14:05, 14:05:30 or 2026-11-03T14:05:30Z
     -term    those that the term does not keep
 
 All terms must hold. What a prediction does not have (the run time of one that waits) is neither more nor less than
 anything.
 """
 
+import contextlib
 import difflib
 import operator
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from datetime import time as clock_time
 from fnmatch import fnmatchcase
 
 import msgspec
 
 from zypher_jobs.contracts.prediction import Mode, Priority, Status
-from zypher_tui.core.rows import Row
+from zypher_tui.core.rows import Row, at_of, ms_of
 
 _TERM = re.compile(r'\s*(-?)((?:[a-z_]+)(?::|<=|>=|<|>))?("(?:[^"\\]|\\.)*"|[^\s"]*)')
 _KEY = re.compile(r"([a-z_]+)(:|<=|>=|<|>)")
@@ -91,8 +95,12 @@ def _test(key: str, word: str, *, is_quoted: bool) -> Test:
         raise WrongFilter(f"{name}{sign} has nothing behind it.")
     if sign == ":":
         if name not in TEXTS:
+            if name in INSTANTS:
+                raise WrongFilter(f"{name} is compared by < and >, such as {name}>14:05.")
             raise WrongFilter(_unknown(name, TEXTS, NUMBERS, "is compared by < and >, such as {}<1s"))
         return _is(name, word)
+    if name in INSTANTS:
+        return _is_before(name, sign, word)
     if name not in NUMBERS:
         raise WrongFilter(_unknown(name, NUMBERS, TEXTS, "is compared by :, such as {}:a*"))
     return _compares(name, sign, word)
@@ -101,7 +109,7 @@ def _test(key: str, word: str, *, is_quoted: bool) -> Test:
 def _unknown(name: str, known: Mapping[str, object], others: Mapping[str, object], otherwise: str) -> str:
     if name in others:
         return f"{name} {otherwise.format(name)}."
-    near = difflib.get_close_matches(name, [*known, *others], n=1)
+    near = difflib.get_close_matches(name, [*known, *others, *INSTANTS], n=1)
     return f"There is no key {name!r}. " + (f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}.")
 
 
@@ -153,6 +161,36 @@ def _compares(name: str, sign: str, word: str) -> Test:
     return test
 
 
+def _is_before(name: str, sign: str, word: str) -> Test:
+    """Compares instants: a whole one, or a time of the last 24 hours, local to the dashboard."""
+    read, compare = INSTANTS[name], _COMPARE[sign]
+    bound = _instant(word)
+    if bound is None:
+        raise WrongFilter(f"{name}{sign} takes 14:05, 14:05:30 or 2026-11-03T14:05:30Z, not {word!r}.")
+
+    def test(row: Row, now_ms: int) -> bool:
+        at_ms = read(row)
+        return at_ms is not None and compare(at_ms, bound if isinstance(bound, int) else _last(bound, now_ms))
+
+    return test
+
+
+def _instant(word: str) -> int | clock_time | None:
+    with contextlib.suppress(ValueError):
+        found = clock_time.fromisoformat(word)
+        return found if found.tzinfo is None else None
+    with contextlib.suppress(ValueError, OverflowError):
+        return ms_of(datetime.fromisoformat(word.upper()))
+    return None
+
+
+def _last(time_: clock_time, now_ms: int) -> int:
+    """When the clock last showed that time."""
+    now = at_of(now_ms).astimezone()
+    at = datetime.combine(now.date(), time_, now.tzinfo)
+    return ms_of(at if at <= now else at - timedelta(days=1))
+
+
 def _not(test: Test) -> Test:
     return lambda row, now_ms: not test(row, now_ms)
 
@@ -180,6 +218,11 @@ NUMBERS: dict[str, tuple[Callable[[Row, int], float | None], bool]] = {
     "attempts": (lambda row, _: row.attempts, False),
 }
 """What ``key<`` compares, and whether it is a time."""
+INSTANTS: dict[str, Callable[[Row], int | None]] = {
+    "created": lambda row: row.created_ms,
+    "finished": lambda row: row.finished_ms,
+}
+"""What is before or after an instant."""
 CHOICES = {
     "status": [each.value for each in Status],
     "mode": [each.value for each in Mode],

@@ -1,0 +1,298 @@
+"""Latency over time as colours: two buckets in each cell, drawn with half blocks. A cell leads to its predictions."""
+
+import math
+from functools import lru_cache
+from typing import ClassVar
+
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.strip import Strip
+
+from zypher_tui.core import cells, formats
+from zypher_tui.core.heat import COLUMN_MS, KINDS, Cell, Grid, Heat, Kind
+from zypher_tui.core.rows import at_of
+from zypher_tui.palette import palette
+from zypher_tui.widgets.drawing import LineWidget, Part, length, line
+
+AXIS = 8
+"""Cells of the axis: the longest time, and a space."""
+TICK = 16
+"""Columns from one time on the axis to the next."""
+NICE_PEAKS = tuple(step * 10**power for power in range(7) for step in (1, 2, 5))
+
+
+class HeatMap(LineWidget, can_focus=True):
+    """Below the map: the times, and what the cell under the cursor or the mouse is."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,h", "move(-1, 0)", "Earlier", show=False),
+        Binding("right,l", "move(1, 0)", "Later", show=False),
+        Binding("up,k", "move(0, 1)", "Slower", show=False),
+        Binding("down,j", "move(0, -1)", "Faster", show=False),
+        Binding("home,g", "move(-10000, 0)", "First", show=False),
+        Binding("end,G", "move(10000, 0)", "Last", show=False),
+        Binding("w", "kind", "Wait, run or total", show=False),
+        Binding("enter", "choose", "Open", show=False),
+    ]
+
+    class Chosen(Message):
+        """Enter or a double click on a cell that has predictions."""
+
+        def __init__(self, heat_map: "HeatMap", cell: Cell) -> None:
+            super().__init__()
+            self.heat_map = heat_map
+            self.cell = cell
+
+        @property
+        def control(self) -> "HeatMap":
+            """The map, for ``@on``."""
+            return self.heat_map
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's name
+        super().__init__(id=id)
+        self.kind: Kind = KINDS[0]
+        self._heat = Heat()
+        self._revision = 0
+        self._end_ms = 0
+        self._step_ms = COLUMN_MS
+        self._pointer: tuple[int, int] | None = None
+        """When the column under the cursor begins, and the first bucket of its band; ``None``: it is the newest."""
+        self._pointed: tuple[int, int] | None = None
+        """Column and band under the mouse."""
+        self._drawn: tuple[object, ...] = ()
+        self._grid: Grid | None = None
+        self._grid_of: tuple[object, ...] = ()
+        self._strips: list[Strip] = []
+        self._say_title()
+
+    def show(self, heat: Heat, *, end_ms: int, step_ms: int = COLUMN_MS) -> None:
+        """Draw anew if something was counted or time moved on by a column; ``end_ms`` is the server's time."""
+        before = (self._heat, self._revision, self._end_ms // self._step_ms, self._step_ms)
+        self._revision = heat.revision
+        self._heat, self._end_ms, self._step_ms = heat, end_ms, step_ms
+        if before != (heat, heat.revision, end_ms // step_ms, step_ms):
+            self.refresh()
+
+    @property
+    def selected(self) -> Cell | None:
+        """The cell under the cursor."""
+        grid = self._laid_out()
+        place = self._place(grid)
+        return self._heat.cell(grid, *place) if place else None
+
+    def line_at(self, y: int) -> Strip:
+        """A line of the map, its times, or what is under the cursor."""
+        width, height = self.size
+        grid = self._laid_out()
+        state = (self._grid_of, self._pointer, self._pointed, self.has_focus, width, height)
+        if state != self._drawn:
+            self._drawn = state
+            self._strips = self._draw(grid, width, height)
+        return self._strips[y] if y < len(self._strips) else Strip.blank(width)
+
+    def action_move(self, columns: int, bands: int) -> None:
+        """Move the cursor by so many columns and bands; it stays with what it stands on."""
+        grid = self._laid_out()
+        place = self._place(grid)
+        if place is not None:
+            column = min(max(place[0] + columns, 0), len(grid.counts) - 1)
+            self._point_at(grid, column, min(max(place[1] + bands, 0), len(grid.bands) - 1))
+
+    def action_kind(self) -> None:
+        """The next of total, run and wait."""
+        self.kind = KINDS[(KINDS.index(self.kind) + 1) % len(KINDS)]
+        self._pointer = self._pointed = None
+        self._say_title()
+        self.refresh()
+
+    def action_choose(self) -> None:
+        """Tell that the cell was chosen, if there is something in it."""
+        cell = self.selected
+        if cell is not None and cell.count:
+            self.post_message(self.Chosen(self, cell))
+
+    def on_click(self, event: events.Click) -> None:
+        """A click moves the cursor, a second one opens."""
+        place = self._under(event)
+        if place is not None:
+            self._point_at(self._laid_out(), *place)
+            if event.chain == 2:
+                self.action_choose()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Say what is under the mouse."""
+        place = self._under(event)
+        if place != self._pointed:
+            self._pointed = place
+            self.refresh()
+
+    def on_leave(self) -> None:
+        """Say again what is under the cursor."""
+        if self._pointed is not None:
+            self._pointed = None
+            self.refresh()
+
+    def on_focus(self) -> None:
+        """Show the cursor."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """Hide it."""
+        self.refresh()
+
+    def _laid_out(self) -> Grid:
+        """The counts in the widget's size."""
+        columns, halves = max(self.size.width - AXIS, 1), 2 * max(self.size.height - 2, 1)
+        state = (
+            self._heat,
+            self._heat.revision,
+            self.kind,
+            self._end_ms // self._step_ms,
+            self._step_ms,
+            columns,
+            halves,
+        )
+        if self._grid is None or state != self._grid_of:
+            self._grid_of = state
+            self._grid = self._heat.grid(
+                self.kind, end_ms=self._end_ms, columns=columns, halves=halves, step_ms=self._step_ms
+            )
+        return self._grid
+
+    def _place(self, grid: Grid) -> tuple[int, int] | None:
+        """Column and band of the cursor: where it was put, else the fullest of the newest column that has any."""
+        if self._pointer is not None:
+            column = grid.column_of(self._pointer[0])
+            bands = [y for y, band in enumerate(grid.bands) if band.first <= self._pointer[1] <= band.last]
+            if 0 <= column < len(grid.counts) and bands:
+                return column, bands[0]
+        for column in range(len(grid.counts) - 1, -1, -1):
+            counts = grid.counts[column]
+            if any(counts):
+                return column, counts.index(max(counts))
+        return None
+
+    def _point_at(self, grid: Grid, column: int, band: int) -> None:
+        self._pointer = (grid.first_ms + column * grid.step_ms, grid.bands[band].first)
+        self.refresh()
+
+    def _under(self, event: events.MouseEvent) -> tuple[int, int] | None:
+        """Column and band under the mouse: of two in one cell, the one that has more."""
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return None
+        grid, lines = self._laid_out(), self.size.height - 2
+        column = offset.x - AXIS
+        if not (0 <= column < len(grid.counts) and 0 <= offset.y < lines):
+            return None
+        low = 2 * (lines - 1 - offset.y)
+        found = [half // grid.halves for half in (low, low + 1) if half // grid.halves < len(grid.bands)]
+        return (column, max(found, key=lambda band: grid.counts[column][band])) if found else None
+
+    def _draw(self, grid: Grid, width: int, height: int) -> list[Strip]:
+        lines = max(height - 2, 1)
+        cursor = self._place(grid) if self.has_focus else None
+        top = nice_peak(grid.peak)
+        halves = [half // grid.halves for half in range(2 * lines)]
+        strips: list[Strip] = []
+        for y in range(lines):
+            low = 2 * (lines - 1 - y)
+            is_here = cursor is not None and cursor[1] in (halves[low], halves[low + 1])
+            parts: list[Part] = [_label(grid, low, is_here=is_here)]
+            for column, counts in enumerate(grid.counts):
+                pair = [_level(counts[band] if band < len(counts) else 0, top) for band in halves[low : low + 2]]
+                if is_here and cursor is not None and cursor[0] == column:
+                    pair = [-1 if halves[low + half] == cursor[1] else level for half, level in enumerate(pair)]
+                parts.append(_block(pair[1], pair[0]))
+            strips.append(line(_merged(parts), width))
+        strips.append(line(_times(grid, cursor), width))
+        strips.append(line(self._foot(grid, top, width), width))
+        return strips
+
+    def _foot(self, grid: Grid, top: int, width: int) -> list[Part]:
+        """What the cell is; without a cursor or a mouse, what the colours mean."""
+        place = self._pointed or (self._place(grid) if self.has_focus else None)
+        if place is None:
+            scale: list[Part] = [("█", Style(color=colour)) for colour in palette.HEAT]
+            words = " many" if top <= 1 else f" many, {top:,} in a cell"
+            return [(" " * AXIS, palette.PLAIN), ("few ", palette.DIM), *scale, (words, palette.DIM)]
+        cell = self._heat.cell(grid, *place)
+        keys: list[Part] = [("  ⏎ ", palette.BRAND), ("open", palette.DIM)] if cell.count else []
+        room = width - AXIS - length(keys)
+        return [(" " * AXIS, palette.PLAIN), (cells.cut(cell.sentence, room), palette.PLAIN), *keys]
+
+    def _say_title(self) -> None:
+        meaning = {"total": "from asked to answered", "run": "of the last attempt", "wait": "in the queue"}
+        self.border_title = f"Latency · {self.kind} {meaning[self.kind]}"
+
+
+def nice_peak(highest: int) -> int:
+    """The least of 1, 2, 5, 10, 20, … that is not below: colours mean the same for a while."""
+    return next((peak for peak in NICE_PEAKS if peak >= highest), highest)
+
+
+def _level(count: int, top: int) -> int | None:
+    """Which colour a count has, on a log scale; none has none."""
+    if count == 0:
+        return None
+    share = math.log(count) / math.log(top) if top > 1 else 1.0
+    return min(round(share * (len(palette.HEAT) - 1)), len(palette.HEAT) - 1)
+
+
+def _block(upper: int | None, lower: int | None) -> Part:
+    if upper is None and lower is None:
+        return " ", palette.PLAIN
+    if upper == lower:
+        return "█", _style(_colour(upper), None)
+    if upper is None:
+        return "▄", _style(_colour(lower), None)
+    return "▀", _style(_colour(upper), None if lower is None else _colour(lower))
+
+
+def _colour(level: int | None) -> str:
+    assert level is not None
+    return palette.POINTER if level < 0 else palette.HEAT[level]
+
+
+@lru_cache(maxsize=256)
+def _style(colour: str, background: str | None) -> Style:
+    return Style(color=colour, bgcolor=background)
+
+
+def _merged(parts: list[Part]) -> list[Part]:
+    """Neighbours that look alike as one: fewer segments."""
+    merged: list[Part] = []
+    for text, style in parts:
+        if merged and merged[-1][1] == style:
+            merged[-1] = (merged[-1][0] + text, style)
+        else:
+            merged.append((text, style))
+    return merged
+
+
+def _label(grid: Grid, low: int, *, is_here: bool) -> Part:
+    """The upper bound of the line's upper band, on every third line and where the cursor is."""
+    band = (low + 1) // grid.halves
+    if band >= len(grid.bands) or not (is_here or (low // 2) % 3 == 0):
+        return " " * AXIS, palette.DIM
+    high_ms = grid.bands[band].high_ms
+    text = formats.duration_ms(high_ms) if high_ms is not None else f">{formats.duration_ms(grid.bands[band].low_ms)}"
+    return f"{cells.cut(text, AXIS - 1):>{AXIS - 1}} ", palette.STRONG if is_here else palette.DIM
+
+
+def _times(grid: Grid, cursor: tuple[int, int] | None) -> list[Part]:
+    """Times under their columns, and a mark under the cursor's."""
+    text = [" "] * len(grid.counts)
+    for column in range(len(text)):
+        at_ms = grid.first_ms + column * grid.step_ms
+        if (at_ms // grid.step_ms) % TICK == 0:
+            label = "╵" + formats.clock(at_of(at_ms))
+            if column + len(label) <= len(text):
+                text[column : column + len(label)] = label
+    axis = "".join(text)
+    if cursor is None:
+        return [(" " * AXIS, palette.DIM), (axis, palette.DIM)]
+    before, after = axis[: cursor[0]], axis[cursor[0] + 1 :]
+    return [(" " * AXIS + before, palette.DIM), ("▲", palette.STRONG), (after, palette.DIM)]
