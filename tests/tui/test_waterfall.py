@@ -182,6 +182,20 @@ def test_webhooks_are_told_after_the_end_and_again() -> None:
     assert found.sentence == waterfall(prediction(), now_ms=ZERO_MS).sentence, "the caller had its answer by then"
 
 
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://user:pass@hooks.example:8443/a?b#c", "webhook hooks.example"),
+        ("http://[::1]:9000", "webhook [::1]"),
+        ("nothing like it", "webhook wh"),
+    ],
+)
+def test_a_webhook_is_called_by_its_host(url: str, name: str) -> None:
+    """Never by what may be a secret in its address."""
+    one = delivery(DeliveryAttempt(at=at(3), duration_ms=5, status=200), url=url)
+    assert waterfall(prediction(), now_ms=ZERO_MS, deliveries=[one]).spans[-1].name == name
+
+
 def test_marks_are_the_last_ones_within_its_life() -> None:
     """In order of time."""
     marks = [Mark(at_ms=ZERO_MS + second * 100.0, name=f"line {second}") for second in range(100, -10, -1)]

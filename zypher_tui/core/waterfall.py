@@ -1,9 +1,9 @@
 """One prediction's life as spans of time: in the queue, each attempt, between them, and telling its webhooks."""
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -217,7 +217,7 @@ def _last_attempt(prediction: Prediction, start_ms: float, end_ms: float) -> Ite
 def _telling(delivery: Delivery, now_ms: float) -> Iterator[Span]:
     """Each try of one webhook, and what lies between them."""
     at_ms = _ms(delivery.created_at)
-    host = urlsplit(delivery.url).hostname or delivery.webhook_id
+    host = _host(delivery.url) or delivery.webhook_id
     for number, attempt in enumerate(delivery.log):
         started_ms = max(_ms(attempt.at), at_ms)
         if started_ms - at_ms >= LEAST_GAP_MS:
@@ -238,6 +238,12 @@ def _telling(delivery: Delivery, now_ms: float) -> Iterator[Span]:
         note = f"next try in {formats.duration_ms(due_ms - now_ms)}" if due_ms is not None and due_ms > now_ms else ""
         name = "waits to try again" if delivery.log else "waits for the sender"
         yield Span(kind=SpanKind.PAUSE, name=name, start_ms=at_ms, end_ms=end_ms, outcome=Outcome.OPEN, note=note)
+
+
+def _host(url: str) -> str:
+    """Without what may be a secret: a name, a password, a path, a query."""
+    found = re.match(r"[a-z]+://(?:[^/?#]*@)?(\[[^\]]*\]|[^/:?#]+)", url, re.IGNORECASE)
+    return found[1] if found else ""
 
 
 def _answer(attempt: DeliveryAttempt) -> str:
