@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 _EXIT_WITH_PARENT = click.option("--exit-with-parent", is_flag=True, hidden=True, help="Drain when stdin ends.")
 _API_URL = click.option("--api-url", help="Where the API answers; by default the running one's, or the settings'.")
+_REDIS = click.option(
+    "--redis",
+    "redis_url",
+    help="The Redis to read directly when the API is away, such as redis://host:6379; by default the settings'.",
+)
 
 
 def main() -> None:
@@ -105,9 +110,10 @@ def worker(*, replaces: bool, exit_with_parent: bool) -> int:
 
 @zypher.command()
 @_API_URL
-def tui(*, api_url: str | None) -> int:
+@_REDIS
+def tui(*, api_url: str | None, redis_url: str | None) -> int:
     """Show the dashboard."""
-    found_api_url, redis_url, api_key = _sources(api_url)
+    found_api_url, redis_url, api_key = _sources(api_url, redis_url)
     from zypher_tui.app import run_dashboard
 
     return run_dashboard(api_url=found_api_url, redis_url=redis_url, api_key=api_key)
@@ -120,14 +126,24 @@ def tui(*, api_url: str | None) -> int:
 @click.option("--every-s", type=click.FloatRange(min=0.1), default=2.0, help="With --watch: how often. [2]")
 @click.option("--check", help="Conditions, such as p95_ms<300,dead==0: exit code 1 if one does not hold.")
 @_API_URL
-def top(*, once: bool, as_json: bool, watch: bool, every_s: float, check: str | None, api_url: str | None) -> int:
+@_REDIS
+def top(
+    *,
+    once: bool,
+    as_json: bool,
+    watch: bool,
+    every_s: float,
+    check: str | None,
+    api_url: str | None,
+    redis_url: str | None,
+) -> int:
     """Print what the dashboard shows, without a terminal.
 
     Exit codes of --check: 0 all conditions hold, 1 one does not, 2 one cannot be understood, 3 nothing answers.
     """
     if once + watch + (check is not None) != 1:
         raise click.UsageError("zypher top takes one of --once, --watch and --check. For a live view run: zypher tui")
-    found_api_url, redis_url, api_key = _sources(api_url)
+    found_api_url, redis_url, api_key = _sources(api_url, redis_url)
     from zypher_tui.core.checks import WrongCheck
     from zypher_tui.top import Sources, check_once, print_again, print_once
 
@@ -185,7 +201,7 @@ def deploy(*, file: Path, labels: str | None, live: bool, api_url: str | None, *
     """Deploy an ONNX file as a version of a model, on every machine."""
     from zypher_jobs.deploy import deploy as deploy_file
 
-    found_api_url, _, api_key = _sources(api_url)
+    found_api_url, _, api_key = _sources(api_url, None)
     said_all = {**said, "labels": _labels(labels)}
     return deploy_file(found_api_url.rstrip("/"), file, said_all, live=live, api_key=api_key)
 
@@ -288,7 +304,7 @@ def _settings_with_redis() -> "Settings":
     return msgspec.structs.replace(settings, redis_url=running.redis_url)
 
 
-def _sources(api_url: str | None) -> tuple[str, str | None, str | None]:
+def _sources(api_url: str | None, redis_url: str | None) -> tuple[str, str | None, str | None]:
     """Where the dashboard reads: the API's URL, and Redis's and a key for the API if they are known."""
     from zypher_jobs.supervisor.data_dir import DataDir
     from zypher_jobs.supervisor.probes import api_url as url_of
@@ -297,7 +313,7 @@ def _sources(api_url: str | None) -> tuple[str, str | None, str | None]:
     settings = _settings()
     data_dir = DataDir(settings.data_dir)
     running = data_dir.running()
-    redis_url = settings.redis_url or (running.redis_url if running else None)
+    redis_url = redis_url or settings.redis_url or (running.redis_url if running else None)
     found = api_url or settings.url or (running.api_url if running else url_of(settings))
     if redis_url is None and not is_listening(found):
         raise StartError(_nothing_runs(settings))

@@ -1,0 +1,95 @@
+"""A terminal for a process of its own: what it writes, and what a person would see of it."""
+
+import contextlib
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import pyte
+
+
+class Terminal:
+    """Runs a command on a pseudo-terminal, and reads what it writes into a screen."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        columns: int = 120,
+        rows: int = 36,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        os.set_blocking(self._ours, False)
+        # pytest-xdist gives its workers a size of its own
+        inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+        self.started_s = time.perf_counter()
+        self.process = subprocess.Popen(
+            command,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            env={**inherited, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(environment or {})},
+        )
+        os.close(theirs)
+        self.output = b""
+        """All that it wrote; ``keep`` it, or not."""
+        self.keep = True
+        self._screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self._screen)
+
+    @property
+    def lines(self) -> list[str]:
+        """What stands on the screen."""
+        return list(self._screen.display)
+
+    @property
+    def text(self) -> str:
+        """The same, as one."""
+        return "\n".join(line.rstrip() for line in self.lines)
+
+    def read(self, timeout_s: float = 0.0) -> bytes:
+        """What it wrote since the last time, waiting for something at most so long; the screen follows."""
+        read = b""
+        if select.select([self._ours], [], [], timeout_s)[0]:
+            with contextlib.suppress(BlockingIOError, OSError):
+                while chunk := os.read(self._ours, 65_536):
+                    read += chunk
+        if self.keep:
+            self.output += read
+        self._stream.feed(read)
+        return read
+
+    def wait(self, seen: Callable[[str], bool], *, timeout_s: float = 30.0) -> float:
+        """Until the screen's text is like that; when (``perf_counter``) it was. Raises ``TimeoutError``."""
+        deadline_s = time.perf_counter() + timeout_s
+        while True:
+            self.read(0.05)
+            if seen(self.text):
+                return time.perf_counter()
+            if self.process.poll() is not None or time.perf_counter() > deadline_s:
+                raise TimeoutError(f"not seen on this screen:\n{self.text}")
+
+    def type(self, keys: bytes | str) -> None:
+        """Press keys."""
+        os.write(self._ours, keys.encode() if isinstance(keys, str) else keys)
+
+    def has_ended(self) -> bool:
+        """Whether the process is gone; reads on, so that it never waits for room to write."""
+        self.read()
+        return self.process.poll() is not None
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
