@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from functools import cache, partial
 
+from msgspec import structs
+
+from zypher_jobs.contracts.prediction import PredictionSummary
 from zypher_tui.app import Dashboard, Opener
 from zypher_tui.core.readings import Reading, SourceName
 from zypher_tui.core.store import Store
@@ -11,6 +14,8 @@ from zypher_tui.sources.demo import DemoSource, DemoSystem
 WATCHED_S = 150
 DOWN_S = 12
 """How long that which is down has been down at the end."""
+EVERY = 100_000
+"""Predictions that are known at the end: all that reading back would find."""
 STATES: Mapping[str, tuple[SourceName, ...]] = {
     "live": (),
     "empty": (),
@@ -27,9 +32,10 @@ def demo_dashboard(state: str) -> Dashboard:
     store = Store()
     if state == "connecting":
         return Dashboard({}, api_url="http://127.0.0.1:8080", store=store, clock_s=lambda: 0.0)
-    system, readings = _watched(state)
+    system, readings, known = _watched(state)
     for reading in readings:
         store.fold(reading)
+    store.book.fold(reversed(known))
     openers: dict[SourceName, Opener] = {
         name: partial(DemoSource, name, system, lambda: float(WATCHED_S)) for name in SourceName
     }
@@ -37,14 +43,26 @@ def demo_dashboard(state: str) -> Dashboard:
 
 
 @cache
-def _watched(state: str) -> tuple[DemoSystem, list[Reading]]:
-    """A system at the end of its time, and what its sources said meanwhile."""
-    system, store, readings = DemoSystem(busy=state != "empty"), Store(), list[Reading]()
+def _watched(state: str) -> tuple[DemoSystem, list[Reading], list[PredictionSummary]]:
+    """A system at the end of its time, what its sources said meanwhile, and the predictions that it still told of."""
+    system, store = DemoSystem(busy=state != "empty"), Store()
+    readings, known = list[Reading](), list[PredictionSummary]()
     api, redis = (DemoSource(name, system, lambda: float(WATCHED_S)) for name in SourceName)
+    last_s = WATCHED_S - DOWN_S - 1 if SourceName.REDIS in STATES[state] else WATCHED_S
     for second in range(1, WATCHED_S + 1):
         if second == WATCHED_S - DOWN_S:
             system.away.update(STATES[state])
         for source in (redis, api):
-            readings.append(source.read_at(second, overview=store.wants_overview(source.name, second)))
+            readings.append(
+                _without_predictions(source.read_at(second, overview=store.wants_overview(source.name, second)))
+            )
             store.fold(readings[-1])
-    return system, readings
+        if second == last_s:
+            known, _ = system.page(None, EVERY)
+    return system, readings, known
+
+
+def _without_predictions(reading: Reading) -> Reading:
+    if reading.overview is None:
+        return reading
+    return structs.replace(reading, overview=structs.replace(reading.overview, latest=[]))

@@ -100,7 +100,9 @@ async def test_enter_opens_all_of_a_prediction_and_esc_closes_it() -> None:
     dashboard = demo_dashboard("live")
     async with dashboard.run_test(size=(120, 36)) as pilot:
         await wait_until(lambda: dashboard.feeds.is_reading)
-        await pilot.press(*["down"] * 8, "enter")
+        rows = dashboard.view.rows
+        at = next(i for i, row in enumerate(rows) if row.model == "mock" and row.status is Status.SUCCEEDED)
+        await pilot.press(*["down"] * at, "enter")
         selected = dashboard.screen_stack[0].query_one("#feed", PredictionTable).selected
         assert selected is not None
         await wait_until(lambda: '"result": "' in screen_text(dashboard))

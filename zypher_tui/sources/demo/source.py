@@ -1,0 +1,73 @@
+"""One source of the simulated system, as the dashboard asks it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+
+from zypher_jobs.contracts.event import Event
+from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
+from zypher_tui.core.readings import Reading, SourceName
+from zypher_tui.sources.demo.system import DemoSystem
+from zypher_tui.sources.source import SourceAway
+
+LISTEN_EVERY_S = 0.25
+
+
+class DemoSource:
+    """Reads a ``DemoSystem`` that lives by ``clock_s`` (seconds since its start)."""
+
+    def __init__(self, name: SourceName, system: DemoSystem, clock_s: Callable[[], float]) -> None:
+        self.name = name
+        self._system = system
+        self._clock_s = clock_s
+
+    async def read(self, *, overview: bool) -> Reading:
+        """See ``Source``."""
+        return self.read_at(self._clock_s(), overview=overview)
+
+    def read_at(self, now_s: float, *, overview: bool) -> Reading:
+        """What ``read`` says at that time."""
+        system = self._system
+        system.advance(now_s)
+        if self.name in system.away:
+            return Reading(source=self.name, at_s=now_s, error="connection refused")
+        figures = overview and SourceName.REDIS not in system.away
+        return Reading(
+            source=self.name,
+            at_s=now_s,
+            latency_ms=1.2 if self.name is SourceName.API else 0.3,
+            overview=system.overview() if figures else None,
+            overview_error="Redis is away" if overview and not figures else None,
+            health=system.health() if self.name is SourceName.API else None,
+        )
+
+    async def prediction(self, prediction_id: str) -> Prediction:
+        """See ``Source``."""
+        return self._reached.prediction(prediction_id)
+
+    async def page(self, *, before: str | None, limit: int) -> tuple[list[PredictionSummary], str | None]:
+        """See ``Source``."""
+        return self._reached.page(before, limit)
+
+    async def summaries(self, prediction_ids: Sequence[str]) -> list[PredictionSummary]:
+        """See ``Source``."""
+        return self._reached.summaries(prediction_ids)
+
+    async def events(self, after_id: str | None) -> AsyncGenerator[list[Event]]:
+        """See ``Source``."""
+        last = self._reached.last_event_id if after_id is None else after_id
+        while True:
+            self._reached.advance(self._clock_s())
+            if batch := self._reached.events(last):
+                last = batch[-1].event_id
+                yield batch
+            await asyncio.sleep(LISTEN_EVERY_S)
+
+    async def aclose(self) -> None:
+        """See ``Source``."""
+
+    @property
+    def _reached(self) -> DemoSystem:
+        """The system, if it is not away."""
+        if self.name in self._system.away:
+            raise SourceAway("connection refused")
+        return self._system
