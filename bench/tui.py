@@ -34,6 +34,8 @@ from zypher_tui.sources.demo import DemoSource, DemoSystem
 
 COMMAND = [sys.executable, "-m", "zypher_jobs.cli"]
 BULK = 1_000
+SETTLED_S = 10
+"""After its start."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -162,7 +164,7 @@ def _idle(running: Stack, directory: Path, seconds: float) -> Row:
     terminal = running.dashboard(directory)
     try:
         terminal.wait(lambda text: "API ● up" in text)
-        _watch(terminal, 3)
+        _watch(terminal, SETTLED_S)
         return Row("processor, idle", 100 * _share(terminal, seconds), 1, "% of one")
     finally:
         terminal.close()
@@ -200,12 +202,10 @@ def _keys(terminal: Terminal) -> list[Row]:
     moves: list[float] = []
     terminal.type("2")
     _watch(terminal, 1)
-    for number in range(60):
-        # a page is always another page
-        key = b"\x1b[6~" if number % 2 == 0 else b"\x1b[5~"
+    for _ in range(60):
         before = terminal.lines[5:15]
         began_s = time.perf_counter()
-        terminal.type(key)
+        terminal.type(b"\x1b[6~")
         moves.append(terminal.wait(lambda _, before=before: terminal.lines[5:15] != before) - began_s)
         _watch(terminal, 0.05)
     typed: list[float] = []

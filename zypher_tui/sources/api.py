@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from urllib.parse import urlsplit
 
 import httpx
+import msgspec
 
 from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
@@ -18,6 +19,8 @@ from zypher_tui.sources.source import MOST_IDS, SourceAway, reason
 
 LATEST = 100
 """Predictions asked for."""
+HEALTH_EVERY_S = 3.0
+"""Time between two questions for the health of an API that is well."""
 CONNECT_TIMEOUT_S = 1.5
 ANSWER_TIMEOUT_S = 3.0
 """Longer than the API's own wait for Redis, whose end it reports."""
@@ -32,6 +35,7 @@ class ApiSource:
 
     def __init__(self, url: str, *, api_key: str | None = None) -> None:
         loopback = (urlsplit(url).hostname or "") in ("127.0.0.1", "localhost", "::1")
+        self._known_health: tuple[Health | str, float] = ("", 0.0)
         self._client = httpx.AsyncClient(
             base_url=url,
             headers={"authorization": f"Bearer {api_key}"} if api_key else None,
@@ -52,7 +56,7 @@ class ApiSource:
         latency_ms = (time.perf_counter() - started_s) * 1000
         if live.status_code != 200:
             return self._away(f"it answers {live.status_code}; is it a Zypher API?")
-        health, figures = await asyncio.gather(self._health(), self._overview() if overview else _nothing())
+        health, figures = await asyncio.gather(self._health_now(), self._overview() if overview else _nothing())
         return Reading(
             source=self.name,
             at_s=time.monotonic(),
@@ -101,6 +105,7 @@ class ApiSource:
         await self._client.aclose()
 
     def _away(self, why: str) -> Reading:
+        self._known_health = ("", 0.0)
         return Reading(source=self.name, at_s=time.monotonic(), error=why)
 
     async def _page(self, query: dict[str, str]) -> tuple[list[PredictionSummary], str | None]:
@@ -109,6 +114,16 @@ class ApiSource:
         except httpx.HTTPError as error:
             raise SourceAway(reason(error, timeout_s=ANSWER_TIMEOUT_S)) from error
         return answers.page(answer.status_code, answer.content)
+
+    async def _health_now(self) -> Health | str:
+        """Asked less often while all is well: it is what changes least."""
+        known, at_s = self._known_health
+        now_s = time.monotonic()
+        if isinstance(known, Health) and known.status == "ok" and now_s - at_s < HEALTH_EVERY_S:
+            return msgspec.structs.replace(known, uptime_s=known.uptime_s + now_s - at_s)
+        known = await self._health()
+        self._known_health = (known, now_s)
+        return known
 
     async def _health(self) -> Health | str:
         try:

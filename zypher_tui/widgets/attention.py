@@ -14,7 +14,7 @@ from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core import cells, formats
 from zypher_tui.core.concerns import Act, Item, Severity
 from zypher_tui.palette import palette
-from zypher_tui.widgets.drawing import LineWidget, Part, length, line
+from zypher_tui.widgets.drawing import LineWidget, Part, entitle, length, line
 
 WIDE = 100
 """From here on each item says what to do; below, only the one with the cursor."""
@@ -154,7 +154,7 @@ class AttentionList(LineWidget, can_focus=True):
     def _say_title(self) -> None:
         counts = [(severity, sum(item.severity is severity for item in self._items)) for severity in reversed(Severity)]
         said = " · ".join(f"{count} {severity.word}" for severity, count in counts if count)
-        self.border_title = "Needs attention" + (f" · {said}" if said else "")
+        entitle(self, "Needs attention" + (f" · {said}" if said else ""))
 
 
 def mark(severity: Severity) -> tuple[str, Style]:

@@ -8,7 +8,7 @@ from textual.strip import Strip
 from zypher_tui.core import formats
 from zypher_tui.core.history import columns
 from zypher_tui.palette import gradient, palette
-from zypher_tui.widgets.drawing import LineWidget, line
+from zypher_tui.widgets.drawing import LineWidget, entitle, line
 
 AXIS_CELLS = 6
 _LEFT = (0, 0x40, 0x44, 0x46, 0x47)
@@ -29,37 +29,47 @@ class Chart(LineWidget):
         self._points: Points = ()
         self._end_s = 0.0
         self._step_s = 1.0
+        self._values: list[float | None] = []
         self._drawn: tuple[object, ...] = ()
         self._strips: list[Strip] = []
 
     def show(self, points: Points, *, end_s: float, step_s: float) -> None:
-        """Draw anew if a point came or time moved on by a column."""
-        if points == self._points and end_s // step_s == self._end_s // self._step_s and step_s == self._step_s:
-            return
-        self._points, self._end_s, self._step_s = points, end_s, step_s
-        self._say_span()
-        self.refresh()
+        """Draw anew if a column changed."""
+        self._points, self._end_s = points, end_s
+        if step_s != self._step_s:
+            self._step_s = step_s
+            self._say_span()
+        values = self._columns()
+        if values != self._values:
+            self._values = values
+            self.refresh()
 
     def on_resize(self) -> None:
         """Another width is another span."""
         self._say_span()
+        self._values = self._columns()
 
     def line_at(self, y: int) -> Strip:
         """One line of the chart."""
         width, height = self.size
-        state = (self._points, self._end_s, self._step_s, width, height)
+        state = (self._values, width, height)
         if state != self._drawn:
             self._drawn = state
             self._strips = self._draw(width, height)
         return self._strips[y] if y < len(self._strips) else Strip.blank(width)
 
     def _say_span(self) -> None:
-        room = max(self.size.width - AXIS_CELLS, 1)
-        self.border_subtitle = f"last {formats.age_s(2 * room * self._step_s)}"
+        entitle(self, f"last {formats.age_s(2 * self._room * self._step_s)}", below=True)
+
+    @property
+    def _room(self) -> int:
+        return max(self.size.width - AXIS_CELLS, 1)
+
+    def _columns(self) -> list[float | None]:
+        return columns(self._points, end_s=self._end_s, step_s=self._step_s, count=2 * self._room)
 
     def _draw(self, width: int, height: int) -> list[Strip]:
-        room = max(width - AXIS_CELLS, 1)
-        values = columns(self._points, end_s=self._end_s, step_s=self._step_s, count=2 * room)
+        values = self._values
         known = [value for value in values if value is not None]
         top = nice_ceiling(max(known, default=0))
         levels = [0 if value is None else max(math.ceil(value / top * height * 4), 1) for value in values]

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.content import Content
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -22,6 +23,14 @@ def line(parts: Iterable[Part], width: int) -> Strip:
 def length(parts: Iterable[Part]) -> int:
     """Cells the parts take."""
     return sum(cells.width(text) for text, _ in parts)
+
+
+def entitle(widget: Widget, title: str, *, below: bool = False) -> None:
+    """Write on its frame: never read as markup, as Textual would, and drawn anew only when it is something else."""
+    place = "border_subtitle" if below else "border_title"
+    content = Content(title)
+    if getattr(widget, f"_{place}", None) != content:
+        setattr(widget, place, content)
 
 
 class LineWidget(Widget):

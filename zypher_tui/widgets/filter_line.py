@@ -8,6 +8,7 @@ from textual.widgets import Input
 
 from zypher_tui.core.cleaning import clean
 from zypher_tui.core.filters import EVERYTHING, Filter, WrongFilter, parse
+from zypher_tui.widgets.drawing import entitle
 
 
 class FilterLine(Input):
@@ -45,10 +46,10 @@ class FilterLine(Input):
         try:
             found = parse(clean(event.value))
         except WrongFilter as error:
-            self.border_subtitle = str(error)
+            entitle(self, str(error), below=True)
             self.add_class("-wrong")
             return
-        self.border_subtitle = ""
+        entitle(self, "", below=True)
         self.remove_class("-wrong")
         self.post_message(self.Filtered(found))
 

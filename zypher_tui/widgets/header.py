@@ -3,9 +3,13 @@
 from textual.strip import Strip
 
 from zypher_tui.core import cells, formats
+from zypher_tui.core.readings import SourceName
 from zypher_tui.core.view import Link, LinkView, View
 from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import LineWidget, Part, length, line
+
+CALM = 1.3
+"""A latency is shown anew once its mean is so many times as long or as short."""
 
 
 class Header(LineWidget):
@@ -15,12 +19,15 @@ class Header(LineWidget):
         super().__init__(id=id)
         self._left: list[Part] = []
         self._right: list[Part] = []
+        self._means: dict[SourceName, float] = {}
+        self._latencies: dict[SourceName, float] = {}
 
     def show(self, view: View) -> None:
         """Draw anew if something in it changed."""
+        self._calm(view)
         left: list[Part] = [(" Zypher ", palette.BRAND), (view.version or "", palette.DIM)]
         for link in view.links:
-            left += [("   ", palette.PLAIN), *_link(link)]
+            left += [("   ", palette.PLAIN), *_link(link, self._latencies.get(link.source))]
         right: list[Part] = []
         if view.uptime_s is not None:
             right = [("running for ", palette.DIM), (formats.age_s(view.uptime_s), palette.PLAIN)]
@@ -30,6 +37,17 @@ class Header(LineWidget):
             self._left, self._right = left, right
             self.refresh()
 
+    def _calm(self, view: View) -> None:
+        """Latencies as they are on average: a figure that trembles is not read, and is drawn all the time."""
+        for link in view.links:
+            if link.latency_ms is None:
+                self._latencies.pop(link.source, None)
+                continue
+            shown = self._latencies.get(link.source, link.latency_ms)
+            mean = self._means[link.source] = 0.8 * self._means.get(link.source, shown) + 0.2 * link.latency_ms
+            is_other = not shown / CALM <= mean <= shown * CALM
+            self._latencies[link.source] = mean if is_other else shown
+
     def line_at(self, y: int) -> Strip:  # noqa: ARG002  # there is only one
         """One line: the right part only where there is room for it."""
         width = self.size.width
@@ -38,11 +56,11 @@ class Header(LineWidget):
         return line([*self._left, *right], width)
 
 
-def _link(link: LinkView) -> list[Part]:
+def _link(link: LinkView, latency_ms: float | None) -> list[Part]:
     glyph, style = palette.LINK[link.link]
     parts: list[Part] = [(f"{link.source.label} ", palette.PLAIN), (f"{glyph} {link.link.value}", style)]
     if link.link is Link.UP:
-        parts.append((f" {formats.duration_ms(link.latency_ms):<6}", palette.DIM))
+        parts.append((f" {formats.duration_ms(latency_ms):<6}", palette.DIM))
     elif link.since_s is not None:
         parts.append((f" {formats.age_s(link.since_s):<6}", palette.DIM))
     return parts

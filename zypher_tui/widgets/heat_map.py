@@ -14,7 +14,7 @@ from zypher_tui.core import cells, formats
 from zypher_tui.core.heat import COLUMN_MS, KINDS, Cell, Grid, Heat, Kind
 from zypher_tui.core.rows import at_of
 from zypher_tui.palette import palette
-from zypher_tui.widgets.drawing import LineWidget, Part, length, line
+from zypher_tui.widgets.drawing import LineWidget, Part, entitle, length, line
 
 AXIS = 8
 """Cells of the axis: the longest time, and a space."""
@@ -225,7 +225,7 @@ class HeatMap(LineWidget, can_focus=True):
 
     def _say_title(self) -> None:
         meaning = {"total": "from asked to answered", "run": "of the last attempt", "wait": "in the queue"}
-        self.border_title = f"Latency · {self.kind} {meaning[self.kind]}"
+        entitle(self, f"Latency · {self.kind} {meaning[self.kind]}")
 
 
 def nice_peak(highest: int) -> int:

@@ -9,7 +9,7 @@ from zypher_tui.core.rows import Row, at_of
 from zypher_tui.core.selection import Selection
 from zypher_tui.core.view import View
 from zypher_tui.palette import palette
-from zypher_tui.widgets.drawing import Part
+from zypher_tui.widgets.drawing import Part, entitle
 from zypher_tui.widgets.table import Column, Table
 
 
@@ -19,7 +19,7 @@ class PredictionTable(Table[Row]):
     def __init__(self, *, id: str, api_url: str, title: str = "Predictions") -> None:  # noqa: A002  # Textual's name
         super().__init__(id=id, columns=COLUMNS, key=lambda row: row.prediction_id)
         self._title = title
-        self.border_title = title
+        entitle(self, title)
         self.marked = set[str]()
         """Ids of those that a person marked."""
         self._api_url = api_url
@@ -34,11 +34,10 @@ class PredictionTable(Table[Row]):
         if selection is not None and selection.filter.tests:
             found = f"{formats.count(len(rows))} of {formats.count(total)}"
             found += "" if selection.is_complete else ", searching…"
-            self.border_title = f"{self._title} · {found} · {cells.cut(selection.filter.text, 40)}"
+            title = f"{self._title} · {found} · {cells.cut(selection.filter.text, 40)}"
         else:
-            self.border_title = f"{self._title} · {formats.count(total)}" if total else self._title
-        if self.marked:
-            self.border_title += f" · {formats.count(len(self.marked))} marked"
+            title = f"{self._title} · {formats.count(total)}" if total else self._title
+        entitle(self, f"{title} · {formats.count(len(self.marked))} marked" if self.marked else title)
         version = (view.book.revision, view.as_of_ms, len(rows), selection and selection.filter.text)
         self.show(rows, empty=self._hint(view, selection), version=version)
 

@@ -71,6 +71,8 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         self._selected: Row | None = None
         self._empty: list[list[Part]] = []
         self._layout: tuple[int, list[tuple[Column[Row], int]]] = (-1, [])
+        self._rendered: dict[int, Strip] = {}
+        """Lines as they stand on the screen."""
 
     @property
     def selected(self) -> Row | None:
@@ -110,6 +112,8 @@ class Table(ScrollView, Generic[Row], can_focus=True):
             moved = min(self._cursor if at is None else at, last) - self._cursor
             self._cursor += moved
         self._selected = self.row_at(self._cursor) if rows else None
+        if count == len(rows) and not moved and all(self._line(y) == line for y, line in self._rendered.items()):
+            return  # what changed is not on the screen
         self.virtual_size = Size(self.size.width, len(rows) + 1)
         if moved and self.scroll_offset.y:
             self.scroll_to(y=self.scroll_offset.y + moved, animate=False)
@@ -117,7 +121,11 @@ class Table(ScrollView, Generic[Row], can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """The titles, then rows from the scroll position on, on the table's background."""
-        return self._line(y).apply_style(self.rich_style)
+        if y >= self.size.height - 1:
+            for beyond in [each for each in self._rendered if each > y]:
+                del self._rendered[beyond]
+        drawn = self._rendered[y] = self._line(y)
+        return drawn.apply_style(self.rich_style)
 
     def _line(self, y: int) -> Strip:
         width = self.size.width

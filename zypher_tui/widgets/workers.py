@@ -9,7 +9,7 @@ from zypher_jobs.contracts.stats import WorkerStats
 from zypher_tui.core import cells, formats
 from zypher_tui.core.view import View
 from zypher_tui.palette import palette
-from zypher_tui.widgets.drawing import Part
+from zypher_tui.widgets.drawing import Part, entitle
 from zypher_tui.widgets.table import Column, Table
 
 LATE_S = 3.0
@@ -40,7 +40,7 @@ class WorkerTable(Table[WorkerRow]):
         """Show the view's workers."""
         stale_s = view.stale_s or 0
         rows = [WorkerRow(worker, view.taken_at, stale_s) for worker in view.workers] if view.taken_at else []
-        self.border_title = f"Workers · {len(rows)}" if view.has_figures else "Workers"
+        entitle(self, f"Workers · {len(rows)}" if view.has_figures else "Workers")
         hint = "No worker is alive; predictions wait. Start one: zypher worker" if view.has_figures else "…"
         self.show(rows, empty=[[(hint, palette.WARNING if view.has_figures else palette.DIM)]])
 
