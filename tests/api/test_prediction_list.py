@@ -77,3 +77,18 @@ async def test_what_is_no_filter_is_refused(api: RunningApi, query: str, field: 
     refused = await api.get(f"/predictions?{query}")
     assert (refused.status_code, refused.json()["code"]) == (400, "malformed_request")
     assert (refused.json()["field"], refused.json()["detail"]) == (field, sentence)
+
+
+async def test_those_of_some_ids_are_listed_in_their_order(api: RunningApi) -> None:
+    """Without those that are gone, and those that other filters leave out."""
+    ids = [await submitted(api, "mock", {"input": "a"}) for _ in range(3)]
+    answer = await api.get("/predictions", params={"ids": f"{ids[2]},{'0' * 32},{ids[0]}"})
+    assert [one["prediction_id"] for one in answer.json()["predictions"]] == [ids[2], ids[0]]
+    answer = await api.get("/predictions", params={"ids": ",".join(ids), "status": "failed"})
+    assert answer.json()["predictions"] == []
+    many = ",".join(["a" * 32] * 200)
+    assert (await api.get("/predictions", params={"ids": many})).status_code == 200
+    for wrong in ("", "a,,b", "a b", f"{many},a"):
+        answer = await api.get("/predictions", params={"ids": wrong})
+        assert answer.status_code == 400
+        assert answer.json()["detail"] == "ids must be 1 to 200 ids, comma separated."

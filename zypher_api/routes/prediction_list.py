@@ -15,7 +15,7 @@ from zypher_api.queries import instant, matching, number, one_of, read_query
 from zypher_api.responses import RawResponse
 from zypher_api.routes.reading import read
 from zypher_api.services import Services
-from zypher_jobs.contracts.operation import FINGERPRINT, MOST_SEARCH_CHARS, Selection
+from zypher_jobs.contracts.operation import FINGERPRINT, MOST_SEARCH_CHARS, PREDICTION_ID, Selection
 from zypher_jobs.contracts.prediction import Mode, PredictionSummary, Priority, Status
 from zypher_jobs.queue.selecting import select
 
@@ -29,6 +29,10 @@ WRONG_LIMIT = f"limit must be a number from 1 to {MOST}."
 WRONG_BEFORE = "before must be the `next` of the page before."
 WRONG_FINGERPRINT = "fingerprint must be the 12 hexadecimal digits that stand at a failed prediction."
 WRONG_SEARCH = f"search must be a text of 1 to {MOST_SEARCH_CHARS} characters."
+
+WRONG_IDS = f"ids must be 1 to {MOST} ids, comma separated."
+_ID = PREDICTION_ID.strip("^$")
+_IDS = f"^{_ID}(,{_ID}){{0,{MOST - 1}}}$"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -75,6 +79,9 @@ _LIST = Operation(
             "hello",
             minLength=1,
             maxLength=MOST_SEARCH_CHARS,
+        ),
+        _filter(
+            "ids", "Only those of these ids that are kept, in this order: comma separated.", EXAMPLE_ID, pattern=_IDS
         ),
         _filter(
             "before",
@@ -157,5 +164,6 @@ def _selection(query: dict[str, str]) -> Selection:
         caller=query.get("caller"),
         created_after=instant(query, "created_after"),
         created_before=instant(query, "created_before"),
+        ids=ids.split(",") if (ids := matching(_IDS, query, "ids", wrong=WRONG_IDS)) else None,
         search=matching(rf"(?s).{{1,{MOST_SEARCH_CHARS}}}", query, "search", wrong=WRONG_SEARCH),
     )
