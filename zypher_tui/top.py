@@ -93,8 +93,7 @@ def check_once(sources: Sources, conditions: str) -> int:
     overview = next((reading.overview for reading in readings if reading.overview), None)
     outcomes = checks.check(parsed, _view(readings), overview)
     for outcome in outcomes:
-        value = "unknown" if outcome.value is None else f"{outcome.value:g}"
-        sys.stdout.write(f"{'ok  ' if outcome.holds else 'FAIL'} {outcome.condition}  is {value}\n")
+        sys.stdout.write(f"{outcome}\n")
     return 0 if all(outcome.holds for outcome in outcomes) else 1
 
 

@@ -3,7 +3,7 @@
 import difflib
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import msgspec
 
@@ -45,18 +45,23 @@ class Outcome(msgspec.Struct, frozen=True):
     value: float | None
     holds: bool
 
+    def __str__(self) -> str:
+        value = "unknown" if self.value is None else f"{self.value:g}"
+        return f"{'ok  ' if self.holds else 'FAIL'} {self.condition}  is {value}"
 
-def parse(text: str) -> list[Condition]:
-    """Conditions, comma separated. Raises ``WrongCheck``."""
+
+def parse(text: str, known: Collection[str] | None = None) -> list[Condition]:
+    """Conditions on ``known`` figures (those of ``FIGURES``), comma separated. Raises ``WrongCheck``."""
+    known = FIGURES if known is None else known
     found: list[Condition] = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*([a-z0-9_]+)\s*(<=|>=|==|!=|<|>)\s*(\d+(?:\.\d+)?)\s*", part)
         if match is None:
             raise WrongCheck(f"{part.strip()!r} is no condition; write one such as p95_ms<300 or dead==0.")
         name = match[1]
-        if name not in FIGURES:
-            near = difflib.get_close_matches(name, FIGURES, n=1)
-            hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(FIGURES)}."
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."
             raise WrongCheck(f"There is no figure {name!r}. {hint}")
         found.append(Condition(name, match[2], float(match[3])))
     return found
@@ -64,9 +69,14 @@ def parse(text: str) -> list[Condition]:
 
 def check(conditions: list[Condition], view: View, overview: Overview | None) -> list[Outcome]:
     """Each of them."""
+    return judge(conditions, lambda name: FIGURES[name](view, overview))
+
+
+def judge(conditions: list[Condition], read: Callable[[str], float | None]) -> list[Outcome]:
+    """Each of them, on figures that ``read`` gives."""
     outcomes: list[Outcome] = []
     for condition in conditions:
-        value = FIGURES[condition.name](view, overview)
+        value = read(condition.name)
         holds = value is not None and OPERATORS[condition.operator](value, condition.bound)
         outcomes.append(Outcome(condition, value, holds))
     return outcomes
