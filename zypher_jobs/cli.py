@@ -109,14 +109,21 @@ def worker(*, replaces: bool, exit_with_parent: bool) -> int:
 
 
 @zypher.command()
+@click.option("--theme", type=click.Choice(["dark", "light", "contrast", "mono", "terminal", "none"]), help="Colours.")
+@click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help="Instead of ~/.config/zypher/dashboard.toml."
+)
 @_API_URL
 @_REDIS
-def tui(*, api_url: str | None, redis_url: str | None) -> int:
+def tui(*, theme: str | None, config_file: Path | None, api_url: str | None, redis_url: str | None) -> int:
     """Show the dashboard."""
+    from zypher_tui.config import find_config
+
+    config = find_config(config_file or _settings().dashboard)
     found_api_url, redis_url, api_key = _sources(api_url, redis_url)
     from zypher_tui.app import run_dashboard
 
-    return run_dashboard(api_url=found_api_url, redis_url=redis_url, api_key=api_key)
+    return run_dashboard(config, api_url=found_api_url, redis_url=redis_url, api_key=api_key, theme=theme)
 
 
 @zypher.command()

@@ -156,6 +156,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     webhook_timeout_s: Positive = 15
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     otel: Literal["auto", "on", "off"] = "auto"
+    dashboard: Path | None = None
 
 
 DESCRIPTIONS: dict[str, str] = {
@@ -197,6 +198,7 @@ DESCRIPTIONS: dict[str, str] = {
     "webhook_timeout_s": "Longest wait for a webhook's receiver, in seconds.",
     "log_level": "debug, info, warning or error.",
     "otel": "Send traces with OpenTelemetry: on, off, or auto (where OTEL_EXPORTER_OTLP_ENDPOINT is set).",
+    "dashboard": "Configuration file of the dashboard; unset: ~/.config/zypher/dashboard.toml, if it is there.",
 }
 """What ``zypher doctor`` and the README's table say of each setting."""
 
@@ -289,7 +291,7 @@ def _convert(name: str, value: Any, *, source: str) -> Any:
             value = [require_place(each) for each in msgspec.convert(value, list[str])]
         if name == "models" and isinstance(value, dict):
             raise ValueError("it is a list of classes; describe a model in a table such as [model.iris]")
-        if name == "data_dir":
+        if name in ("data_dir", "dashboard"):
             return _path(value)
         if isinstance(value, str) and isinstance(msgspec.inspect.type_info(expected), msgspec.inspect.LiteralType):
             value = value.lower()

@@ -2,18 +2,22 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
+from rich.console import Console
 from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.constants import COLOR_SYSTEM
 from textual.widgets import ContentSwitcher
 
 from zypher_jobs.contracts.prediction import Prediction
 from zypher_jobs.errors import UnknownPrediction
+from zypher_tui.config import Config, keep_theme
 from zypher_tui.core.cleaning import clean
 from zypher_tui.core.filters import parse
 from zypher_tui.core.readings import SourceName
@@ -21,12 +25,15 @@ from zypher_tui.core.rows import Row
 from zypher_tui.core.store import Store
 from zypher_tui.core.view import View
 from zypher_tui.feeds import INTERVAL_S, Feeds, Opener
+from zypher_tui.palette import palette
 from zypher_tui.screens.overview import OverviewPane
 from zypher_tui.screens.pane import Filtered, Opened, Pane
 from zypher_tui.screens.predictions import PredictionsPane
 from zypher_tui.screens.workers import WorkersPane
 from zypher_tui.sources.source import Source, SourceAway
-from zypher_tui.widgets.dialogs import HelpDialog, PredictionDialog
+from zypher_tui.textual_theme import textual_theme, variables_of
+from zypher_tui.themes import DARK, NONE, THEMES, Theme, fitting
+from zypher_tui.widgets.dialogs import Dialog, HelpDialog, PredictionDialog
 from zypher_tui.widgets.header import Header, Notice
 from zypher_tui.widgets.keys import KeyLine
 from zypher_tui.widgets.predictions import PredictionTable, curl
@@ -60,6 +67,7 @@ class Dashboard(App[int]):
         Binding("enter", "details", "Details", key_display="⏎"),
         Binding("c", "copy", "Copy"),
         Binding("slash", "filter", "Filter", key_display="/"),
+        Binding("ctrl+t", "next_theme", "Next theme", key_display="^t"),
     ]
 
     def __init__(
@@ -70,8 +78,16 @@ class Dashboard(App[int]):
         store: Store | None = None,
         interval_s: float = INTERVAL_S,
         clock_s: Callable[[], float] = time.monotonic,
+        config: Config | None = None,
+        theme: Theme = DARK,
     ) -> None:
-        super().__init__()
+        """``theme`` is what it begins with; ``NO_COLOR`` has no colours, whatever it says."""
+        no_color = bool(os.environ.get("NO_COLOR"))
+        super().__init__(ansi_color=True if no_color else None)
+        for each in THEMES.values():
+            self.register_theme(textual_theme(each))
+        self.use_theme(NONE if no_color else theme)
+        self._config = config
         self.store = store or Store(expected=openers)
         self.feeds = Feeds(
             openers,
@@ -100,6 +116,22 @@ class Dashboard(App[int]):
             WorkersPane(id="pane-workers"),
         )
         self._open = 0
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """What ``dashboard.tcss`` needs before a theme is chosen."""
+        return variables_of(DARK)
+
+    def use_theme(self, theme: Theme) -> None:
+        """Draw everything in these colours."""
+        palette.use(theme)
+        self.theme = textual_theme(theme).name
+        if self.is_running:
+            self._draw()
+            for screen in self.screen_stack:
+                if isinstance(screen, Dialog):
+                    screen.fill()
+                for widget in screen.walk_children():
+                    widget.refresh()
 
     def compose(self) -> ComposeResult:
         """Header, tabs, notice, time, the open pane, keys."""
@@ -141,6 +173,25 @@ class Dashboard(App[int]):
     def action_help(self) -> None:
         """Show the keys."""
         self.push_screen(HelpDialog())
+
+    def action_next_theme(self) -> None:
+        """The next one, kept in the configuration file."""
+        names = [name for name in THEMES if name != NONE.name]
+        if palette.theme is NONE:
+            self.notify("NO_COLOR is set: there are no colours.", timeout=4, markup=False)
+            return
+        self.choose_theme(THEMES[names[(names.index(palette.theme.name) + 1) % len(names)]])
+
+    def choose_theme(self, theme: Theme) -> None:
+        """Draw in these colours, also the next time."""
+        self.use_theme(theme)
+        said = f"Theme {theme.name}: {theme.says}."
+        if self._config is not None:
+            try:
+                keep_theme(self._config.path, theme.name)
+            except (OSError, UnicodeDecodeError) as error:
+                said += f" It is not kept: {self._config.path} cannot be written ({type(error).__name__})."
+        self.notify(clean(said), timeout=4, markup=False)
 
     def action_open_pane(self, index: int) -> None:
         """Show another pane; none if there is none of that number."""
@@ -265,9 +316,19 @@ class Dashboard(App[int]):
         self.pane.show_view(view)
 
 
-def run_dashboard(*, api_url: str, redis_url: str | None, api_key: str | None = None) -> int:
+def run_dashboard(
+    config: Config, *, api_url: str, redis_url: str | None, api_key: str | None = None, theme: str | None = None
+) -> int:
     """Show the dashboard in this terminal until ``q`` or Ctrl-C; returns the exit code."""
-    return Dashboard(openers_of(api_url, redis_url, api_key=api_key), api_url=api_url).run() or 0
+    begin = fitting(theme or config.theme, colours=terminal_colours())
+    openers = openers_of(api_url, redis_url, api_key=api_key)
+    return Dashboard(openers, api_url=api_url, config=config, theme=begin).run() or 0
+
+
+def terminal_colours() -> int:
+    """How many colours this terminal says that it has."""
+    system = Console(force_terminal=True, color_system=COLOR_SYSTEM).color_system  # pyright: ignore[reportArgumentType]
+    return {"truecolor": 1 << 24, "256": 256}.get(system or "", 16)
 
 
 def openers_of(api_url: str, redis_url: str | None, *, api_key: str | None = None) -> dict[SourceName, Opener]:

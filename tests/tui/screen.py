@@ -2,6 +2,8 @@
 # pyright: reportPrivateUsage=false
 # Textual has no public way to the lines that it writes to the terminal
 
+from rich.style import Style
+
 from zypher_tui.app import Dashboard
 
 
@@ -13,3 +15,9 @@ def screen_lines(dashboard: Dashboard) -> list[str]:
 def screen_text(dashboard: Dashboard) -> str:
     """All lines, without the spaces at their ends."""
     return "\n".join(line.rstrip() for line in screen_lines(dashboard))
+
+
+def shown_segments(dashboard: Dashboard) -> list[tuple[str, Style]]:
+    """What the terminal is told: texts and their styles."""
+    strips = dashboard.screen._compositor.render_strips()
+    return [(text, style or Style.null()) for strip in strips for text, style, _ in strip]

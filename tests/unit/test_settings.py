@@ -57,6 +57,7 @@ GOOD: dict[str, tuple[str, Any]] = {
     "webhook_timeout_s": ("5", 5.0),
     "log_level": ("DEBUG", "debug"),
     "otel": ("on", "on"),
+    "dashboard": ("/home/me/dashboard.toml", Path("/home/me/dashboard.toml")),
 }
 
 BAD = [

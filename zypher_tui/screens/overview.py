@@ -6,7 +6,6 @@ from textual.widget import Widget
 
 from zypher_tui.core.history import LONGEST_GAP_S
 from zypher_tui.core.view import View
-from zypher_tui.palette import palette
 from zypher_tui.screens.pane import Pane
 from zypher_tui.widgets.chart import Chart
 from zypher_tui.widgets.figures import FigureRow
@@ -31,8 +30,8 @@ class OverviewPane(Pane):
         self._step_s = SPANS_S[0]
         self._view: View | None = None
         self._figure_row = FigureRow(id="figures")
-        self._depth_chart = Chart(id="depth", title="Queue depth", low=palette.BLUE, high=palette.SKY)
-        self._throughput_chart = Chart(id="throughput", title="Finished per second", low="#00543d", high="#1fd6a3")
+        self._depth_chart = Chart(id="depth", title="Queue depth", ramp="depth")
+        self._throughput_chart = Chart(id="throughput", title="Finished per second", ramp="throughput")
         self._worker_table = WorkerTable(id="alive")
         self._feed = PredictionTable(id="feed", api_url=api_url, title="Latest predictions")
 

@@ -7,7 +7,7 @@ from textual.strip import Strip
 
 from zypher_tui.core import formats
 from zypher_tui.core.history import columns
-from zypher_tui.palette import gradient, palette
+from zypher_tui.palette import Ramp, palette
 from zypher_tui.widgets.drawing import LineWidget, entitle, line
 
 AXIS_CELLS = 6
@@ -22,10 +22,10 @@ Points = Sequence[tuple[float, float | None]]
 class Chart(LineWidget):
     """One figure; each cell is two columns of ``step_s`` seconds."""
 
-    def __init__(self, *, id: str, title: str, low: str, high: str) -> None:  # noqa: A002  # Textual's name
+    def __init__(self, *, id: str, title: str, ramp: Ramp) -> None:  # noqa: A002  # Textual's name
         super().__init__(id=id)
         self.border_title = title
-        self._colours = (low, high)
+        self._ramp: Ramp = ramp
         self._points: Points = ()
         self._end_s = 0.0
         self._step_s = 1.0
@@ -52,7 +52,7 @@ class Chart(LineWidget):
     def line_at(self, y: int) -> Strip:
         """One line of the chart."""
         width, height = self.size
-        state = (self._values, width, height)
+        state = (self._values, width, height, palette.theme.name)
         if state != self._drawn:
             self._drawn = state
             self._strips = self._draw(width, height)
@@ -73,7 +73,7 @@ class Chart(LineWidget):
         known = [value for value in values if value is not None]
         top = nice_ceiling(max(known, default=0))
         levels = [0 if value is None else max(math.ceil(value / top * height * 4), 1) for value in values]
-        styles = gradient(*self._colours, height)
+        styles = palette.ramp(self._ramp, height)
         strips: list[Strip] = []
         for y in range(height):
             floor = (height - 1 - y) * 4

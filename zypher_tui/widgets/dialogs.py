@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
-from rich.style import Style
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
@@ -13,19 +12,12 @@ from textual.strip import Strip
 
 from zypher_jobs.contracts.prediction import Prediction, Status
 from zypher_tui.core import cells
-from zypher_tui.core.detail import Field, Tone, describe
+from zypher_tui.core.detail import Field, describe
 from zypher_tui.core.rows import Row
-from zypher_tui.core.view import Link
 from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import Part, line
 
 NAME_CELLS = 12
-_TONES: dict[Tone, Style] = {
-    "plain": palette.PLAIN,
-    "dim": palette.DIM,
-    "status": palette.STRONG,
-    "error": palette.ERROR,
-}
 
 
 class Lines(ScrollView, can_focus=True):
@@ -137,7 +129,7 @@ class HelpDialog(Dialog):
         lines: list[list[Part]] = [[]]
         for name, text in _HELP:
             lines += _field_lines(Field(name=name, lines=[text]), width, None)
-        lines += [[], *(_legend(name, parts) for name, parts in _LEGENDS)]
+        lines += [[], *(_legend(name, parts) for name, parts in _legends())]
         self.box.show(lines)
 
 
@@ -158,11 +150,12 @@ _HELP = (
     ("run", "From started to finished, of all"),
     ("p50 · p95", "Half of them, and 95 of 100, took at most this"),
 )
-_LEGENDS: tuple[tuple[str, list[tuple[str, Style]]], ...] = (
-    ("predictions", [(f"{palette.STATUS[s][0]} {s.value}  ", palette.STATUS[s][1]) for s in list(Status)[:3]]),
-    ("", [(f"{palette.STATUS[s][0]} {s.value}  ", palette.STATUS[s][1]) for s in list(Status)[3:]]),
-    ("parts", [(f"{palette.LINK[s][0]} {s.value}  ", palette.LINK[s][1]) for s in Link]),
-)
+
+
+def _legends() -> list[tuple[str, list[Part]]]:
+    statuses = [(f"{glyph} {status.value}  ", style) for status, (glyph, style) in palette.STATUS.items()]
+    links = [(f"{glyph} {link.value}  ", style) for link, (glyph, style) in palette.LINK.items()]
+    return [("predictions", statuses[:3]), ("", statuses[3:]), ("parts", links)]
 
 
 def _legend(name: str, parts: list[Part]) -> list[Part]:
@@ -170,7 +163,7 @@ def _legend(name: str, parts: list[Part]) -> list[Part]:
 
 
 def _field_lines(field: Field, width: int, status: Status | None) -> list[list[Part]]:
-    style = _TONES[field.tone]
+    style = {"plain": palette.PLAIN, "dim": palette.DIM, "status": palette.STRONG, "error": palette.ERROR}[field.tone]
     texts = [text for whole in field.lines for text in cells.wrap(whole, width)]
     if field.tone == "status" and status is not None:
         glyph, style = palette.STATUS[status]

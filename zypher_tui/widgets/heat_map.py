@@ -14,6 +14,7 @@ from zypher_tui.core import cells, formats
 from zypher_tui.core.heat import COLUMN_MS, KINDS, Cell, Grid, Heat, Kind
 from zypher_tui.core.rows import at_of
 from zypher_tui.palette import palette
+from zypher_tui.themes import NONE
 from zypher_tui.widgets.drawing import LineWidget, Part, entitle, length, line
 
 AXIS = 8
@@ -86,7 +87,7 @@ class HeatMap(LineWidget, can_focus=True):
         """A line of the map, its times, or what is under the cursor."""
         width, height = self.size
         grid = self._laid_out()
-        state = (self._grid_of, self._pointer, self._pointed, self.has_focus, width, height)
+        state = (self._grid_of, self._pointer, self._pointed, self.has_focus, width, height, palette.theme.name)
         if state != self._drawn:
             self._drawn = state
             self._strips = self._draw(grid, width, height)
@@ -244,11 +245,18 @@ def _level(count: int, top: int) -> int | None:
 def _block(upper: int | None, lower: int | None) -> Part:
     if upper is None and lower is None:
         return " ", palette.PLAIN
+    if palette.theme is NONE:
+        return _shade(max((level for level in (upper, lower) if level is not None), key=abs)), palette.PLAIN
     if upper == lower:
         return "█", _style(_colour(upper), None)
     if upper is None:
         return "▄", _style(_colour(lower), None)
     return "▀", _style(_colour(upper), None if lower is None else _colour(lower))
+
+
+def _shade(level: int) -> str:
+    """What says how many where no colour can."""
+    return "┼" if level < 0 else "░▒▓█"[level * 4 // len(palette.HEAT)]
 
 
 def _colour(level: int | None) -> str:

@@ -3,7 +3,6 @@
 from datetime import datetime
 
 import msgspec
-from rich.style import Style
 
 from zypher_jobs.contracts.stats import WorkerStats
 from zypher_tui.core import cells, formats
@@ -50,7 +49,7 @@ def bar(filled: int, of: int, width: int) -> list[Part]:
     halves = round(min(filled / of, 1) * width * 2) if of else 0
     full, rest = divmod(max(halves, 1) if filled else 0, 2)
     drawn = "━" * full + "╸" * rest
-    return [(drawn, Style(color=palette.SKY)), ("─" * (width - len(drawn)), palette.FRAME)]
+    return [(drawn, palette.FILL), ("─" * (width - len(drawn)), palette.FRAME)]
 
 
 def _slots(row: WorkerRow, width: int) -> list[Part]:

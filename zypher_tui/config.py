@@ -1,0 +1,119 @@
+"""The file with what a person chose for the dashboard: ``dashboard.toml`` in the directory for configuration.
+
+Where it is: ``--config``, or ``ZYPHER_DASHBOARD``, or ``$XDG_CONFIG_HOME/zypher/``, by default ``~/.config/zypher/``.
+"""
+
+import contextlib
+import difflib
+import os
+import re
+import tempfile
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from zypher_jobs.errors import SettingError
+from zypher_tui.themes import THEMES
+
+FILE = "dashboard.toml"
+_TOP = ("theme",)
+
+
+class WrongConfig(SettingError):
+    """Something in the file cannot be used; the message is a sentence with the line and the way out."""
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person chose; ``None``: nothing."""
+
+    path: Path
+    theme: str | None = None
+    lines: tuple[str, ...] = ()
+    """The file as it is, for messages."""
+
+    def where(self, name: str, *, table: str = "") -> str:
+        """``/home/me/.config/zypher/dashboard.toml, line 3``."""
+        return f"{self.path}, line {_line_of(self.lines, name, table)}"
+
+
+def config_path(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the file is, if there is one."""
+    base = environ.get("XDG_CONFIG_HOME", "")
+    return (Path(base) if base.startswith("/") else Path("~/.config").expanduser()) / "zypher" / FILE
+
+
+def find_config(path: Path | None) -> Config:
+    """Read the file of that path, which must be there, or the usual one. Raises ``WrongConfig``."""
+    return load_config(path, must_exist=True) if path else load_config(config_path())
+
+
+def load_config(path: Path, *, must_exist: bool = False) -> Config:
+    """Read the file; no file is no choice, unless it ``must_exist``. Raises ``WrongConfig``."""
+    if not path.exists() and not must_exist:
+        return Config(path=path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise WrongConfig(f"{path} is not valid TOML: {error}.") from error
+    except UnicodeDecodeError as error:
+        raise WrongConfig(f"{path} is not text in UTF-8.") from error
+    except OSError as error:
+        raise WrongConfig(f"{path} cannot be read: {error.strerror or error}.") from error
+    config = Config(path=path, lines=tuple(text.splitlines()))
+    for name in found:
+        if name not in _TOP:
+            raise WrongConfig(f"{config.where(name)}: {name} is not an option. {did_you_mean(name, _TOP)}")
+    return msgspec.structs.replace(config, theme=_theme(config, found))
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The nearest of what there is, or all of it."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return f"Did you mean {near[0]}?" if near else f"There are: {', '.join(names)}."
+
+
+def keep_theme(path: Path, name: str) -> None:
+    """Write the theme into the file and leave the rest of it as it is. Raises ``OSError``."""
+    path = path.resolve()  # a link to a file kept elsewhere stays one
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    chosen = f'theme = "{name}"'
+    at = _line_of(lines, "theme", "", absent=0)
+    if at:
+        lines[at - 1] = chosen
+    else:
+        lines.insert(0, chosen)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, written = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+        Path(written).replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            Path(written).unlink()
+        raise
+
+
+def _theme(config: Config, found: dict[str, Any]) -> str | None:
+    name = found.get("theme")
+    if name is None or (isinstance(name, str) and name in THEMES):
+        return name
+    raise WrongConfig(f"{config.where('theme')}: {name!r} is not a theme. {did_you_mean(str(name), THEMES)}")
+
+
+def _line_of(lines: Iterable[str], name: str, table: str, *, absent: int = 1) -> int:
+    """The line, from 1, on which a name of a table (``""``: of none) gets its value or begins."""
+    inside = ""
+    for number, text in enumerate(lines, 1):
+        if header := re.match(r"\s*\[\s*([^\]]+?)\s*\]", text):
+            inside = header[1].strip("\"'")
+            if inside == name and not table:
+                return number
+        elif inside == table and re.match(rf"""\s*["']?{re.escape(name)}["']?\s*[.=]""", text):
+            return number
+    return absent
