@@ -21,9 +21,12 @@ PAGE = 200
 """Predictions of one page of the past."""
 READ_BACK = 100_000
 """Predictions that are read back at most; page by page, so that nobody feels it."""
-PAGE_EVERY_S = 0.5
+PAGE_EVERY_S = 0.2
 FIRST_PAGES = 10
 """Those come one after the other: a screen wants to be full."""
+
+SETTLE_EVERY = 5
+"""Intervals between two looks at what has not ended."""
 
 Opener = Callable[[], Source]
 
@@ -66,7 +69,12 @@ class Feeds:
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             f"follow {name}": lambda name=name: self._follow(name) for name in self._openers
         }
-        return loops | {"listen": self._listen, "fill in": self._fill_in, "read back": self._read_back}
+        return loops | {
+            "listen": self._listen,
+            "fill in": self._fill_in,
+            "settle": self._settle,
+            "read back": self._read_back,
+        }
 
     async def aclose(self) -> None:
         """Let go of the sources."""
@@ -112,13 +120,33 @@ class Feeds:
         while True:
             await asyncio.sleep(self._interval_s / 2)
             wanted = [row.prediction_id for row in self._visible() if not (row.is_detailed and row.status.is_terminal)]
-            if len(wanted) < MOST_IDS:
-                wanted += self._store.book.take_undetailed(MOST_IDS - len(wanted))
-            source = self._source
-            if wanted and source is not None:
-                with suppress(SourceAway):
-                    self._store.book.fold(await source.summaries(wanted))
-                    self._changed()
+            ended = self._store.book.take_undetailed(max(MOST_IDS - len(wanted), 0))
+            if await self._read_again(wanted[:MOST_IDS] + ended) is None:
+                self._store.book.ask_again(ended)
+
+    async def _settle(self) -> None:
+        """Read what has not ended, all in turn: events may have been missed, and what is gone tells nobody."""
+        while True:
+            await asyncio.sleep(self._interval_s * SETTLE_EVERY)
+            wanted = self._store.book.take_open(MOST_IDS)
+            found = await self._read_again(wanted)
+            if found is not None:
+                self._store.book.forget(set(wanted).difference(found))
+
+    async def _read_again(self, wanted: Sequence[str]) -> Sequence[str] | None:
+        """Ids of those that are still there; ``None`` when nobody could be asked."""
+        source = self._source
+        if not wanted:
+            return ()
+        if source is None:
+            return None
+        try:
+            found = await source.summaries(wanted)
+        except SourceAway:
+            return None
+        self._store.book.fold(found)
+        self._changed()
+        return [each.prediction_id for each in found]
 
     async def _read_back(self) -> None:
         """Read what there was before, from the newest back."""

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Protocol, overload
 
 from zypher_jobs.contracts.event import Event
@@ -11,6 +12,8 @@ from zypher_tui.core.rows import Row, heard
 CAPACITY = 200_000
 """Predictions kept; then the oldest go."""
 _LEAVE_AT_ONCE = 1_000
+_LEAVES_UNTIL_ANEW = 50
+"""A dict from which as much goes as comes grows all the same; so it is made anew after so many times."""
 
 
 class Follower(Protocol):
@@ -32,8 +35,11 @@ class Book:
         self._capacity = capacity
         self._rows: list[Row] = []
         self._by_id: dict[str, Row] = {}
+        self._leaves = 0
         self._followers: list[Follower] = []
         self._undetailed: dict[str, None] = {}
+        self._open: dict[str, None] = {}
+        """Ids of those that have not ended, in the order in which they are to be read again."""
         self.revision = 0
         """One more with each change."""
 
@@ -92,6 +98,18 @@ class Book:
             taken.append(self._undetailed.popitem()[0])
         return taken
 
+    def ask_again(self, prediction_ids: Iterable[str]) -> None:
+        """Nobody could be asked for them."""
+        self._undetailed.update((each, None) for each in prediction_ids if each in self._by_id)
+
+    def take_open(self, most: int) -> list[str]:
+        """Ids of some that have not ended, all in turn: what an event that was missed would have said of them."""
+        taken = list(islice(self._open, most))
+        for each in taken:
+            del self._open[each]
+            self._open[each] = None
+        return taken
+
     def forget(self, prediction_ids: Iterable[str]) -> None:
         """They were dropped."""
         for prediction_id in prediction_ids:
@@ -122,22 +140,30 @@ class Book:
             del self._rows[:_LEAVE_AT_ONCE]
             for each in gone:
                 del self._by_id[each.prediction_id]
-                self._undetailed.pop(each.prediction_id, None)
+            self._leaves += 1
+            if self._leaves % _LEAVES_UNTIL_ANEW == 0:
+                self._by_id = dict(self._by_id)
             self._tell_left(gone)
 
     def _leave(self, row: Row) -> None:
         del self._by_id[row.prediction_id]
-        self._undetailed.pop(row.prediction_id, None)
         del self._rows[place(self._rows, row)]
         self._tell_left([row])
 
     def _changed(self, row: Row) -> None:
         self.revision += 1
+        if row.status.is_terminal:
+            self._open.pop(row.prediction_id, None)
+        else:
+            self._open.setdefault(row.prediction_id, None)
         for follower in self._followers:
             follower.changed(row)
 
     def _tell_left(self, rows: Sequence[Row]) -> None:
         self.revision += 1
+        for row in rows:
+            self._open.pop(row.prediction_id, None)
+            self._undetailed.pop(row.prediction_id, None)
         for follower in self._followers:
             follower.left(rows)
 
