@@ -113,13 +113,19 @@ def worker(*, replaces: bool, exit_with_parent: bool) -> int:
 @click.option(
     "--config", "config_file", type=click.Path(path_type=Path), help="Instead of ~/.config/zypher/dashboard.toml."
 )
+@click.option("--keys", is_flag=True, help="Print all keys as such a file, and end.")
 @_API_URL
 @_REDIS
-def tui(*, theme: str | None, config_file: Path | None, api_url: str | None, redis_url: str | None) -> int:
+def tui(*, theme: str | None, config_file: Path | None, keys: bool, api_url: str | None, redis_url: str | None) -> int:
     """Show the dashboard."""
     from zypher_tui.config import find_config
 
     config = find_config(config_file or _settings().dashboard)
+    if keys:
+        from zypher_tui.app import keys_as_file
+
+        click.echo(keys_as_file(config), nl=False)
+        return 0
     found_api_url, redis_url, api_key = _sources(api_url, redis_url)
     from zypher_tui.app import run_dashboard
 

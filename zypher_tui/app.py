@@ -25,6 +25,7 @@ from zypher_tui.core.rows import Row
 from zypher_tui.core.store import Store
 from zypher_tui.core.view import View
 from zypher_tui.feeds import INTERVAL_S, Feeds, Opener
+from zypher_tui.keymap import Keyed, as_file, keymap
 from zypher_tui.palette import palette
 from zypher_tui.screens.overview import OverviewPane
 from zypher_tui.screens.pane import Filtered, Opened, Pane
@@ -45,7 +46,7 @@ FRAME_S = 0.5
 """Least time between two frames; what comes in meanwhile is drawn together."""
 
 
-class Dashboard(App[int]):
+class Dashboard(Keyed, App[int]):
     """``openers`` make the sources; they run in a thread after the first frame, for their imports are slow."""
 
     CSS_PATH = "dashboard.tcss"
@@ -55,7 +56,7 @@ class Dashboard(App[int]):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall"), (50, "-vast")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "Quit"),
-        Binding("ctrl+c", "quit", "Quit", show=False, priority=True),
+        Binding("ctrl+c", "quit", show=False, priority=True, system=True),
         Binding("question_mark", "help", "Help", key_display="?"),
         *[Binding(str(number), f"open_pane({number - 1})", f"Screen {number}") for number in range(1, 7)],
         Binding("p", "pause", "Pause"),
@@ -88,6 +89,8 @@ class Dashboard(App[int]):
             self.register_theme(textual_theme(each))
         self.use_theme(NONE if no_color else theme)
         self._config = config
+        keymap.use(config)
+        self.set_keymap(keymap.for_textual)
         self.store = store or Store(expected=openers)
         self.feeds = Feeds(
             openers,
@@ -272,7 +275,7 @@ class Dashboard(App[int]):
 
     def _show_pane(self) -> None:
         self.query_one("#panes", ContentSwitcher).current = self.pane.id
-        self._key_line.show(self.pane.KEYS)
+        self._key_line.show(self.pane.KEYS, type(self.pane))
         if self.pane.first is not None:
             self.pane.first.focus()
 
@@ -323,6 +326,11 @@ def run_dashboard(
     begin = fitting(theme or config.theme, colours=terminal_colours())
     openers = openers_of(api_url, redis_url, api_key=api_key)
     return Dashboard(openers, api_url=api_url, config=config, theme=begin).run() or 0
+
+
+def keys_as_file(config: Config) -> str:
+    """All actions of the dashboard with their keys, as a configuration file; raises ``WrongConfig``."""
+    return as_file(config)  # here, where every module with keys is loaded
 
 
 def terminal_colours() -> int:

@@ -19,7 +19,7 @@ from zypher_jobs.errors import SettingError
 from zypher_tui.themes import THEMES
 
 FILE = "dashboard.toml"
-_TOP = ("theme",)
+_TOP = ("theme", "keys")
 
 
 class WrongConfig(SettingError):
@@ -31,6 +31,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     path: Path
     theme: str | None = None
+    keys: Mapping[str, tuple[str, ...]] = {}
+    """Keys by the names of their actions."""
     lines: tuple[str, ...] = ()
     """The file as it is, for messages."""
 
@@ -67,7 +69,7 @@ def load_config(path: Path, *, must_exist: bool = False) -> Config:
     for name in found:
         if name not in _TOP:
             raise WrongConfig(f"{config.where(name)}: {name} is not an option. {did_you_mean(name, _TOP)}")
-    return msgspec.structs.replace(config, theme=_theme(config, found))
+    return msgspec.structs.replace(config, theme=_theme(config, found), keys=_keys(config, found.get("keys", {})))
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -104,6 +106,19 @@ def _theme(config: Config, found: dict[str, Any]) -> str | None:
     if name is None or (isinstance(name, str) and name in THEMES):
         return name
     raise WrongConfig(f"{config.where('theme')}: {name!r} is not a theme. {did_you_mean(str(name), THEMES)}")
+
+
+def _keys(config: Config, found: Any) -> dict[str, tuple[str, ...]]:
+    if not isinstance(found, dict):
+        raise WrongConfig(f'{config.where("keys")}: keys is a table: [keys], and below it such as quit = ["q"].')
+    keys = dict[str, tuple[str, ...]]()
+    for action, said in msgspec.convert(found, dict[str, Any]).items():
+        listed = [said] if isinstance(said, str) else said
+        if not isinstance(listed, list) or not all(isinstance(key, str) for key in msgspec.convert(listed, list[Any])):
+            where = config.where(action, table="keys")
+            raise WrongConfig(f'{where}: {action} takes a list of keys, such as {action} = ["x", "ctrl+x"].')
+        keys[action] = tuple(msgspec.convert(listed, list[str]))
+    return keys
 
 
 def _line_of(lines: Iterable[str], name: str, table: str, *, absent: int = 1) -> int:

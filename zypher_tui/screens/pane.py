@@ -7,6 +7,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from zypher_tui.core.view import View
+from zypher_tui.keymap import Keyed
 
 Keys = tuple[tuple[str, str], ...]
 
@@ -27,12 +28,12 @@ class Filtered(Message):
         self.text = text
 
 
-class Pane(Container):
+class Pane(Keyed, Container):
     """One of the dashboard's six. A prediction or a filter that is chosen in it goes up as ``Opened``, ``Filtered``."""
 
     TITLE: ClassVar[str]
     KEYS: ClassVar[Keys] = ()
-    """What the last line says of the pane's own keys."""
+    """What the last line says of the pane's own keys, as they are unless a person chose others."""
 
     @property
     def first(self) -> Widget | None:

@@ -13,6 +13,7 @@ from textual.strip import Strip
 from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core import cells, formats
 from zypher_tui.core.concerns import Act, Item, Severity
+from zypher_tui.keymap import keymap
 from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import LineWidget, Part, entitle, length, line
 
@@ -32,7 +33,7 @@ class AttentionList(LineWidget, can_focus=True):
         Binding("down,j", "move(1)", "Down", show=False),
         Binding("home,g", "move(-1000)", "First", show=False),
         Binding("end,G", "move(1000)", "Last", show=False),
-        Binding("enter", "act('enter')", "Open", show=False),
+        Binding("enter", "act('enter')", "Details", show=False),
         Binding("r", "act('r')", "Retry", show=False),
         Binding("R", "act('R')", "Resume", show=False),
     ]
@@ -188,6 +189,7 @@ def _headline(item: Item, sentence: str, width: int, now_s: float, *, advice: st
 def _advice(item: Item, width: int) -> list[Part]:
     keys: list[Part] = []
     for act in item.acts:
-        keys += [(f" {'⏎' if act.key == 'enter' else act.key} ", palette.BRAND), (act.does, palette.DIM)]
+        key = keymap.shown("⏎" if act.key == "enter" else act.key, AttentionList)
+        keys += [(f" {key} ", palette.BRAND), (act.does, palette.DIM)]
     room = max(width - INDENT - length(keys) - 2, 0)
     return [(" " * INDENT, palette.PLAIN), (cells.fit(item.advice, room), palette.DIM), *keys]

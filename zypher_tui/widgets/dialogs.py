@@ -14,6 +14,7 @@ from zypher_jobs.contracts.prediction import Prediction, Status
 from zypher_tui.core import cells
 from zypher_tui.core.detail import Field, describe
 from zypher_tui.core.rows import Row
+from zypher_tui.keymap import Keyed
 from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import Part, line
 
@@ -41,12 +42,12 @@ class Lines(ScrollView, can_focus=True):
         return line(parts, self.size.width).apply_style(self.rich_style)
 
 
-class Dialog(ModalScreen[None]):
+class Dialog(Keyed, ModalScreen[None]):
     """A framed box of lines over the dashboard; Esc, q or Enter closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter", "dismiss", "Close"),
-        Binding("ctrl+c", "app.quit", "Quit", show=False, priority=True),
+        Binding("ctrl+c", "app.quit", show=False, priority=True, system=True),
     ]
 
     def __init__(self, title: str) -> None:

@@ -9,6 +9,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from zypher_tui.core import cells
+from zypher_tui.keymap import Keyed
 
 Part = tuple[str, Style]
 """Clean text and how it looks."""
@@ -33,7 +34,7 @@ def entitle(widget: Widget, title: str, *, below: bool = False) -> None:
         setattr(widget, place, content)
 
 
-class LineWidget(Widget):
+class LineWidget(Keyed, Widget):
     """A widget that draws itself line by line."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's name

@@ -8,13 +8,14 @@ from textual.widgets import Input
 
 from zypher_tui.core.cleaning import clean
 from zypher_tui.core.filters import EVERYTHING, Filter, WrongFilter, parse
+from zypher_tui.keymap import Keyed
 from zypher_tui.widgets.drawing import entitle
 
 
-class FilterLine(Input):
+class FilterLine(Keyed, Input):
     """Hidden until it is asked for."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "drop", "Drop", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "drop", "Drop the filter", show=False)]
 
     class Filtered(Message):
         """Another filter; ``left``: the line is closed, the filter stays."""

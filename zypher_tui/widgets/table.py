@@ -13,6 +13,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from zypher_tui.core import cells
+from zypher_tui.keymap import Keyed
 from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import Part, length, line
 
@@ -35,7 +36,7 @@ class Column(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     """Where room is short, the column with the highest number goes first; 0 stays."""
 
 
-class Table(ScrollView, Generic[Row], can_focus=True):
+class Table(Keyed, ScrollView, Generic[Row], can_focus=True):
     """Rows under a fixed line of titles, with a cursor that stays on its row while others come in above it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

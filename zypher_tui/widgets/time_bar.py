@@ -5,6 +5,7 @@ from textual.strip import Strip
 from zypher_tui.core import formats
 from zypher_tui.core.rows import at_of
 from zypher_tui.core.view import View
+from zypher_tui.keymap import keymap
 from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import LineWidget, Part, length, line
 
@@ -37,7 +38,7 @@ class TimeBar(LineWidget):
         left: list[Part] = [(" ‖ ", palette.WARNING), (at, palette.STRONG), (f" · {ago} ", palette.WARNING)]
         right: list[Part] = []
         for key, word in (("[ ]", "10 s"), ("{ }", "5 min"), ("p", "now")):
-            right += [(f" {key} ", palette.BRAND), (f"{word} ", palette.DIM)]
+            right += [(f" {keymap.shown(key)} ", palette.BRAND), (f"{word} ", palette.DIM)]
         if length(left) + length(right) > width:
             right = []
         room = width - length(left) - length(right) - 1
