@@ -20,6 +20,7 @@ from zypher_jobs.errors import UnknownPrediction
 from zypher_tui.config import Config, keep_theme
 from zypher_tui.core.cleaning import clean
 from zypher_tui.core.filters import parse
+from zypher_tui.core.items import Screen
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.rows import Row
 from zypher_tui.core.store import Store
@@ -28,7 +29,7 @@ from zypher_tui.feeds import INTERVAL_S, Feeds, Opener
 from zypher_tui.keymap import Keyed, as_file, keymap
 from zypher_tui.palette import palette
 from zypher_tui.screens.overview import OverviewPane
-from zypher_tui.screens.pane import Filtered, Opened, Pane
+from zypher_tui.screens.pane import Filtered, Led, Opened, Pane
 from zypher_tui.screens.predictions import PredictionsPane
 from zypher_tui.screens.workers import WorkersPane
 from zypher_tui.sources.source import Source, SourceAway
@@ -245,6 +246,19 @@ class Dashboard(Keyed, App[int]):
         """Show the predictions that a filter keeps."""
         self.action_open_pane(self._panes.index(self._predictions))
         self._predictions.show_only(parse(message.text))
+
+    @on(Led)
+    def follow_item(self, message: Led) -> None:
+        """Show what it is about: the prediction, its screen, or where there is none of that, those of its filter."""
+        target = message.target
+        ids = [pane.id for pane in self._panes]
+        pane_id = f"pane-{target.screen.value}"
+        if target.prediction_id:
+            self.post_message(Opened(target.prediction_id))
+        elif target.screen is not Screen.PREDICTIONS and pane_id in ids:
+            self.action_open_pane(ids.index(pane_id))
+        else:
+            self.post_message(Filtered(target.filter))
 
     @on(Table.Chosen, "#predictions, #feed")
     def choose_prediction(self, message: Table.Chosen) -> None:

@@ -21,3 +21,8 @@ def shown_segments(dashboard: Dashboard) -> list[tuple[str, Style]]:
     """What the terminal is told: texts and their styles."""
     strips = dashboard.screen._compositor.render_strips()
     return [(text, style or Style.null()) for strip in strips for text, style, _ in strip]
+
+
+def shapes(text: str) -> str:
+    """The text with one character for all that a heat map is drawn with: without colours those tell few from many."""
+    return text.translate(dict.fromkeys(map(ord, "▀▄█░▒▓"), "█"))

@@ -14,8 +14,9 @@ from zypher_jobs.contracts.deployment import ShadowCounts
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.contracts.stats import PartHealth, QueueStats
 from zypher_tui.core.attention import RULES, Attention
-from zypher_tui.core.concerns import Facts, Item, Rule, Scene, Screen, Severity, Signal, Target, term
+from zypher_tui.core.concerns import Facts, Rule, Scene, Signal, term
 from zypher_tui.core.filters import parse
+from zypher_tui.core.items import Item, Screen, Severity, Target
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.rows import Row, ms_of
 from zypher_tui.core.trends import KEPT_S, Trends
@@ -99,7 +100,7 @@ def test_a_lost_worker_is_said_for_five_minutes() -> None:
     watched.look(workers=two, seconds=5)
     items = watched.look(seconds=5)
     assert [(item.rule, item.subject) for item in items] == [("worker lost", "w-2")]
-    assert "Worker w-2 on node-2 was lost 5 s ago with 3 predictions running." in items[0].sentence
+    assert items[0].sentence == "Worker w-2 (node-2) was lost with 3 running."
     assert items[0].target == Target(screen=Screen.WORKERS, worker_id="w-2")
     watched.look(seconds=320)
     assert watched.rules() == []

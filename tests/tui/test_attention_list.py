@@ -3,7 +3,7 @@
 import pytest
 
 from tests.tui.drawn import SIZES, alone
-from zypher_tui.core.concerns import OPEN, RESUME, RETRY, Act, Item, Screen, Severity, Target
+from zypher_tui.core.items import OPEN, RESUME, RETRY, Act, Item, Screen, Severity, Target
 from zypher_tui.widgets.attention import AttentionList
 
 
@@ -54,7 +54,7 @@ async def test_it_is_drawn_at_any_size(size: tuple[int, int]) -> None:
             assert "1m05s" in app.lines[0]
             assert "⏎ open" in app.lines[1]
             assert "r retry all" in app.lines[1]
-        assert widget.border_title == "Needs attention · 1 critical · 61 warning · 1 notice"
+        assert widget.border_title == "Needs attention · 1 critical · 61 warnings · 1 notice"
 
 
 async def test_a_long_sentence_is_whole_under_the_cursor() -> None:

@@ -1,10 +1,12 @@
 """What needs attention, ranked. An item appears once its trouble lasts, and goes once all has been well for a while."""
 
+from bisect import bisect_right
 from collections.abc import Iterable
 
 import msgspec
 
-from zypher_tui.core.concerns import Facts, Item, LinkRule, Rule, Scene, Severity, Signal
+from zypher_tui.core.concerns import Facts, LinkRule, Rule, Scene, Signal
+from zypher_tui.core.items import Item, Severity
 from zypher_tui.core.model_rules import MODEL_RULES
 from zypher_tui.core.system_rules import LINK_RULES, SYSTEM_RULES
 from zypher_tui.core.trends import Trends
@@ -12,6 +14,9 @@ from zypher_tui.core.trends import Trends
 RULES: tuple[Rule, ...] = (*SYSTEM_RULES, *MODEL_RULES)
 MOST_ITEMS = 50
 """More are no help; what is left out is the least of it."""
+NOTED_EVERY_S = 30.0
+"""How often the figures of items that stay are noted for those who look back."""
+MOST_NOTES = 2_000
 
 
 class _State(msgspec.Struct):
@@ -36,6 +41,7 @@ class Attention:
         self._order = {rule.name: place for place, rule in enumerate((*self._link_rules, *self._rules))}
         self._taken_at: object = None
         self._items: tuple[Item, ...] = ()
+        self._notes: list[tuple[float, tuple[Item, ...]]] = []
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -52,7 +58,20 @@ class Attention:
             for rule in self._rules:
                 self._settle(rule, rule.check(self._scene(rule, facts)), facts.at_s)
         self._items = self._ranked()
+        self._note(facts.at_s)
         return self._items
+
+    def at(self, at_s: float) -> tuple[Item, ...]:
+        """What there was at a time in the past; nothing of before the first look."""
+        index = bisect_right(self._notes, at_s, key=lambda note: note[0])
+        return self._notes[index - 1][1] if index else ()
+
+    def _note(self, now_s: float) -> None:
+        before_s, before = self._notes[-1] if self._notes else (float("-inf"), ())
+        is_same = [(item.key, item.severity) for item in before] == [(item.key, item.severity) for item in self._items]
+        if not is_same or (self._items and now_s - before_s >= NOTED_EVERY_S):
+            self._notes.append((now_s, self._items))
+            del self._notes[:-MOST_NOTES]
 
     def _scene(self, rule: Rule, facts: Facts) -> Scene:
         assert facts.overview is not None

@@ -1,63 +1,16 @@
-"""The words of "needs attention": what a rule looks at, what it says, where that leads, and which key acts on it."""
+"""What the rules of "needs attention" look at, and what they say."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from enum import IntEnum, StrEnum
 
 import msgspec
 
 from zypher_jobs.contracts.deployment import ShadowCounts
 from zypher_jobs.contracts.stats import Health, Overview
+from zypher_tui.core.items import OPEN, Act, Severity, Target
 from zypher_tui.core.rows import Row
 from zypher_tui.core.trends import Trends
 from zypher_tui.core.view import LinkView
-
-
-class Severity(IntEnum):
-    """How much it hurts; more is worse."""
-
-    NOTICE = 1
-    WARNING = 2
-    CRITICAL = 3
-
-    @property
-    def word(self) -> str:
-        """As it is written on the screen."""
-        return self.name.lower()
-
-
-class Screen(StrEnum):
-    """Where an item leads."""
-
-    OVERVIEW = "overview"
-    PREDICTIONS = "predictions"
-    WORKERS = "workers"
-    MODELS = "models"
-    DEAD_LETTERS = "dead_letters"
-
-
-class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """What an item is about."""
-
-    screen: Screen
-    filter: str = ""
-    """Of the list of predictions."""
-    prediction_id: str = ""
-    worker_id: str = ""
-    model: str = ""
-    queue: str = ""
-
-
-class Act(msgspec.Struct, frozen=True):
-    """A key, and what it does with an item."""
-
-    key: str
-    does: str
-
-
-OPEN = Act("enter", "open")
-RETRY = Act("r", "retry all")
-RESUME = Act("R", "resume")
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,25 +75,6 @@ class LinkRule(msgspec.Struct, frozen=True, kw_only=True):
     appears_s: float = 0.0
     lingers_s: float = 10.0
     usual_after_s: float = float("inf")
-
-
-class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that needs attention."""
-
-    rule: str
-    subject: str
-    severity: Severity
-    sentence: str
-    advice: str
-    target: Target
-    acts: tuple[Act, ...]
-    since_s: float
-    """When it began, on the clock of the facts."""
-
-    @property
-    def key(self) -> str:
-        """The same for as long as it is there."""
-        return f"{self.rule}:{self.subject}"
 
 
 def term(key: str, value: str) -> str:

@@ -84,14 +84,20 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     def sentence(self) -> str:
         """What it is, with figures."""
         times = f"{formats.clock(at_of(self.from_ms))} to {formats.clock(at_of(self.until_ms))}"
-        low, high = formats.duration_ms(self.band.low_ms), self.band.high_ms
-        range_ = (
-            f"up to {formats.duration_ms(high)}" if not self.band.first else f"{low} to {formats.duration_ms(high)}"
-        )
-        if high is None:
-            range_ = f"above {low}"
         counted = f"{self.count:,} prediction{'' if self.count == 1 else 's'}" if self.count else "none"
-        return f"{times} · {self.kind} {range_} · {counted}"
+        return f"{times} · {self.kind} {self._range} · {counted}"
+
+    @property
+    def brief(self) -> str:
+        """The same where there is little room."""
+        return f"{formats.clock(at_of(self.from_ms))} · {self._range} · {self.count:,}"
+
+    @property
+    def _range(self) -> str:
+        low, high = formats.duration_ms(self.band.low_ms), self.band.high_ms
+        if high is None:
+            return f"above {low}"
+        return f"{low} to {formats.duration_ms(high)}" if self.band.first else f"up to {formats.duration_ms(high)}"
 
 
 class Grid(msgspec.Struct, frozen=True, kw_only=True):

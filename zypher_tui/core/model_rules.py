@@ -6,9 +6,10 @@ import msgspec
 
 from zypher_jobs.contracts.prediction import Mode, Status
 from zypher_tui.core import errors, formats
-from zypher_tui.core.concerns import OPEN, RETRY, Rule, Scene, Screen, Severity, Signal, Target, term, times
+from zypher_tui.core.concerns import Rule, Scene, Signal, term, times
 from zypher_tui.core.errors import ErrorGroup
 from zypher_tui.core.estimates import wilson
+from zypher_tui.core.items import OPEN, RETRY, Screen, Severity, Target
 from zypher_tui.core.latencies import Percentile, Tally
 from zypher_tui.core.readings import ending
 from zypher_tui.core.rows import Row, ms_of
@@ -61,7 +62,7 @@ def _unready(scene: Scene) -> Iterable[Signal]:
                 severity=Severity.CRITICAL,
                 sentence=f"Model {name} {why}.",
                 advice="Until it is ready, its predictions wait or fail; the log of the API says more.",
-                target=Target(screen=Screen.MODELS, model=name),
+                target=Target(screen=Screen.MODELS, filter=term("model", name), model=name),
             )
 
 
@@ -204,7 +205,7 @@ def _unlike_its_shadow(scene: Scene) -> Iterable[Signal]:
                     f"{formats.share(share)} of {compared:,}."
                 ),
                 advice="Compare some of both before it goes live.",
-                target=Target(screen=Screen.MODELS, model=model),
+                target=Target(screen=Screen.MODELS, filter=term("model", model), model=model),
             )
 
 

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from zypher_jobs.contracts.prediction import Priority
 from zypher_jobs.contracts.stats import QueueStats
 from zypher_tui.core import formats
-from zypher_tui.core.concerns import OPEN, RESUME, Rule, Scene, Screen, Severity, Signal, Target, times
+from zypher_tui.core.concerns import Rule, Scene, Signal, times
 from zypher_tui.core.estimates import Drain
+from zypher_tui.core.items import OPEN, RESUME, Screen, Severity, Target
 
 WINDOW_S = 60.0
 """What growth is measured over."""

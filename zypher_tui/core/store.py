@@ -10,8 +10,11 @@ import msgspec
 from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.stats import Health, Overview
 from zypher_tui.core import formats
+from zypher_tui.core.attention import Attention
 from zypher_tui.core.book import Book
+from zypher_tui.core.concerns import Facts
 from zypher_tui.core.figures import THROUGHPUT_WINDOW_S, WINDOW_S, figures_of
+from zypher_tui.core.heat import Heat
 from zypher_tui.core.history import History
 from zypher_tui.core.readings import Reading, SourceName, ending
 from zypher_tui.core.timeline import LEAST_S, Frame, Timeline
@@ -35,6 +38,9 @@ class Store:
     def __init__(self, expected: Collection[SourceName] = (SourceName.API, SourceName.REDIS)) -> None:
         self.book = Book()
         self.timeline = Timeline()
+        self.heat = Heat()
+        self.book.follow(self.heat)
+        self.attention = Attention()
         self._states = {source: _SourceState() for source in SourceName if source in expected}
         self._history = History()
         self._overview: Overview | None = None
@@ -56,6 +62,7 @@ class Store:
             self._history.add(reading.overview, at_s=reading.at_s)
             self.book.fold(reversed(reading.overview.latest))
         self._keep_frame(reading.at_s)
+        self._look(reading.at_s)
 
     def hear(self, events: Iterable[Event]) -> None:
         """Take in what happened."""
@@ -95,6 +102,8 @@ class Store:
             overview=overview,
             health=health,
             book=self.book,
+            heat=self.heat,
+            items=self.attention.items,
         )
 
     def _past(self, now_s: float, at_s: float) -> View:
@@ -120,6 +129,20 @@ class Store:
             overview=overview,
             health=health,
             book=self.book,
+            heat=self.heat,
+            items=self.attention.at(at_s),
+        )
+
+    def _look(self, at_s: float) -> None:
+        """For what needs attention."""
+        self.attention.look(
+            Facts(
+                at_s=at_s,
+                overview=self._overview,
+                health=self._health,
+                links=self._links(at_s),
+                rows=self.book.rows,
+            )
         )
 
     def _keep_frame(self, at_s: float) -> None:

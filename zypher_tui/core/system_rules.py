@@ -5,19 +5,8 @@ from datetime import datetime
 
 from zypher_jobs.contracts.stats import WorkerStats
 from zypher_tui.core import formats
-from zypher_tui.core.concerns import (
-    OPEN,
-    RETRY,
-    Facts,
-    LinkRule,
-    Rule,
-    Scene,
-    Screen,
-    Severity,
-    Signal,
-    Target,
-    times,
-)
+from zypher_tui.core.concerns import Facts, LinkRule, Rule, Scene, Signal, times
+from zypher_tui.core.items import OPEN, RETRY, Screen, Severity, Target
 from zypher_tui.core.queue_rules import QUEUE_RULES
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.view import Link
@@ -98,13 +87,12 @@ def _worker_lost(scene: Scene) -> Iterable[Signal]:
         worker = each.worker
         if worker.draining:
             continue
-        since = formats.age_s(scene.facts.at_s - each.at_s)
-        held = f" with {times(worker.running, 'prediction')} running" if worker.running else ", idle"
+        held = f" with {worker.running:,} running" if worker.running else ", idle"
         yield Signal(
             subject=worker.worker_id,
             over=True,
             severity=Severity.WARNING if worker.running else Severity.NOTICE,
-            sentence=f"Worker {worker.worker_id} on {worker.host} was lost {since} ago{held}.",
+            sentence=f"Worker {worker.worker_id} ({worker.host}) was lost{held}.",
             advice=(
                 "Others take over what it held; read its log for why." if worker.running else "Read its log for why."
             ),
@@ -180,7 +168,7 @@ def _dead_letters_grew(scene: Scene) -> Iterable[Signal]:
             f"{now.dead_letters:,} in all."
         ),
         advice="Read what they fail with, mend that, then retry them.",
-        target=Target(screen=Screen.DEAD_LETTERS),
+        target=Target(screen=Screen.DEAD_LETTERS, filter="status:failed"),
         acts=(OPEN, RETRY),
     )
 
@@ -195,7 +183,7 @@ def _dead_letters(scene: Scene) -> Iterable[Signal]:
         severity=Severity.NOTICE,
         sentence=f"{times(count, 'dead letter')} {'waits' if count == 1 else 'wait'} for somebody to decide.",
         advice="Retry what is mended, drop the rest.",
-        target=Target(screen=Screen.DEAD_LETTERS),
+        target=Target(screen=Screen.DEAD_LETTERS, filter="status:failed"),
         acts=(OPEN, RETRY),
     )
 

@@ -8,7 +8,9 @@ import msgspec
 
 from zypher_jobs.contracts.stats import Health, Overview, WorkerStats
 from zypher_tui.core.book import Book, Newest
+from zypher_tui.core.heat import Heat
 from zypher_tui.core.history import History, Sample
+from zypher_tui.core.items import Item
 from zypher_tui.core.latencies import Percentile
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.rows import ms_of
@@ -79,6 +81,10 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     health: Health | None = None
     book: Book = msgspec.field(default_factory=Book)
     """All predictions that are known, also those that came later."""
+    heat: Heat = msgspec.field(default_factory=Heat)
+    """Their latencies by time, also of those that came later."""
+    items: tuple[Item, ...] = ()
+    """What needs attention, the worst first."""
 
     @property
     def workers(self) -> Sequence[WorkerStats]:

@@ -1,14 +1,17 @@
-"""Key 1: how it stands. Figures, depth and throughput over time, workers, what came last."""
+"""Key 1: how it stands. Figures, what needs attention, depth, throughput and latencies over time, workers, a feed."""
 
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widget import Widget
 
 from zypher_tui.core.history import LONGEST_GAP_S
 from zypher_tui.core.view import View
-from zypher_tui.screens.pane import Pane
+from zypher_tui.screens.pane import Filtered, Led, Opened, Pane
+from zypher_tui.widgets.attention import AttentionList
 from zypher_tui.widgets.chart import Chart
 from zypher_tui.widgets.figures import FigureRow
+from zypher_tui.widgets.heat_map import HeatMap
 from zypher_tui.widgets.predictions import PredictionTable
 from zypher_tui.widgets.workers import WorkerTable
 
@@ -16,14 +19,16 @@ SPANS_S = (1.0, 5.0, 20.0, 180.0)
 """Seconds that one column of a chart can stand for."""
 MOST_CELLS = 200
 """As wide as a chart may be before it knows how wide it is."""
+WIDEST_COLUMN_S = 60
+"""Of the heat map, which reaches back an hour."""
 
 
 class OverviewPane(Pane):
     """The whole system on one screen."""
 
     TITLE = "Overview"
-    KEYS = (("t", "span"),)
-    BINDINGS = [("t", "span", "Time span")]  # noqa: RUF012  # as Textual types it
+    KEYS = (("t", "span"), ("w", "latency"))
+    BINDINGS = [("t", "span", "Time span"), ("w", "latency", "Wait, run or total")]  # noqa: RUF012  # Textual's type
 
     def __init__(self, *, id: str, api_url: str) -> None:  # noqa: A002  # Textual's name
         super().__init__(id=id)
@@ -32,13 +37,23 @@ class OverviewPane(Pane):
         self._figure_row = FigureRow(id="figures")
         self._depth_chart = Chart(id="depth", title="Queue depth", ramp="depth")
         self._throughput_chart = Chart(id="throughput", title="Finished per second", ramp="throughput")
+        self._attention = AttentionList(id="attention", keys=("enter",))
+        self._heat_map = HeatMap(id="heat")
         self._worker_table = WorkerTable(id="alive")
         self._feed = PredictionTable(id="feed", api_url=api_url, title="Latest predictions")
 
     def compose(self) -> ComposeResult:
         """Figures above, the rest in a grid."""
         yield self._figure_row
-        yield Container(self._depth_chart, self._throughput_chart, self._worker_table, self._feed, id="body")
+        yield Container(
+            self._attention,
+            self._depth_chart,
+            self._throughput_chart,
+            self._heat_map,
+            self._worker_table,
+            self._feed,
+            id="body",
+        )
 
     @property
     def first(self) -> Widget:
@@ -55,8 +70,26 @@ class OverviewPane(Pane):
         per_s = [(sample.at_s, sample.per_s) for sample in samples]
         self._depth_chart.show(depth, end_s=view.now_s, step_s=self._step_s)
         self._throughput_chart.show(per_s, end_s=view.now_s, step_s=self._step_s)
+        self._attention.show(view.items, now_s=view.now_s, is_known=view.has_figures)
+        column_s = min(2 * self._step_s, WIDEST_COLUMN_S)
+        self._heat_map.show(view.heat, end_ms=view.now_ms, step_ms=round(1000 * column_s))
         self._worker_table.show_view(view)
         self._feed.show_view(view)
+
+    def action_latency(self) -> None:
+        """The next of total, run and wait."""
+        self._heat_map.action_kind()
+
+    @on(AttentionList.Chosen)
+    def follow_item(self, message: AttentionList.Chosen) -> None:
+        """Show what it is about."""
+        self.post_message(Led(message.item.target))
+
+    @on(HeatMap.Chosen)
+    def open_cell(self, message: HeatMap.Chosen) -> None:
+        """Show the predictions of the cell; one alone is shown whole."""
+        cell = message.cell
+        self.post_message(Opened(cell.ids[0]) if cell.count == 1 else Filtered(cell.filter))
 
     def action_span(self) -> None:
         """The next span of time for the charts."""

@@ -6,6 +6,7 @@ from textual.containers import Container
 from textual.message import Message
 from textual.widget import Widget
 
+from zypher_tui.core.items import Target
 from zypher_tui.core.view import View
 from zypher_tui.keymap import Keyed
 
@@ -28,8 +29,16 @@ class Filtered(Message):
         self.text = text
 
 
+class Led(Message):
+    """What an item of "needs attention" is about is to be shown."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__()
+        self.target = target
+
+
 class Pane(Keyed, Container):
-    """One of the dashboard's six. A prediction or a filter that is chosen in it goes up as ``Opened``, ``Filtered``."""
+    """One of the dashboard's six. What is chosen in it goes up as ``Opened``, ``Filtered`` or ``Led``."""
 
     TITLE: ClassVar[str]
     KEYS: ClassVar[Keys] = ()

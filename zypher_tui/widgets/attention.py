@@ -1,6 +1,6 @@
 """What needs attention: a line or two for each item, and the keys that act on the one under the cursor."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -12,7 +12,7 @@ from textual.strip import Strip
 
 from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core import cells, formats
-from zypher_tui.core.concerns import Act, Item, Severity
+from zypher_tui.core.items import Act, Item, Severity
 from zypher_tui.keymap import keymap
 from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import LineWidget, Part, entitle, length, line
@@ -52,8 +52,10 @@ class AttentionList(LineWidget, can_focus=True):
             """The list, for ``@on``."""
             return self.attention
 
-    def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's name
+    def __init__(self, *, id: str, keys: Collection[str] = ("enter", "r", "R")) -> None:  # noqa: A002  # Textual's name
+        """``keys``: those that whoever shows it can act on; others are not offered."""
         super().__init__(id=id)
+        self._keys = keys
         self._items: tuple[Item, ...] = ()
         self._now_s = 0.0
         self._cursor = 0
@@ -98,7 +100,7 @@ class AttentionList(LineWidget, can_focus=True):
         elif part < len(said):
             strip = line([(" " * INDENT, palette.PLAIN), (said[part], palette.PLAIN)], width)
         else:
-            strip = line(_advice(item, width), width)
+            strip = line(_advice(item, self._acts(item), width), width)
         cursor = palette.CURSOR if self.has_focus else palette.CURSOR_AWAY
         return Strip([Segment(text, (style or Style.null()) + cursor) for text, style, _ in strip], width)
 
@@ -110,7 +112,7 @@ class AttentionList(LineWidget, can_focus=True):
     def action_act(self, key: str) -> None:
         """Tell that a key of the selected item was pressed; one that it does not have goes on to others."""
         item = self.selected
-        act = next((each for each in item.acts if each.key == key), None) if item else None
+        act = next((each for each in self._acts(item) if each.key == key), None) if item else None
         if item is not None and act is not None:
             self.post_message(self.Chosen(self, item, act))
 
@@ -119,7 +121,7 @@ class AttentionList(LineWidget, can_focus=True):
         if action != "act":
             return True
         item = self.selected
-        return item is not None and any(each.key == parameters[0] for each in item.acts)
+        return item is not None and any(each.key == parameters[0] for each in self._acts(item))
 
     def on_click(self, event: events.Click) -> None:
         """A click moves the cursor, a second one opens."""
@@ -131,6 +133,9 @@ class AttentionList(LineWidget, can_focus=True):
         self.refresh()
         if event.chain == 2:
             self.action_act("enter")
+
+    def _acts(self, item: Item) -> list[Act]:
+        return [act for act in item.acts if act.key in self._keys]
 
     def _shown(self) -> list[tuple[int, int]]:
         """For each line, which item and which part of it: all of the one with the cursor, which is always in sight."""
@@ -154,7 +159,7 @@ class AttentionList(LineWidget, can_focus=True):
 
     def _say_title(self) -> None:
         counts = [(severity, sum(item.severity is severity for item in self._items)) for severity in reversed(Severity)]
-        said = " · ".join(f"{count} {severity.word}" for severity, count in counts if count)
+        said = " · ".join(f"{count} {severity.counted(count)}" for severity, count in counts if count)
         entitle(self, "Needs attention" + (f" · {said}" if said else ""))
 
 
@@ -186,9 +191,9 @@ def _headline(item: Item, sentence: str, width: int, now_s: float, *, advice: st
     return [*left, (" " * space, palette.PLAIN), (age, palette.DIM)]
 
 
-def _advice(item: Item, width: int) -> list[Part]:
+def _advice(item: Item, acts: Sequence[Act], width: int) -> list[Part]:
     keys: list[Part] = []
-    for act in item.acts:
+    for act in acts:
         key = keymap.shown("⏎" if act.key == "enter" else act.key, AttentionList)
         keys += [(f" {key} ", palette.BRAND), (act.does, palette.DIM)]
     room = max(width - INDENT - length(keys) - 2, 0)

@@ -141,7 +141,7 @@ _HELP = (
     ("/", 'Show some only: status:failed model:fraud* age<1h "some text"'),
     ("1 … 6", "The screens; also by a click on a tab"),
     ("p", "Stop at this time, and back to now; [ ] and { } step in time"),
-    ("t", "Span of the charts"),
+    ("t  w", "Span of the charts; latency of the total time, run or wait"),
     ("c", "Copy the id of the prediction, or the example call while there is none"),
     ("q", "Quit"),
     ("waiting", "Predictions in the queue, not yet claimed by a worker"),

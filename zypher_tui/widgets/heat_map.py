@@ -19,6 +19,8 @@ from zypher_tui.widgets.drawing import LineWidget, Part, entitle, length, line
 
 AXIS = 8
 """Cells of the axis: the longest time, and a space."""
+WIDE = 75
+"""From here on there is room for a whole sentence."""
 TICK = 16
 """Columns from one time on the axis to the next."""
 NICE_PEAKS = tuple(step * 10**power for power in range(7) for step in (1, 2, 5))
@@ -34,7 +36,6 @@ class HeatMap(LineWidget, can_focus=True):
         Binding("down,j", "move(0, -1)", "Faster", show=False),
         Binding("home,g", "move(-10000, 0)", "First", show=False),
         Binding("end,G", "move(10000, 0)", "Last", show=False),
-        Binding("w", "kind", "Wait, run or total", show=False),
         Binding("enter", "choose", "Open", show=False),
     ]
 
@@ -208,25 +209,30 @@ class HeatMap(LineWidget, can_focus=True):
                     pair = [-1 if halves[low + half] == cursor[1] else level for half, level in enumerate(pair)]
                 parts.append(_block(pair[1], pair[0]))
             strips.append(line(_merged(parts), width))
-        strips.append(line(_times(grid, cursor), width))
+        strips.append(line(_times(grid, cursor) if self._end_ms else [], width))
         strips.append(line(self._foot(grid, top, width), width))
         return strips
 
     def _foot(self, grid: Grid, top: int, width: int) -> list[Part]:
         """What the cell is; without a cursor or a mouse, what the colours mean."""
         place = self._pointed or (self._place(grid) if self.has_focus else None)
+        indent: Part = (" " * (AXIS if width >= WIDE else 1), palette.PLAIN)
+        if place is None and not grid.peak:
+            return [indent, ("nothing ended in this time" if self._end_ms else "", palette.DIM)]
         if place is None:
-            scale: list[Part] = [("█", Style(color=colour)) for colour in palette.HEAT]
+            scale = [_block(level, level) for level in range(len(palette.HEAT))]
             words = " many" if top <= 1 else f" many, {top:,} in a cell"
-            return [(" " * AXIS, palette.PLAIN), ("few ", palette.DIM), *scale, (words, palette.DIM)]
+            return [indent, ("few ", palette.DIM), *scale, (words, palette.DIM)]
         cell = self._heat.cell(grid, *place)
-        keys: list[Part] = [("  ⏎ ", palette.BRAND), ("open", palette.DIM)] if cell.count else []
-        room = width - AXIS - length(keys)
-        return [(" " * AXIS, palette.PLAIN), (cells.cut(cell.sentence, room), palette.PLAIN), *keys]
+        keys: list[Part] = (
+            [(" ⏎ ", palette.BRAND), ("open" if width >= WIDE else "", palette.DIM)] if cell.count else []
+        )
+        room = width - length([indent, *keys])
+        return [indent, (cells.cut(cell.sentence if width >= WIDE else cell.brief, room), palette.PLAIN), *keys]
 
     def _say_title(self) -> None:
-        meaning = {"total": "from asked to answered", "run": "of the last attempt", "wait": "in the queue"}
-        entitle(self, f"Latency · {self.kind} {meaning[self.kind]}")
+        meaning = {"total": "total time", "run": "run", "wait": "wait in the queue"}
+        entitle(self, f"Latency · {meaning[self.kind]}")
 
 
 def nice_peak(highest: int) -> int:
