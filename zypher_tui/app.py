@@ -29,7 +29,7 @@ from zypher_tui.feeds import INTERVAL_S, Feeds, Opener
 from zypher_tui.keymap import Keyed, as_file, keymap
 from zypher_tui.palette import palette
 from zypher_tui.screens.overview import OverviewPane
-from zypher_tui.screens.pane import Filtered, Led, Opened, Pane
+from zypher_tui.screens.pane import Copied, Filtered, Led, Opened, Pane
 from zypher_tui.screens.predictions import PredictionsPane
 from zypher_tui.screens.workers import WorkersPane
 from zypher_tui.sources.source import Source, SourceAway
@@ -117,7 +117,7 @@ class Dashboard(Keyed, App[int]):
         self._panes: Sequence[Pane] = (
             OverviewPane(id="pane-overview", api_url=self._api_url),
             self._predictions,
-            WorkersPane(id="pane-workers"),
+            WorkersPane(id="pane-workers", timeline=self.store.timeline, read_running=self._read_running),
         )
         self._open = 0
 
@@ -272,6 +272,12 @@ class Dashboard(Keyed, App[int]):
         if row is not None:
             self.push_screen(PredictionDialog(row, self._read_prediction, every_s=self._interval_s))
 
+    @on(Copied)
+    def copy(self, message: Copied) -> None:
+        """Put a text on the terminal's clipboard."""
+        self.copy_to_clipboard(message.text)
+        self.notify(f"Copied {message.what}.", timeout=2, markup=False)
+
     @property
     def pane(self) -> Pane:
         """The one on the screen."""
@@ -308,6 +314,14 @@ class Dashboard(Keyed, App[int]):
             except UnknownPrediction:
                 return "Only this is left of it: its retention has ended."
         return f"Only a preview can be shown: {why}."
+
+    async def _read_running(self, worker_id: str) -> None:
+        """Read anew what a worker runs, from the first source that answers."""
+        for source in self.feeds.sources.values():
+            with contextlib.suppress(SourceAway):
+                self.store.book.fold(await source.running_on(worker_id))
+                self._note_change()
+                return
 
     def _note_change(self) -> None:
         self._changed = True

@@ -36,6 +36,7 @@ def demo_dashboard(state: str) -> Dashboard:
     for reading in readings:
         store.fold(reading)
     store.book.fold(reversed(known))
+    store.departures.hear(system.events(None))
     openers: dict[SourceName, Opener] = {
         name: partial(DemoSource, name, system, lambda: float(WATCHED_S)) for name in SourceName
     }

@@ -33,6 +33,11 @@ class QuietSource:
         del prediction_ids
         return []
 
+    async def running_on(self, worker_id: str) -> list[PredictionSummary]:
+        """Nothing."""
+        del worker_id
+        return []
+
     async def events(self, after_id: str | None) -> AsyncGenerator[list[Event]]:
         """Nothing ever happens."""
         del after_id

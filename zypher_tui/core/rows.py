@@ -137,11 +137,13 @@ def heard(row: Row | None, event: Event) -> Row:
         row = Row(prediction_id=event.prediction_id, status=Status.QUEUED, created_ms=at_ms)
     if event.model:
         row.model = sys.intern(event.model)
+    if row.status.is_terminal or (event.attempt and event.attempt < row.attempts):
+        return row  # an event that is older than what a summary said already
     if event.worker:
         row.worker = sys.intern(event.worker)
     row.attempts = max(row.attempts, event.attempt)
-    if event.status == "lost" or row.status.is_terminal:
-        return row  # an event that is older than what a summary said already
+    if event.status == "lost":
+        return row
     row.status = Status(event.status)
     row.is_detailed = False
     if row.status is Status.RUNNING:

@@ -3,7 +3,7 @@
 The figures are the API's while it brings them, else those read from Redis directly, else the last ones with their age.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -13,6 +13,7 @@ from zypher_tui.core import formats
 from zypher_tui.core.attention import Attention
 from zypher_tui.core.book import Book
 from zypher_tui.core.concerns import Facts
+from zypher_tui.core.departures import Departures
 from zypher_tui.core.figures import THROUGHPUT_WINDOW_S, WINDOW_S, figures_of
 from zypher_tui.core.heat import Heat
 from zypher_tui.core.history import History
@@ -41,6 +42,7 @@ class Store:
         self.heat = Heat()
         self.book.follow(self.heat)
         self.attention = Attention()
+        self.departures = Departures()
         self._states = {source: _SourceState() for source in SourceName if source in expected}
         self._history = History()
         self._overview: Overview | None = None
@@ -61,12 +63,14 @@ class Store:
             self._overview_from = reading.source
             self._history.add(reading.overview, at_s=reading.at_s)
             self.book.fold(reversed(reading.overview.latest))
+            self.departures.fold(reading.overview, self.book)
         self._keep_frame(reading.at_s)
         self._look(reading.at_s)
 
-    def hear(self, events: Iterable[Event]) -> None:
+    def hear(self, events: Sequence[Event]) -> None:
         """Take in what happened."""
         self.book.hear(events)
+        self.departures.hear(events)
 
     def add_earlier(self, frames: Sequence[Frame]) -> None:
         """Take in what was recorded before the first reading, in order of time."""
@@ -104,6 +108,7 @@ class Store:
             book=self.book,
             heat=self.heat,
             items=self.attention.items,
+            departures=self.departures,
         )
 
     def _past(self, now_s: float, at_s: float) -> View:
@@ -131,6 +136,7 @@ class Store:
             book=self.book,
             heat=self.heat,
             items=self.attention.at(at_s),
+            departures=self.departures,
         )
 
     def _look(self, at_s: float) -> None:

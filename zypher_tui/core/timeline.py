@@ -80,6 +80,11 @@ class Timeline:
         index = bisect_right(self._frames, at_s, key=lambda frame: frame.at_s)
         return _unpacked(self._frames[index - 1]) if index else None
 
+    def times(self, start_s: float, end_s: float) -> list[float]:
+        """Of the frames behind the one and until the other, in order."""
+        first, end = (bisect_right(self._frames, at_s, key=lambda frame: frame.at_s) for at_s in (start_s, end_s))
+        return [frame.at_s for frame in self._frames[first:end]]
+
     def _thin(self, now_s: float) -> None:
         """Let go of what is too old, and of what is too close together for its age; a step at a time."""
         while self._frames[0].at_s < now_s - KEPT_S:

@@ -8,6 +8,7 @@ import msgspec
 
 from zypher_jobs.contracts.stats import Health, Overview, WorkerStats
 from zypher_tui.core.book import Book, Newest
+from zypher_tui.core.departures import Departed, Departures
 from zypher_tui.core.heat import Heat
 from zypher_tui.core.history import History, Sample
 from zypher_tui.core.items import Item
@@ -85,11 +86,18 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """Their latencies by time, also of those that came later."""
     items: tuple[Item, ...] = ()
     """What needs attention, the worst first."""
+    departures: Departures = msgspec.field(default_factory=Departures)
+    """Workers that went, also later."""
 
     @property
     def workers(self) -> Sequence[WorkerStats]:
         """Those that were alive."""
         return self.overview.workers if self.overview else ()
+
+    @property
+    def departed(self) -> Sequence[Departed]:
+        """Those that had gone in the last while, the latest first."""
+        return self.departures.until(self.now_ms)
 
     def samples(self, *, last_s: float) -> Sequence[Sample]:
         """Those of so many seconds until the time that is shown, oldest first."""

@@ -37,6 +37,16 @@ class Led(Message):
         self.target = target
 
 
+class Copied(Message):
+    """A text is to be put on the terminal's clipboard."""
+
+    def __init__(self, text: str, what: str) -> None:
+        """``what`` says what it is: ``the worker's id``."""
+        super().__init__()
+        self.text = text
+        self.what = what
+
+
 class Pane(Keyed, Container):
     """One of the dashboard's six. What is chosen in it goes up as ``Opened``, ``Filtered`` or ``Led``."""
 

@@ -44,6 +44,18 @@ def page(status: int, body: bytes) -> tuple[list[PredictionSummary], str | None]
     return cleaned(answer.predictions), answer.next
 
 
+class _Worker(msgspec.Struct):
+    predictions: list[PredictionSummary]
+
+
+_worker = msgspec.json.Decoder(_Worker)
+
+
+def worker(status: int, body: bytes) -> list[PredictionSummary]:
+    """``GET /workers/{id}``: what it runs."""
+    return cleaned(_decoded(_worker, status, body).predictions)
+
+
 def _decoded(decoder: msgspec.json.Decoder[Any], status: int, body: bytes) -> Any:
     if status != 200:
         raise SourceAway(_sentence(status, body))

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 import msgspec
@@ -68,10 +68,7 @@ class ApiSource:
 
     async def prediction(self, prediction_id: str) -> Prediction:
         """See ``Source``."""
-        try:
-            answer = await self._client.get(f"/predict/{prediction_id}")
-        except httpx.HTTPError as error:
-            raise SourceAway(reason(error, timeout_s=ANSWER_TIMEOUT_S)) from error
+        answer = await self._get(f"/predict/{prediction_id}")
         if answer.status_code == 404:
             raise UnknownPrediction(prediction_id)
         return answers.prediction(answer.status_code, answer.content)
@@ -84,6 +81,11 @@ class ApiSource:
         """See ``Source``."""
         found, _ = await self._page({"ids": ",".join(prediction_ids), "limit": str(MOST_IDS)})
         return found
+
+    async def running_on(self, worker_id: str) -> list[PredictionSummary]:
+        """See ``Source``."""
+        answer = await self._get(f"/workers/{quote(worker_id, safe='')}")
+        return [] if answer.status_code == 404 else answers.worker(answer.status_code, answer.content)
 
     async def events(self, after_id: str | None) -> AsyncGenerator[list[Event]]:
         """See ``Source``."""
@@ -108,11 +110,15 @@ class ApiSource:
         self._known_health = ("", 0.0)
         return Reading(source=self.name, at_s=time.monotonic(), error=why)
 
-    async def _page(self, query: dict[str, str]) -> tuple[list[PredictionSummary], str | None]:
+    async def _get(self, path: str, query: dict[str, str] | None = None) -> httpx.Response:
+        """Raises ``SourceAway``."""
         try:
-            answer = await self._client.get("/predictions", params=query)
+            return await self._client.get(path, params=query)
         except httpx.HTTPError as error:
             raise SourceAway(reason(error, timeout_s=ANSWER_TIMEOUT_S)) from error
+
+    async def _page(self, query: dict[str, str]) -> tuple[list[PredictionSummary], str | None]:
+        answer = await self._get("/predictions", query)
         return answers.page(answer.status_code, answer.content)
 
     async def _health_now(self) -> Health | str:

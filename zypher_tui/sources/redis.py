@@ -7,13 +7,17 @@ from contextlib import aclosing, contextmanager
 import msgspec
 
 from zypher_jobs.contracts.event import Event
-from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
+from zypher_jobs.contracts.operation import Selection
+from zypher_jobs.contracts.prediction import Prediction, PredictionSummary, Status
 from zypher_jobs.errors import RedisUnavailable
 from zypher_jobs.queue.inspect import Inspector
+from zypher_jobs.queue.selecting import select
 from zypher_tui.core.cleaning import clean, cleaned
 from zypher_tui.core.readings import Reading, SourceName, ending
 from zypher_tui.sources.source import SourceAway
 
+SEARCHED = 2_000
+"""Running predictions that are looked at for those of one worker."""
 LATEST = 100
 """Predictions asked for."""
 
@@ -52,6 +56,12 @@ class RedisSource:
         with _away():
             found = await self._inspector.summaries(prediction_ids)
         return cleaned([each for each in found if each is not None])
+
+    async def running_on(self, worker_id: str) -> list[PredictionSummary]:
+        """See ``Source``."""
+        with _away():
+            running = await select(self._inspector, Selection(), (Status.RUNNING,), limit=SEARCHED, most=SEARCHED)
+        return cleaned([each for each in running.found if each.worker == worker_id])
 
     async def events(self, after_id: str | None) -> AsyncGenerator[list[Event]]:
         """See ``Source``."""

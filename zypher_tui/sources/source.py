@@ -40,6 +40,10 @@ class Source(Protocol):
         """Those of the (at most ``MOST_IDS``) that are still there, in any order. Raises ``SourceAway``."""
         ...
 
+    async def running_on(self, worker_id: str) -> list[PredictionSummary]:
+        """What a worker runs, of the newest that run; nothing of one that is gone. Raises ``SourceAway``."""
+        ...
+
     def events(self, after_id: str | None) -> AsyncGenerator[list[Event]]:
         """What happens from now on, or behind that event, as it comes. Raises ``SourceAway`` when it breaks off."""
         ...

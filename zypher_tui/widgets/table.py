@@ -1,9 +1,8 @@
 """A virtual table: however many rows, only those on the screen are drawn (100,000 rows replaced in 32 ms)."""
 
-from collections.abc import Callable, Sequence
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import ClassVar, Generic
 
-import msgspec
 from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
@@ -15,25 +14,8 @@ from textual.strip import Strip
 from zypher_tui.core import cells
 from zypher_tui.keymap import Keyed
 from zypher_tui.palette import palette
+from zypher_tui.widgets.columns import Column, Row, Sorting, arrange, gap, in_order, next_sorting
 from zypher_tui.widgets.drawing import Part, length, line
-
-Row = TypeVar("Row")
-
-
-class Column(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
-    """One column. ``draw`` gets a row and the column's width, and returns parts that are cut to it."""
-
-    title: str
-    draw: Callable[[Row, int], list[Part]]
-    width: int
-    """In cells; for a column that grows, the least."""
-    grow: int = 0
-    """Its share of the room that is left; 0 does not grow."""
-    most: int = 1000
-    """The widest it grows."""
-    right: bool = False
-    leave: int = 0
-    """Where room is short, the column with the highest number goes first; 0 stays."""
 
 
 class Table(Keyed, ScrollView, Generic[Row], can_focus=True):
@@ -47,7 +29,12 @@ class Table(Keyed, ScrollView, Generic[Row], can_focus=True):
         Binding("home,g", "first", "First", show=False),
         Binding("end,G", "last", "Last", show=False),
         Binding("enter", "choose", "Details", show=False),
+        Binding("s", "sort_next", "Sort by the next column", show=False),
+        Binding("less_than_sign", "sort(False)", "Least first", key_display="<", show=False),
+        Binding("greater_than_sign", "sort(True)", "Most first", key_display=">", show=False),
     ]
+    FOLLOWS_FIRST: ClassVar[bool] = False
+    """Whether a cursor on the first row follows it, too, when it moves."""
 
     class Chosen(Message):
         """Enter or a double click on a row."""
@@ -62,11 +49,26 @@ class Table(Keyed, ScrollView, Generic[Row], can_focus=True):
             """The table, for ``@on``."""
             return self.table
 
+    class Moved(Message):
+        """The cursor went to another row."""
+
+        def __init__(self, table: "Table[object]") -> None:
+            super().__init__()
+            self.table = table
+
+        @property
+        def control(self) -> "Table[object]":
+            """The table, for ``@on``."""
+            return self.table
+
     def __init__(self, *, id: str, columns: Sequence[Column[Row]], key: Callable[[Row], str]) -> None:  # noqa: A002
         super().__init__(id=id)
         self.columns = columns
         self._key = key
         self._rows: Sequence[Row] = ()
+        self._given: Sequence[Row] = ()
+        """The rows before they were sorted."""
+        self.sorting: Sorting | None = None
         self._version: object = None
         self._cursor = 0
         self._selected: Row | None = None
@@ -101,13 +103,18 @@ class Table(Keyed, ScrollView, Generic[Row], can_focus=True):
         A cursor that stands on the first row stays there; any other follows its row. Rows that change by themselves
         come with a ``version``, which is another one when they did.
         """
-        unchanged = rows == self._rows if version is None else version == self._version
+        unchanged = rows == self._given if version is None else version == self._version
         if unchanged and (rows or empty == self._empty):
             return
+        self._given, self._empty, self._version = rows, empty, version
+        self._place(in_order(rows, self.columns, self.sorting))
+
+    def _place(self, rows: Sequence[Row]) -> None:
+        """Show them in that order."""
         count = self.virtual_size.height - 1
-        self._rows, self._empty, self._version = rows, empty, version
+        self._rows = rows
         moved = 0
-        if self._cursor and self._selected is not None:
+        if (self._cursor or self.FOLLOWS_FIRST) and self._selected is not None:
             at = self.find(self._selected)
             last = max(len(rows) - 1, 0)
             moved = min(self._cursor if at is None else at, last) - self._cursor
@@ -133,7 +140,7 @@ class Table(Keyed, ScrollView, Generic[Row], can_focus=True):
         if not self._rows:
             return self._empty_line(y, width)
         if y == 0:
-            return line(self._cells(lambda column, room: [(cells.cut(column.title, room), palette.DIM)], width), width)
+            return line(self._cells(self._heading, width), width)
         index = self.scroll_offset.y + y - 1
         if index >= len(self._rows):
             return Strip.blank(width)
@@ -148,8 +155,11 @@ class Table(Keyed, ScrollView, Generic[Row], can_focus=True):
         """Move the cursor."""
         if not self._rows:
             return
+        before = self._cursor
         self._cursor = min(max(self._cursor + rows, 0), len(self._rows) - 1)
         self._selected = self.row_at(self._cursor)
+        if self._cursor != before:
+            self.post_message(self.Moved(self))  # pyright: ignore[reportArgumentType]
         top, shown = self.scroll_offset.y, max(self.size.height - 1, 1)
         if self._cursor < top:
             self.scroll_to(y=self._cursor, animate=False)
@@ -169,15 +179,54 @@ class Table(Keyed, ScrollView, Generic[Row], can_focus=True):
         """Move the cursor to the last row."""
         self.action_move(len(self._rows))
 
+    def action_sort_next(self) -> None:
+        """Sort by the next of the columns that are shown; behind the last one, as they came."""
+        self._sort(next_sorting([column for column, _ in self._layout[1]], self.sorting))
+
+    def action_sort(self, descends: bool) -> None:
+        """Turn the order round."""
+        if self.sorting is not None:
+            self._sort(Sorting(self.sorting.title, descends))
+
+    def _sort(self, sorting: Sorting | None) -> None:
+        self.sorting = sorting
+        self._place(in_order(self._given, self.columns, sorting))
+        self.refresh()
+
+    def _sort_at(self, x: int) -> None:
+        """By the column whose title is there, or the other way round."""
+        column = next((column for column, end in self._ends() if x < end), None)
+        if column is None or column.order is None:
+            return
+        now = self.sorting
+        is_again = now is not None and now.title == column.title
+        self._sort(Sorting(column.title, not now.descends if now and is_again else column.descends))
+
+    def _ends(self) -> Iterator[tuple[Column[Row], int]]:
+        """The columns that are shown, and where each ends."""
+        end = 1
+        for column, room in self._layout[1]:
+            end += room + gap(self.size.width)
+            yield column, end
+
+    def _heading(self, column: Column[Row], room: int) -> list[Part]:
+        if self.sorting is None or column.title != self.sorting.title:
+            return [(cells.cut(column.title, room), palette.DIM)]
+        mark = "▼" if self.sorting.descends else "▲"
+        return [(column.title[: room - 1] + mark, palette.BRAND)]
+
     def action_choose(self) -> None:
         """Tell that the row was chosen."""
         if (row := self.selected) is not None:
             self.post_message(self.Chosen(self, self._key(row)))  # pyright: ignore[reportArgumentType]
 
     def on_click(self, event: events.Click) -> None:
-        """A click moves the cursor, a second one chooses."""
+        """A click moves the cursor, a second one chooses; on a title it sorts, and turns round."""
         offset = event.get_content_offset(self)
-        if offset is None or offset.y == 0:
+        if offset is None:
+            return
+        if offset.y == 0:
+            self._sort_at(offset.x)
             return
         index = self.scroll_offset.y + offset.y - 1
         if index < len(self._rows):
@@ -202,27 +251,3 @@ class Table(Keyed, ScrollView, Generic[Row], can_focus=True):
             parts += [space, *drawn] if column.right else [*drawn, space]
             parts.append((" " * gap(width), palette.PLAIN))
         return parts
-
-
-def arrange(columns: Sequence[Column[Row]], width: int) -> list[tuple[Column[Row], int]]:
-    """Which columns fit into ``width`` cells, with ``gap(width)`` after each, and how wide each is."""
-    kept = list(columns)
-    while sum(column.width + gap(width) for column in kept) > width:
-        leaving = max(kept, key=lambda column: column.leave)
-        if leaving.leave == 0:
-            break
-        kept.remove(leaving)
-    widths = [column.width for column in kept]
-    left = width - sum(widths) - gap(width) * len(kept)
-    while left > 0 and (growing := [i for i, column in enumerate(kept) if column.grow and widths[i] < column.most]):
-        total, before = sum(kept[i].grow for i in growing), left
-        for i in growing:
-            more = min(max(before * kept[i].grow // total, 1), kept[i].most - widths[i], left)
-            widths[i] += more
-            left -= more
-    return list(zip(kept, widths, strict=True))
-
-
-def gap(width: int) -> int:
-    """Cells between two columns."""
-    return 2 if width >= 90 else 1

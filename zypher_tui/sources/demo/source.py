@@ -52,6 +52,10 @@ class DemoSource:
         """See ``Source``."""
         return self._reached.summaries(prediction_ids)
 
+    async def running_on(self, worker_id: str) -> list[PredictionSummary]:
+        """See ``Source``."""
+        return self._reached.running_on(worker_id)
+
     async def events(self, after_id: str | None) -> AsyncGenerator[list[Event]]:
         """See ``Source``."""
         last = self._reached.last_event_id if after_id is None else after_id

@@ -20,7 +20,7 @@ from zypher_jobs.contracts.prediction import (
 )
 from zypher_jobs.contracts.stats import Health, Overview, PartHealth
 from zypher_jobs.contracts.webhook import Delivery
-from zypher_jobs.errors import UnknownPrediction, UnknownWorker
+from zypher_jobs.errors import UnknownPrediction
 from zypher_tui.core.readings import SourceName
 from zypher_tui.sources.demo.cast import MODELS, UNREACHABLE
 from zypher_tui.sources.demo.deliveries import deliveries_of
@@ -162,10 +162,8 @@ class DemoSystem:
         dead = [run for run in self._runs.values() if run.is_dead]
         return [run.letter() for run in sorted(dead, key=lambda run: -(run.finished_s or 0))]
 
-    def runs_of(self, worker_id: str) -> list[PredictionSummary]:
-        """What a worker runs, newest first; raises ``UnknownWorker``."""
-        if self.fleet.find(worker_id) is None:
-            raise UnknownWorker(worker_id)
+    def running_on(self, worker_id: str) -> list[PredictionSummary]:
+        """What a worker runs, newest first."""
         found = [run for run in self._running if run.worker == worker_id]
         return [run.summary(self.now_s) for run in sorted(found, key=lambda run: -run.created_s)]
 
