@@ -1,4 +1,5 @@
 """What needs attention: each rule begins, ranks, and ends as it should, and none flickers."""
+# pyright: reportPrivateUsage=false
 
 import itertools
 from datetime import timedelta
@@ -12,13 +13,16 @@ from hypothesis import strategies as st
 from tests.tui.facts import NOW, health, histogram, overview, row, worker
 from zypher_jobs.contracts.deployment import ShadowCounts
 from zypher_jobs.contracts.prediction import Status
-from zypher_jobs.contracts.stats import PartHealth, QueueStats
-from zypher_tui.core.attention import RULES, Attention
+from zypher_jobs.contracts.stats import Overview, PartHealth, QueueStats
+from zypher_tui.core.attention import MOST_NOTES, RULES, Attention
+from zypher_tui.core.book import Book
 from zypher_tui.core.concerns import Facts, Rule, Scene, Signal, term
 from zypher_tui.core.filters import parse
 from zypher_tui.core.items import Item, Screen, Severity, Target
+from zypher_tui.core.looking_back import LookingBack
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.rows import Row, ms_of
+from zypher_tui.core.timeline import Frame, Timeline
 from zypher_tui.core.trends import KEPT_S, Trends
 from zypher_tui.core.view import Link, LinkView
 
@@ -444,3 +448,45 @@ def test_every_item_names_what_to_do_and_its_filter_can_be_typed() -> None:
         parse(item.target.filter)
     kept = parse(term("model", name))
     assert kept.tests
+
+
+def test_what_was_watched_is_known_of_the_past() -> None:
+    """Nothing of before, and memory for so many notes only."""
+    watched = Watched()
+    watched.look(seconds=5)
+    watched.look(seconds=300, dead_letters=5)
+    watched.look(seconds=100)
+    past = watched.attention.at
+    assert past(0.5) is None
+    assert past(3.0) == ()
+    assert [item.rule for item in past(200.0) or ()] == ["dead letters grew"]
+    assert past(400.0) == ()
+    for step in range(3 * MOST_NOTES):
+        watched.look(dead_letters=step % 2, seconds=12)
+    assert len(watched.attention._notes) == MOST_NOTES
+    assert past(3.0) is None
+
+
+def recorded(*overviews: Overview) -> LookingBack:
+    """Frames of every ten seconds."""
+    timeline, book = Timeline(), Book()
+    for row_ in failed_rows(38, 2, finished_s=-60):
+        book.put(row_)
+    for number, one in enumerate(overviews):
+        at_s = 10.0 * number
+        now = msgspec.structs.replace(one, taken_at=NOW + timedelta(seconds=at_s))
+        timeline.add(Frame(at_s=at_s, overview=now, overview_at_s=at_s))
+    return LookingBack(timeline, book)
+
+
+def test_a_time_that_nobody_watched_is_looked_at_again() -> None:
+    """Wherever somebody goes, the same is seen there."""
+    well, ill = overview(), msgspec.structs.replace(overview(), dead_letters=9)
+    back = recorded(*[well] * 30, *[ill] * 30, *[well] * 60)
+    found = {at_s: [item.rule for item in back.items(at_s)] for at_s in (250.0, 320.0, 330.0, 560.0, 1_100.0, 320.0)}
+    assert found[320.0] == found[330.0] == ["failing", "no worker", "dead letters grew"]
+    assert "dead letters grew" not in found[250.0] + found[1_100.0]
+    anew = recorded(*[well] * 30, *[ill] * 30, *[well] * 60)
+    assert [item.rule for item in anew.items(330.0)] == found[330.0]
+    assert anew.items(5_000.0) == anew.items(5_000.0)
+    assert recorded().items(100.0) == ()

@@ -107,6 +107,17 @@ async def test_the_cursor_stays_on_its_item_and_in_sight() -> None:
         assert "Mend normal." in app.text
 
 
+async def test_ages_go_on_where_nothing_else_changes() -> None:
+    """Only their column is drawn anew."""
+    widget = AttentionList(id="attention")
+    async with alone(widget, (80, 24)) as (app, pilot):
+        for now_s, age in ((75, "1m05s"), (75.9, "1m05s"), (76, "1m06s"), (3_700, "1h01m")):
+            widget.show(ITEMS[:3], now_s=now_s)
+            await pilot.pause()
+            assert app.lines[0].rstrip().endswith(age)
+            app.check_widths()
+
+
 async def test_the_mouse_chooses_and_opens() -> None:
     """A click moves the cursor, a second one is Enter."""
     widget = AttentionList(id="attention")

@@ -61,15 +61,15 @@ class Attention:
         self._note(facts.at_s)
         return self._items
 
-    def at(self, at_s: float) -> tuple[Item, ...]:
-        """What there was at a time in the past; nothing of before the first look."""
+    def at(self, at_s: float) -> tuple[Item, ...] | None:
+        """What there was at a time in the past; ``None`` for one that was not watched, or too long ago."""
         index = bisect_right(self._notes, at_s, key=lambda note: note[0])
-        return self._notes[index - 1][1] if index else ()
+        return self._notes[index - 1][1] if index else None
 
     def _note(self, now_s: float) -> None:
-        before_s, before = self._notes[-1] if self._notes else (float("-inf"), ())
-        is_same = [(item.key, item.severity) for item in before] == [(item.key, item.severity) for item in self._items]
-        if not is_same or (self._items and now_s - before_s >= NOTED_EVERY_S):
+        before_s, before = self._notes[-1] if self._notes else (float("-inf"), None)
+        is_other = before is None or _kinds(before) != _kinds(self._items)
+        if is_other or (self._items and now_s - before_s >= NOTED_EVERY_S):
             self._notes.append((now_s, self._items))
             del self._notes[:-MOST_NOTES]
 
@@ -122,3 +122,8 @@ class Attention:
         ]
         items.sort(key=lambda item: (-item.severity, self._order[item.rule], item.since_s, item.subject))
         return tuple(items[:MOST_ITEMS])
+
+
+def _kinds(items: Iterable[Item]) -> list[tuple[str, Severity]]:
+    """What is noted when it changes; figures change all the time."""
+    return [(item.key, item.severity) for item in items]

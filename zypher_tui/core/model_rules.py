@@ -126,10 +126,10 @@ def _counted(scene: Scene, model: str) -> Failures | None:
 
 def _recent_rows(scene: Scene) -> dict[str, list[Row]]:
     """Model → what ended lately, newest first."""
-    since_ms = ms_of(scene.overview.taken_at) - RECENT_MS
+    until_ms = ms_of(scene.overview.taken_at)
     found: dict[str, list[Row]] = {}
     for row in errors.newest(scene.facts.rows, most=ROWS_LOOKED_AT):
-        if row.finished_ms is not None and row.finished_ms >= since_ms and row.model:
+        if row.finished_ms is not None and until_ms - RECENT_MS <= row.finished_ms and row.model:
             found.setdefault(row.model, []).append(row)
     return found
 

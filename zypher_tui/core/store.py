@@ -17,6 +17,7 @@ from zypher_tui.core.departures import Departures
 from zypher_tui.core.figures import THROUGHPUT_WINDOW_S, WINDOW_S, figures_of
 from zypher_tui.core.heat import Heat
 from zypher_tui.core.history import History
+from zypher_tui.core.looking_back import LookingBack
 from zypher_tui.core.readings import Reading, SourceName, ending
 from zypher_tui.core.timeline import LEAST_S, Frame, Timeline
 from zypher_tui.core.view import Figures, Link, LinkView, View
@@ -43,6 +44,7 @@ class Store:
         self.book.follow(self.heat)
         self.attention = Attention()
         self.departures = Departures()
+        self._looking_back = LookingBack(self.timeline, self.book)
         self._states = {source: _SourceState() for source in SourceName if source in expected}
         self._history = History()
         self._overview: Overview | None = None
@@ -120,6 +122,7 @@ class Store:
             if earlier is not None and earlier.overview is not None:
                 before.add(earlier.overview, at_s=earlier.overview_at_s)
         stale_s = None if overview is None else at_s - frame.overview_at_s
+        watched = self.attention.at(at_s)
         return View(
             now_s=at_s,
             past_s=max(now_s - at_s, 0),
@@ -135,7 +138,7 @@ class Store:
             health=health,
             book=self.book,
             heat=self.heat,
-            items=self.attention.at(at_s),
+            items=self._looking_back.items(at_s) if watched is None else watched,
             departures=self.departures,
         )
 

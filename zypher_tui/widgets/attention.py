@@ -7,6 +7,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 
@@ -70,11 +71,14 @@ class AttentionList(LineWidget, can_focus=True):
 
     def show(self, items: Sequence[Item], *, now_s: float, is_known: bool = True) -> None:
         """Show these; ``is_known`` says whether there were any figures to judge by."""
-        state = tuple(items), int(now_s), is_known
-        if state == (self._items, int(self._now_s), self._is_known):
+        found = tuple(items)
+        if (found, is_known) == (self._items, self._is_known):
+            if found and int(now_s) != int(self._now_s):
+                self._now_s = now_s
+                self.refresh(Region(max(self.size.width - AGE, 0), 0, AGE, self.size.height))
             return
         held = self.selected
-        self._items, self._now_s, self._is_known = state[0], now_s, is_known
+        self._items, self._now_s, self._is_known = found, now_s, is_known
         if held is not None and self._cursor:
             keys = [item.key for item in self._items]
             self._cursor = keys.index(held.key) if held.key in keys else self._cursor

@@ -202,7 +202,7 @@ class HeatMap(LineWidget, can_focus=True):
         for y in range(lines):
             low = 2 * (lines - 1 - y)
             is_here = cursor is not None and cursor[1] in (halves[low], halves[low + 1])
-            parts: list[Part] = [_label(grid, low, is_here=is_here)]
+            parts: list[Part] = [_label(grid, low, cursor[1] if is_here and cursor is not None else None)]
             for column, counts in enumerate(grid.counts):
                 pair = [_level(counts[band] if band < len(counts) else 0, top) for band in halves[low : low + 2]]
                 if is_here and cursor is not None and cursor[0] == column:
@@ -286,14 +286,14 @@ def _merged(parts: list[Part]) -> list[Part]:
     return merged
 
 
-def _label(grid: Grid, low: int, *, is_here: bool) -> Part:
-    """The upper bound of the line's upper band, on every third line and where the cursor is."""
-    band = (low + 1) // grid.halves
-    if band >= len(grid.bands) or not (is_here or (low // 2) % 3 == 0):
+def _label(grid: Grid, low: int, chosen: int | None) -> Part:
+    """The upper bound of the line's upper band, on every third line; of the cursor's band where that is."""
+    band = (low + 1) // grid.halves if chosen is None else chosen
+    if band >= len(grid.bands) or (chosen is None and (low // 2) % 3):
         return " " * AXIS, palette.DIM
     high_ms = grid.bands[band].high_ms
     text = formats.duration_ms(high_ms) if high_ms is not None else f">{formats.duration_ms(grid.bands[band].low_ms)}"
-    return f"{cells.cut(text, AXIS - 1):>{AXIS - 1}} ", palette.STRONG if is_here else palette.DIM
+    return f"{cells.cut(text, AXIS - 1):>{AXIS - 1}} ", palette.DIM if chosen is None else palette.STRONG
 
 
 def _times(grid: Grid, cursor: tuple[int, int] | None) -> list[Part]:
