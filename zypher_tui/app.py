@@ -15,9 +15,8 @@ from textual.binding import Binding, BindingType
 from textual.constants import COLOR_SYSTEM
 from textual.widgets import ContentSwitcher
 
-from zypher_jobs.contracts.prediction import Prediction
-from zypher_jobs.errors import UnknownPrediction
 from zypher_tui.config import Config, keep_theme
+from zypher_tui.core import formats
 from zypher_tui.core.cleaning import clean
 from zypher_tui.core.filters import parse
 from zypher_tui.core.items import Screen
@@ -30,12 +29,13 @@ from zypher_tui.keymap import Keyed, as_file, keymap
 from zypher_tui.palette import palette
 from zypher_tui.screens.overview import OverviewPane
 from zypher_tui.screens.pane import Copied, Filtered, Led, Opened, Pane
+from zypher_tui.screens.prediction import PredictionScreen
 from zypher_tui.screens.predictions import PredictionsPane
 from zypher_tui.screens.workers import WorkersPane
 from zypher_tui.sources.source import Source, SourceAway
 from zypher_tui.textual_theme import textual_theme, variables_of
 from zypher_tui.themes import DARK, NONE, THEMES, Theme, fitting
-from zypher_tui.widgets.dialogs import Dialog, HelpDialog, PredictionDialog
+from zypher_tui.widgets.dialogs import Dialog, HelpDialog
 from zypher_tui.widgets.header import Header, Notice
 from zypher_tui.widgets.keys import KeyLine
 from zypher_tui.widgets.predictions import PredictionTable, curl
@@ -199,6 +199,7 @@ class Dashboard(Keyed, App[int]):
 
     def action_open_pane(self, index: int) -> None:
         """Show another pane; none if there is none of that number."""
+        self._leave_prediction()
         if index < len(self._panes) and index != self._open:
             self._open = index
             self._show_pane()
@@ -265,18 +266,26 @@ class Dashboard(Keyed, App[int]):
         """Show all of the chosen prediction."""
         self.post_message(Opened(message.key))
 
+    @on(Copied)
+    def copy_text(self, message: Copied) -> None:
+        """Put it on the clipboard, and say how much that was."""
+        self.copy_to_clipboard(message.text)
+        size = formats.size_bytes(len(message.text))
+        self.notify(f"Copied {message.what}, {size}.", timeout=2, markup=False)
+
     @on(Opened)
     def open_prediction(self, message: Opened) -> None:
         """Show all of a prediction."""
-        row = self.store.book.get(message.prediction_id)
-        if row is not None:
-            self.push_screen(PredictionDialog(row, self._read_prediction, every_s=self._interval_s))
-
-    @on(Copied)
-    def copy(self, message: Copied) -> None:
-        """Put a text on the terminal's clipboard."""
-        self.copy_to_clipboard(message.text)
-        self.notify(f"Copied {message.what}.", timeout=2, markup=False)
+        self.push_screen(
+            PredictionScreen(
+                message.prediction_id,
+                lambda: self.feeds.sources,
+                api_url=self._api_url,
+                every_s=self._interval_s,
+                neighbour=self._neighbour,
+            )
+        )
+        self.call_later(self._draw)
 
     @property
     def pane(self) -> Pane:
@@ -293,6 +302,20 @@ class Dashboard(Keyed, App[int]):
         """The dashboard's time."""
         return self._clock_s()
 
+    def _neighbour(self, prediction_id: str, step: int) -> str | None:
+        """So many lines below a prediction in the list of the open pane, else among all of them."""
+        table = self.pane.first
+        if isinstance(table, PredictionTable):
+            return table.neighbour(prediction_id, step)
+        rows, row = self.view.rows, self.store.book.get(prediction_id)
+        at = None if row is None else rows.find(row)
+        return rows[at + step].prediction_id if at is not None and 0 <= at + step < len(rows) else None
+
+    def _leave_prediction(self) -> None:
+        """Back to the panes."""
+        while isinstance(self.screen, PredictionScreen):
+            self.pop_screen()
+
     def _show_pane(self) -> None:
         self.query_one("#panes", ContentSwitcher).current = self.pane.id
         self._key_line.show(self.pane.KEYS, type(self.pane))
@@ -302,18 +325,6 @@ class Dashboard(Keyed, App[int]):
     def _visible_rows(self) -> Sequence[Row]:
         table = self.pane.first
         return [table.row_at(index) for index in table.shown] if isinstance(table, PredictionTable) else ()
-
-    async def _read_prediction(self, prediction_id: str) -> Prediction | str:
-        """The whole prediction from the first source that has it, or why there is none."""
-        why = "no source is connected"
-        for source in self.feeds.sources.values():
-            try:
-                return await source.prediction(prediction_id)
-            except SourceAway as error:
-                why = f"{source.name.label} is away: {error}"
-            except UnknownPrediction:
-                return "Only this is left of it: its retention has ended."
-        return f"Only a preview can be shown: {why}."
 
     async def _read_running(self, worker_id: str) -> None:
         """Read anew what a worker runs, from the first source that answers."""
@@ -339,9 +350,15 @@ class Dashboard(Keyed, App[int]):
         self._changed = False
         self._drawn_at_s = time.monotonic()
         view = self.view
+        first_s, last_s = self.store.timeline.first_s, self._clock_s()
+        for screen in self.screen_stack:
+            if isinstance(screen, PredictionScreen):
+                screen.show_view(view, first_s=first_s, last_s=last_s)
+        if isinstance(self.screen, PredictionScreen):
+            return  # nothing of the panes is seen
         self._header_line.show(view)
         self._notice_line.show(view)
-        self._time_bar.show(view, first_s=self.store.timeline.first_s, last_s=self._clock_s())
+        self._time_bar.show(view, first_s=first_s, last_s=last_s)
         self._tab_line.show([(pane.TITLE, pane.count(view)) for pane in self._panes], self._open)
         self._header_line.screen.set_class(view.stale_s is not None, "-stale")
         self.pane.show_view(view)

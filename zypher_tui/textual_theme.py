@@ -5,7 +5,7 @@ from textual.theme import Theme as TextualTheme
 
 from zypher_tui.themes import Theme
 
-_SHOWN = ("background", "bar", "raised", "banner", "chosen", "frame", "text", "muted", "accent", "warning")
+_SHOWN = ("background", "bar", "raised", "banner", "chosen", "frame", "text", "muted", "accent", "warning", "error")
 
 
 _OWN = {

@@ -5,8 +5,11 @@ from collections.abc import AsyncGenerator, Sequence
 
 from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
+from zypher_jobs.contracts.webhook import Delivery
 from zypher_jobs.errors import UnknownPrediction
+from zypher_tui.core.life import Given
 from zypher_tui.core.readings import Reading, SourceName
+from zypher_tui.core.story import Told
 
 
 class QuietSource:
@@ -22,6 +25,21 @@ class QuietSource:
     async def prediction(self, prediction_id: str) -> Prediction:
         """There is none."""
         raise UnknownPrediction(prediction_id)
+
+    async def given(self, prediction_id: str) -> Given:
+        """There is none."""
+        raise UnknownPrediction(prediction_id)
+
+    async def deliveries(self, prediction_id: str) -> list[Delivery]:
+        """Nobody was told."""
+        del prediction_id
+        return []
+
+    async def story(self, prediction_id: str) -> AsyncGenerator[list[Told]]:
+        """It says nothing."""
+        del prediction_id
+        await asyncio.Event().wait()
+        yield []
 
     async def page(self, *, before: str | None, limit: int) -> tuple[list[PredictionSummary], str | None]:
         """An empty one, the last."""

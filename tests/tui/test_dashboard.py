@@ -111,7 +111,7 @@ async def test_enter_opens_all_of_a_prediction_and_esc_closes_it() -> None:
         assert "● succeeded" in text
         await pilot.press("escape")
         await pilot.pause()
-        assert "esc closes" not in screen_text(dashboard)
+        assert "esc back" not in screen_text(dashboard)
 
 
 async def test_a_prediction_can_be_opened_while_everything_is_down() -> None:
@@ -120,7 +120,7 @@ async def test_a_prediction_can_be_opened_while_everything_is_down() -> None:
     async with dashboard.run_test(size=(120, 36)) as pilot:
         await wait_until(lambda: dashboard.feeds.is_reading)
         await pilot.press("enter")
-        await wait_until(lambda: "Only a preview can be shown: Redis is away" in screen_text(dashboard))
+        await wait_until(lambda: "Only its line of the list can be shown: Redis is away" in screen_text(dashboard))
 
 
 async def test_an_open_prediction_follows_until_it_ends() -> None:
@@ -248,7 +248,7 @@ async def test_a_click_selects_and_a_second_opens() -> None:
         table = dashboard.query_one("#feed", PredictionTable)
         await pilot.click("#feed", offset=(10, 5), times=2)
         assert table.selected == dashboard.view.rows[3]
-        await wait_until(lambda: "esc closes" in screen_text(dashboard))
+        await wait_until(lambda: "esc back" in screen_text(dashboard))
 
 
 async def test_tab_goes_round_the_tables() -> None:

@@ -13,9 +13,9 @@ from zypher_tui.app import Dashboard
 from zypher_tui.core.readings import Reading, SourceName
 from zypher_tui.core.store import Store
 from zypher_tui.demo import demo_dashboard
+from zypher_tui.screens.prediction import PredictionScreen
 from zypher_tui.screens.predictions import PredictionsPane
 from zypher_tui.widgets.attention import AttentionList
-from zypher_tui.widgets.dialogs import PredictionDialog
 from zypher_tui.widgets.heat_map import HeatMap
 
 
@@ -126,14 +126,14 @@ async def test_a_cell_of_one_prediction_opens_it() -> None:
     async with dashboard.run_test(size=(120, 36)) as pilot:
         await pilot.press("tab", "tab", "enter")
         await pilot.pause()
-        assert isinstance(dashboard.screen, PredictionDialog)
+        assert isinstance(dashboard.screen, PredictionScreen)
         await pilot.press("escape")
         heat = dashboard.query_one(HeatMap)
         lines = [heat.line_at(y).text for y in range(heat.size.height - 2)]
         x, y = next((line.index(block), y) for y, line in enumerate(lines) for block in "▀▄█" if block in line)
         await pilot.click("#heat", offset=(x + 1, y + 1), times=2)
         await pilot.pause()
-        assert isinstance(dashboard.screen, PredictionDialog)
+        assert isinstance(dashboard.screen, PredictionScreen)
 
 
 async def test_w_and_t_change_what_the_heat_map_shows() -> None:

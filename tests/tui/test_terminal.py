@@ -87,7 +87,7 @@ async def test_no_escape_sequence_of_a_payload_reaches_the_terminal(terminal: Pt
     """Neither in the tables nor in an open prediction: title, clearing and colors of the payload are only text."""
     await wait_until(lambda: b"START" in terminal.read())
     terminal.type(b"\r")
-    await wait_until(lambda: "Only a preview" in terminal.read().decode(errors="replace"))
+    await wait_until(lambda: "Only its line of the list" in terminal.read().decode(errors="replace"))
     assert "␛]0;owned␇".encode() in terminal.read()
     terminal.type(b"\x03")
     await wait_until(terminal.has_ended)

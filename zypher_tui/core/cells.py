@@ -49,16 +49,23 @@ def fit(text: str, cells: int, align: Align = "left") -> str:
 def wrap(text: str, cells: int) -> list[str]:
     """The text broken after at most ``cells`` cells, at spaces where a line has one in its last third."""
     lines: list[str] = []
-    while width(text) > cells:
-        used = end = 0
-        for character in text:
-            used += get_character_cell_size(character)
-            if used > cells:
-                break
-            end += 1
-        end = max(end, 1)
-        space = text.rfind(" ", end * 2 // 3, end + 1)
-        cut_at = space if space > 0 else end
-        lines.append(text[:cut_at])
-        text = text[cut_at:].removeprefix(" ") if space > 0 else text[cut_at:]
-    return [*lines, text]
+    start = 0
+    while (end := _fitting(text, start, cells)) < len(text):
+        end = max(end, start + 1)
+        space = text.rfind(" ", start + (end - start) * 2 // 3, end + 1)
+        cut_at = space if space > start else end
+        lines.append(text[start:cut_at])
+        start = cut_at + (cut_at == space)
+    return [*lines, text[start:]]
+
+
+def _fitting(text: str, start: int, cells: int) -> int:
+    """Where the part that begins there and fits ends."""
+    if text.isascii():
+        return min(start + cells, len(text))
+    used = 0
+    for end in range(start, len(text)):
+        used += get_character_cell_size(text[end])
+        if used > cells:
+            return end
+    return len(text)

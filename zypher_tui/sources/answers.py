@@ -6,7 +6,9 @@ import msgspec
 
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
 from zypher_jobs.contracts.stats import Health, Overview
+from zypher_jobs.contracts.webhook import Delivery
 from zypher_tui.core.cleaning import clean, cleaned
+from zypher_tui.core.life import Given, given_of
 from zypher_tui.sources.source import SourceAway
 
 _overview = msgspec.json.Decoder(Overview)
@@ -19,7 +21,17 @@ class _Page(msgspec.Struct):
     next: str | None = None
 
 
+class _Deliveries(msgspec.Struct):
+    deliveries: list[Delivery]
+
+
+class _Sized(msgspec.Struct):
+    input_bytes: int = 0
+
+
 _page = msgspec.json.Decoder(_Page)
+_deliveries = msgspec.json.Decoder(_Deliveries)
+_sized = msgspec.json.Decoder(_Sized)
 
 
 def overview(status: int, body: bytes) -> Overview:
@@ -54,6 +66,19 @@ _worker = msgspec.json.Decoder(_Worker)
 def worker(status: int, body: bytes) -> list[PredictionSummary]:
     """``GET /workers/{id}``: what it runs."""
     return cleaned(_decoded(_worker, status, body).predictions)
+
+
+def given(sized: tuple[int, bytes], listed: tuple[int, bytes]) -> Given | None:
+    """Out of a prediction and its line of the list: its input as far as that shows it; not cleaned."""
+    lines: list[PredictionSummary] = _decoded(_page, *listed).predictions
+    if not lines:
+        return None
+    return given_of(lines[0].input_preview, size_bytes=_decoded(_sized, *sized).input_bytes)
+
+
+def deliveries(status: int, body: bytes) -> list[Delivery]:
+    """``GET /predict/{id}/deliveries``."""
+    return cleaned(_decoded(_deliveries, status, body).deliveries)
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], status: int, body: bytes) -> Any:

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -11,10 +12,13 @@ import msgspec
 from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
 from zypher_jobs.contracts.stats import Health, Overview
+from zypher_jobs.contracts.webhook import Delivery
 from zypher_jobs.errors import UnknownPrediction
+from zypher_tui.core.life import Given
 from zypher_tui.core.readings import Reading, SourceName
+from zypher_tui.core.story import Told
 from zypher_tui.sources import answers
-from zypher_tui.sources.events import EventParser
+from zypher_tui.sources.events import EventParser, StoryParser
 from zypher_tui.sources.source import MOST_IDS, SourceAway, reason
 
 LATEST = 100
@@ -73,6 +77,30 @@ class ApiSource:
             raise UnknownPrediction(prediction_id)
         return answers.prediction(answer.status_code, answer.content)
 
+    async def given(self, prediction_id: str) -> Given:
+        """See ``Source``; out of the preview, which is all of a short input."""
+        sized = await self._get(f"/predict/{prediction_id}")
+        if sized.status_code == 404:
+            raise UnknownPrediction(prediction_id)
+        listed = await self._get("/predictions", {"ids": prediction_id})
+        found = answers.given((sized.status_code, sized.content), (listed.status_code, listed.content))
+        if found is None:
+            raise UnknownPrediction(prediction_id)
+        return found
+
+    async def deliveries(self, prediction_id: str) -> list[Delivery]:
+        """See ``Source``."""
+        answer = await self._get(f"/predict/{prediction_id}/deliveries")
+        return answers.deliveries(answer.status_code, answer.content)
+
+    async def story(self, prediction_id: str) -> AsyncGenerator[list[Told]]:
+        """See ``Source``."""
+        parser = StoryParser()
+        async with self._stream(f"/predict/{prediction_id}/events") as chunks:
+            async for chunk in chunks:
+                if told := parser.feed(chunk):
+                    yield told
+
     async def page(self, *, before: str | None, limit: int) -> tuple[list[PredictionSummary], str | None]:
         """See ``Source``."""
         return await self._page({"limit": str(limit)} | ({"before": before} if before else {}))
@@ -90,21 +118,26 @@ class ApiSource:
     async def events(self, after_id: str | None) -> AsyncGenerator[list[Event]]:
         """See ``Source``."""
         parser = EventParser()
-        headers = {"last-event-id": after_id} if after_id else None
-        timeout = httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S, read=SILENCE_S)
-        try:
-            async with self._client.stream("GET", "/events", headers=headers, timeout=timeout) as answer:
-                if answer.status_code != 200:
-                    raise SourceAway(f"its events: {answer.status_code}")
-                async for chunk in answer.aiter_raw():
-                    if batch := parser.feed(chunk):
-                        yield batch
-        except (httpx.HTTPError, ValueError) as error:
-            raise SourceAway(reason(error, timeout_s=SILENCE_S)) from error
+        async with self._stream("/events", {"last-event-id": after_id} if after_id else None) as chunks:
+            async for chunk in chunks:
+                if batch := parser.feed(chunk):
+                    yield batch
 
     async def aclose(self) -> None:
         """See ``Source``."""
         await self._client.aclose()
+
+    @asynccontextmanager
+    async def _stream(self, path: str, headers: dict[str, str] | None = None) -> AsyncGenerator[AsyncIterator[bytes]]:
+        """The bytes of a stream of events; what goes wrong with it, also while it is read, is ``SourceAway``."""
+        timeout = httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S, read=SILENCE_S)
+        try:
+            async with self._client.stream("GET", path, headers=headers, timeout=timeout) as answer:
+                if answer.status_code != 200:
+                    raise SourceAway(f"its events: {answer.status_code}")
+                yield answer.aiter_raw()
+        except (httpx.HTTPError, ValueError) as error:
+            raise SourceAway(reason(error, timeout_s=SILENCE_S)) from error
 
     def _away(self, why: str) -> Reading:
         self._known_health = ("", 0.0)

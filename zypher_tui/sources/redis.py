@@ -9,11 +9,14 @@ import msgspec
 from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.operation import Selection
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary, Status
-from zypher_jobs.errors import RedisUnavailable
+from zypher_jobs.contracts.webhook import Delivery
+from zypher_jobs.errors import RedisUnavailable, UnknownPrediction
 from zypher_jobs.queue.inspect import Inspector
 from zypher_jobs.queue.selecting import select
 from zypher_tui.core.cleaning import clean, cleaned
+from zypher_tui.core.life import Given, given_of
 from zypher_tui.core.readings import Reading, SourceName, ending
+from zypher_tui.core.story import Told
 from zypher_tui.sources.source import SourceAway
 
 SEARCHED = 2_000
@@ -44,6 +47,26 @@ class RedisSource:
         with _away():
             whole = await self._inspector.prediction(prediction_id)
         return msgspec.structs.replace(cleaned(msgspec.structs.replace(whole, output=None)), output=whole.output)
+
+    async def given(self, prediction_id: str) -> Given:
+        """See ``Source``; out of the preview, which is all of a short input."""
+        with _away():
+            whole = await self._inspector.prediction(prediction_id)
+            (summary,) = await self._inspector.summaries([prediction_id])
+        if summary is None:
+            raise UnknownPrediction(prediction_id)
+        return given_of(summary.input_preview, size_bytes=whole.input_bytes)
+
+    async def deliveries(self, prediction_id: str) -> list[Delivery]:
+        """See ``Source``; they are read through the API only."""
+        del prediction_id
+        raise SourceAway("only the API tells them")
+
+    async def story(self, prediction_id: str) -> AsyncGenerator[list[Told]]:
+        """See ``Source``; it is told by the API only."""
+        del prediction_id
+        raise SourceAway("only the API tells it")
+        yield []
 
     async def page(self, *, before: str | None, limit: int) -> tuple[list[PredictionSummary], str | None]:
         """See ``Source``."""

@@ -6,7 +6,10 @@ from typing import Protocol
 
 from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
+from zypher_jobs.contracts.webhook import Delivery
+from zypher_tui.core.life import Given
 from zypher_tui.core.readings import Reading, SourceName
+from zypher_tui.core.story import Told
 
 MOST_IDS = 200
 """Predictions asked for by their ids at once."""
@@ -30,6 +33,18 @@ class Source(Protocol):
 
     async def prediction(self, prediction_id: str) -> Prediction:
         """One prediction whole. Raises ``SourceAway``; ``UnknownPrediction`` when nothing is known of it."""
+        ...
+
+    async def given(self, prediction_id: str) -> Given:
+        """Its input. Raises ``SourceAway``, also where that is not kept; ``UnknownPrediction``."""
+        ...
+
+    async def deliveries(self, prediction_id: str) -> list[Delivery]:
+        """What its webhooks were told. Raises ``SourceAway``, also where it cannot be asked for that."""
+        ...
+
+    def story(self, prediction_id: str) -> AsyncGenerator[list[Told]]:
+        """What it says from its beginning to its end, as it comes. Raises ``SourceAway`` when it breaks off."""
         ...
 
     async def page(self, *, before: str | None, limit: int) -> tuple[list[PredictionSummary], str | None]:

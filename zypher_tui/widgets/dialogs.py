@@ -1,6 +1,5 @@
-"""What opens over the dashboard: one prediction, and the help."""
+"""What opens over the dashboard: a box of lines, such as the help."""
 
-from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -10,10 +9,7 @@ from textual.screen import ModalScreen
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from zypher_jobs.contracts.prediction import Prediction, Status
 from zypher_tui.core import cells
-from zypher_tui.core.detail import Field, describe
-from zypher_tui.core.rows import Row
 from zypher_tui.keymap import Keyed
 from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import Part, line
@@ -75,49 +71,6 @@ class Dialog(Keyed, ModalScreen[None]):
         raise NotImplementedError
 
 
-class PredictionDialog(Dialog):
-    """All of one prediction, read whole; while it is not done, read again and again."""
-
-    def __init__(self, row: Row, read: Callable[[str], Awaitable[Prediction | str]], *, every_s: float) -> None:
-        super().__init__("Prediction")
-        self._row = row
-        self._read = read
-        self._every_s = every_s
-        self._whole: Prediction | None = None
-        self._note: str | None = "Reading the whole prediction…"
-        self._reading = False
-
-    async def on_mount(self) -> None:
-        """Read now, and then until it has ended."""
-        self.set_interval(self._every_s, self._start_reading)
-        self._start_reading()
-
-    def fill(self) -> None:
-        """Put its fields into the box."""
-        width = self.box.scrollable_content_region.width - NAME_CELLS - 3
-        lines: list[list[Part]] = [[]]
-        for field in describe(self._row, self._whole, self._note):
-            lines += _field_lines(field, max(width, 10), (self._whole or self._row).status)
-        self.box.show(lines)
-
-    def _start_reading(self) -> None:
-        done = self._whole is not None and self._whole.status.is_terminal
-        if not done and not self._reading:
-            self._reading = True
-            self.run_worker(self._read_whole(), exit_on_error=False)
-
-    async def _read_whole(self) -> None:
-        try:
-            answer = await self._read(self._row.prediction_id)
-        finally:
-            self._reading = False
-        if isinstance(answer, str):
-            self._note = answer
-        else:
-            self._whole, self._note = answer, None
-        self.fill()
-
-
 class HelpDialog(Dialog):
     """Keys, and what the words and glyphs mean."""
 
@@ -129,7 +82,7 @@ class HelpDialog(Dialog):
         width = max(self.box.scrollable_content_region.width - NAME_CELLS - 3, 10)
         lines: list[list[Part]] = [[]]
         for name, text in _HELP:
-            lines += _field_lines(Field(name=name, lines=[text]), width, None)
+            lines += _entry(name, text, width)
         lines += [[], *(_legend(name, parts) for name, parts in _legends())]
         self.box.show(lines)
 
@@ -163,11 +116,10 @@ def _legend(name: str, parts: list[Part]) -> list[Part]:
     return [(f" {name:<{NAME_CELLS}} ", palette.DIM), *parts]
 
 
-def _field_lines(field: Field, width: int, status: Status | None) -> list[list[Part]]:
-    style = {"plain": palette.PLAIN, "dim": palette.DIM, "status": palette.STRONG, "error": palette.ERROR}[field.tone]
-    texts = [text for whole in field.lines for text in cells.wrap(whole, width)]
-    if field.tone == "status" and status is not None:
-        glyph, style = palette.STATUS[status]
-        texts = [f"{glyph} {status.value}"]
-    names = [field.name] + [""] * (len(texts) - 1)
-    return [[(f" {name:<{NAME_CELLS}} ", palette.DIM), (text, style)] for name, text in zip(names, texts, strict=True)]
+def _entry(name: str, text: str, width: int) -> list[list[Part]]:
+    texts = cells.wrap(text, width)
+    names = [name] + [""] * (len(texts) - 1)
+    return [
+        [(f" {name:<{NAME_CELLS}} ", palette.DIM), (text, palette.PLAIN)]
+        for name, text in zip(names, texts, strict=True)
+    ]

@@ -8,19 +8,22 @@ from zypher_tui.keymap import Keyed, keymap
 from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import LineWidget, Part, length, line
 
-FIRST = (("q", "quit"), ("?", "help"), ("enter", "details"))
-LAST = (("p", "pause"), ("c", "copy"), ("[ ]", "time"), ("↑↓", "move"), ("tab", "next"))
+Entries = Sequence[tuple[str, str]]
+
+FIRST: Entries = (("q", "quit"), ("?", "help"), ("enter", "details"))
+LAST: Entries = (("p", "pause"), ("c", "copy"), ("[ ]", "time"), ("↑↓", "move"), ("tab", "next"))
 
 
 class KeyLine(LineWidget):
     """Keys and what they do; those of the open pane stand in the middle."""
 
-    def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's name
+    def __init__(self, *, id: str, first: Entries = FIRST, last: Entries = LAST) -> None:  # noqa: A002  # Textual's
         super().__init__(id=id)
-        self._own: Sequence[tuple[str, str]] = ()
+        self._first, self._last = first, last
+        self._own: Entries = ()
         self._owners: tuple[type[Keyed], ...] = ()
 
-    def show(self, own: Sequence[tuple[str, str]], *owners: type[Keyed]) -> None:
+    def show(self, own: Entries, *owners: type[Keyed]) -> None:
         """The open pane's own keys, and whose they are."""
         self._own, self._owners = own, owners
         self.refresh()
@@ -28,7 +31,7 @@ class KeyLine(LineWidget):
     def line_at(self, y: int) -> Strip:  # noqa: ARG002  # there is only one
         """As many as fit."""
         parts: list[Part] = []
-        for key, word in (*FIRST, *self._own, *LAST):
+        for key, word in (*self._first, *self._own, *self._last):
             entry: list[Part] = [(f" {keymap.shown(key, *self._owners)} ", palette.BRAND), (f"{word} ", palette.DIM)]
             if length(parts) + length(entry) > self.size.width:
                 break

@@ -50,6 +50,14 @@ class PredictionTable(Table[Row]):
         """By its place, not by looking at each."""
         return self._newest.find(row)
 
+    def neighbour(self, prediction_id: str, step: int) -> str | None:
+        """So many lines below a prediction, or above it; the cursor goes along."""
+        at = next((index for index, row in enumerate(self._newest) if row.prediction_id == prediction_id), None)
+        if at is None or not 0 <= at + step < len(self._newest):
+            return None
+        self.action_move(at + step - self._cursor)
+        return self._newest[at + step].prediction_id
+
     def _hint(self, view: View, selection: Selection | None) -> list[list[Part]]:
         if not view.has_figures:
             text = "Waiting for figures…" if view.notice else "Connecting…"

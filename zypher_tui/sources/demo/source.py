@@ -3,9 +3,14 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 
+import msgspec
+
 from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
+from zypher_jobs.contracts.webhook import Delivery
+from zypher_tui.core.life import Given
 from zypher_tui.core.readings import Reading, SourceName
+from zypher_tui.core.story import Told
 from zypher_tui.sources.demo.system import DemoSystem
 from zypher_tui.sources.source import SourceAway
 
@@ -43,6 +48,23 @@ class DemoSource:
     async def prediction(self, prediction_id: str) -> Prediction:
         """See ``Source``."""
         return self._reached.prediction(prediction_id)
+
+    async def given(self, prediction_id: str) -> Given:
+        """See ``Source``."""
+        value = self._reached.given(prediction_id)
+        return Given(json=msgspec.json.encode(value).decode(), is_whole=True)
+
+    async def deliveries(self, prediction_id: str) -> list[Delivery]:
+        """See ``Source``; the API alone tells them."""
+        if self.name is SourceName.REDIS:
+            raise SourceAway("only the API tells them")
+        return self._reached.deliveries(prediction_id)
+
+    async def story(self, prediction_id: str) -> AsyncGenerator[list[Told]]:
+        """See ``Source``: what it says is read with it."""
+        self._reached.prediction(prediction_id)
+        await asyncio.Event().wait()
+        yield []
 
     async def page(self, *, before: str | None, limit: int) -> tuple[list[PredictionSummary], str | None]:
         """See ``Source``."""

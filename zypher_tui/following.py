@@ -1,0 +1,143 @@
+"""One prediction read whole, and followed until it has ended and its webhooks were told."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+
+from zypher_jobs.contracts.prediction import Prediction
+from zypher_jobs.contracts.webhook import Delivery, DeliveryState
+from zypher_jobs.errors import UnknownPrediction
+from zypher_tui.core.life import Given
+from zypher_tui.core.readings import SourceName
+from zypher_tui.core.story import Story, Told
+from zypher_tui.core.values import Written, written
+from zypher_tui.sources.source import Source, SourceAway
+
+PENDING_EVERY = 3
+"""How many times less often it is read when only a webhook is still to be told."""
+ENDED = "Only this is left of it: its retention has ended."
+
+Sources = Callable[[], Mapping[SourceName, Source]]
+
+
+class Following:
+    """What is known of it, and why the rest is not; ``changed`` is called when that is another."""
+
+    def __init__(self, prediction_id: str, sources: Sources, *, changed: Callable[[], None], every_s: float) -> None:
+        self.prediction_id = prediction_id
+        self.whole: Prediction | None = None
+        self.note = "Reading the whole prediction…"
+        """Why it is not whole; empty when it is."""
+        self.given: Given | None = None
+        self.given_note = ""
+        self.input: Written | None = None
+        """As it is shown; ``None``: only the beginning of it is known."""
+        self.output: Written | None = None
+        self.deliveries: Sequence[Delivery] = ()
+        self.deliveries_note = ""
+        self.story = Story()
+        self._sources = sources
+        self._changed = changed
+        self._every_s = every_s
+        self._again = asyncio.Event()
+        self._is_forgotten = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more can come but its webhooks' deliveries."""
+        return self.whole is not None and self.whole.status.is_terminal
+
+    async def run(self) -> None:
+        """Read it, again and again while something can change; hear what it says meanwhile."""
+        hearing = asyncio.create_task(self._hear())
+        try:
+            await self._read_on()
+        finally:
+            hearing.cancel()
+            await asyncio.wait([hearing])
+
+    async def _read_on(self) -> None:
+        while True:
+            self._again.clear()
+            await self._read()
+            if not self.given or not self.given.is_whole:
+                await self._read_given()
+            if self.has_ended:
+                await self._read_deliveries()
+            self._changed()
+            is_pending = any(each.state is DeliveryState.PENDING for each in self.deliveries)
+            if self.has_ended and (self.given or self._is_forgotten) and not is_pending:
+                return
+            try:
+                async with asyncio.timeout(self._every_s * (PENDING_EVERY if self.has_ended else 1)):
+                    await self._again.wait()
+            except TimeoutError:
+                pass
+
+    async def _read(self) -> None:
+        if self.has_ended:
+            return
+        why = "no source is connected"
+        for source in self._sources().values():
+            try:
+                self.whole, self.note = await source.prediction(self.prediction_id), ""
+                self.output = None if self.whole.output is None else written(self.whole.output)
+            except SourceAway as error:
+                why = _away(source, error)
+            except UnknownPrediction:
+                self.note = ENDED
+                return
+            else:
+                return
+        if self.whole is None:
+            self.note = f"Only its line of the list can be shown: {why}."
+        else:
+            self.note = f"As it was read last: {why}."
+
+    async def _read_given(self) -> None:
+        self.given_note = "no source is connected"
+        for source in self._sources().values():
+            try:
+                self.given, self.given_note = await source.given(self.prediction_id), ""
+                self.input = written(self.given.value) if self.given.is_whole else None
+            except SourceAway as error:
+                self.given_note = _away(source, error)
+            except UnknownPrediction:
+                self.given_note, self._is_forgotten = "its retention has ended", True
+                return
+            else:
+                return
+
+    async def _read_deliveries(self) -> None:
+        self.deliveries_note = "no source is connected"
+        for source in self._sources().values():
+            try:
+                self.deliveries, self.deliveries_note = await source.deliveries(self.prediction_id), ""
+            except (SourceAway, UnknownPrediction) as error:
+                self.deliveries_note = str(error)
+            else:
+                return
+
+    async def _hear(self) -> None:
+        """What it says while it runs; from its beginning again when the stream broke off."""
+        while not self.has_ended:
+            source = next(iter(self._sources().values()), None)
+            if source is not None:
+                story = Story()
+                try:
+                    async with aclosing(source.story(self.prediction_id)) as told:
+                        await self._listen(told, story)
+                except SourceAway:
+                    pass  # what it says is read with it, each second
+            await asyncio.sleep(self._every_s)
+
+    async def _listen(self, told: AsyncGenerator[list[Told]], story: Story) -> None:
+        async for some in told:
+            self.story = story
+            if story.hear(some):
+                self._again.set()
+            self._changed()
+
+
+def _away(source: Source, error: SourceAway) -> str:
+    return f"{source.name.label} is away: {error}"
