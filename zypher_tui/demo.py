@@ -53,11 +53,10 @@ def _watched(state: str) -> tuple[DemoSystem, list[Reading], list[PredictionSumm
     for second in range(1, WATCHED_S + 1):
         if second == WATCHED_S - DOWN_S:
             system.away.update(STATES[state])
-        for source in (redis, api):
-            readings.append(
-                _without_predictions(source.read_at(second, overview=store.wants_overview(source.name, second)))
-            )
-            store.fold(readings[-1])
+        for source in (api, redis):
+            if store.wants(source.name, second):
+                readings.append(_without_predictions(source.read_at(second, overview=True)))
+                store.fold(readings[-1])
         if second == last_s:
             known, _ = system.page(None, EVERY)
     return system, readings, known

@@ -61,8 +61,9 @@ class Feeds:
 
     @property
     def is_reading(self) -> bool:
-        """Whether every source was opened."""
-        return self._sources.keys() == self._openers.keys()
+        """Whether every source that is wanted was opened."""
+        now_s = self._clock_s()
+        return all(name in self._sources for name in self._openers if self._store.wants(name, now_s))
 
     def loops(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """What is to run for as long as the dashboard does, by name."""
@@ -84,12 +85,15 @@ class Feeds:
     async def _follow(self, name: SourceName) -> None:
         """Ask one source; whatever goes wrong is shown and tried again."""
         while True:
+            if not self._store.wants(name, self._clock_s()):
+                await asyncio.sleep(self._interval_s)
+                continue
             started_s = time.monotonic()
             try:
                 source = self._sources.get(name)
                 if source is None:
                     source = self._sources[name] = await asyncio.to_thread(self._openers[name])
-                reading = await source.read(overview=self._store.wants_overview(name, self._clock_s()))
+                reading = await source.read(overview=True)
             except Exception as error:  # noqa: BLE001  # the dashboard outlives every source's defect and says so
                 why = clean(f"{type(error).__name__}: {error}")[:200]
                 reading = Reading(source=name, at_s=self._clock_s(), error=why)

@@ -11,6 +11,8 @@ from zypher_tui.core.rows import Row, heard
 
 CAPACITY = 200_000
 """Predictions kept; then the oldest go."""
+OUTPUTS = 20_000
+"""So many of the newest keep their outputs; of older ones they are read again when somebody looks at them."""
 _LEAVE_AT_ONCE = 1_000
 _LEAVES_UNTIL_ANEW = 50
 """A dict from which as much goes as comes grows all the same; so it is made anew after so many times."""
@@ -36,6 +38,7 @@ class Book:
         self._rows: list[Row] = []
         self._by_id: dict[str, Row] = {}
         self._leaves = 0
+        self._entered = 0
         self._followers: list[Follower] = []
         self._undetailed: dict[str, None] = {}
         self._open: dict[str, None] = {}
@@ -70,6 +73,8 @@ class Book:
             return
         self._undetailed.pop(new.prediction_id, None)
         if row is None:
+            if len(self._rows) > OUTPUTS and new.order < self._rows[-OUTPUTS].order and new.output_preview:
+                new.output_preview, new.is_detailed = "", False
             self._enter(new)
         elif row.created_ms != new.created_ms:
             self._leave(row)
@@ -134,6 +139,9 @@ class Book:
     def _enter(self, row: Row) -> None:
         self._by_id[row.prediction_id] = row
         insert(self._rows, row)
+        self._entered += 1
+        if self._entered % _LEAVE_AT_ONCE == 0:
+            self._slim()
         self._changed(row)
         if len(self._rows) > self._capacity:
             gone = self._rows[:_LEAVE_AT_ONCE]
@@ -144,6 +152,13 @@ class Book:
             if self._leaves % _LEAVES_UNTIL_ANEW == 0:
                 self._by_id = dict(self._by_id)
             self._tell_left(gone)
+
+    def _slim(self) -> None:
+        """Take the outputs of those that came behind the newest since the last time."""
+        older = len(self._rows) - OUTPUTS
+        for row in islice(self._rows, max(older - 2 * _LEAVE_AT_ONCE, 0), max(older, 0)):
+            if row.output_preview:
+                row.output_preview, row.is_detailed = "", False
 
     def _leave(self, row: Row) -> None:
         del self._by_id[row.prediction_id]

@@ -79,10 +79,12 @@ class Store:
         self.timeline.add_earlier(frames)
         self._history.add_earlier((frame.at_s, frame.overview) for frame in frames if frame.overview is not None)
 
-    def wants_overview(self, source: SourceName, now_s: float) -> bool:
-        """Whether that source should bring figures: a second one is not asked for what the first one brings."""
-        preferred = self.preferred(now_s)
-        return preferred is None or source is preferred or source is SourceName.API
+    def wants(self, source: SourceName, now_s: float) -> bool:
+        """Whether that source should be asked: Redis is not, while the API brings all that it would, or may yet."""
+        api = self._states.get(SourceName.API)
+        if source is SourceName.API or api is None:
+            return True
+        return api.last is not None and self.preferred(now_s) is not SourceName.API
 
     def view(self, now_s: float, *, at_s: float | None = None) -> View:
         """Everything as it stands at ``now_s`` (monotonic), or as it stood at ``at_s`` before that."""
@@ -185,9 +187,9 @@ class Store:
 
     def _link(self, source: SourceName, now_s: float) -> LinkView:
         state = self._states.get(source)
-        if state is None:
+        if source is SourceName.REDIS and (state is None or not self.wants(source, now_s)):
             return self._redis_through_the_api(now_s)
-        if state.last is None:
+        if state is None or state.last is None:
             return LinkView(source=source, link=Link.CONNECTING)
         if state.away_since_s is not None:
             since_s = now_s - state.away_since_s
