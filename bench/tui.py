@@ -202,6 +202,8 @@ def _keys(terminal: Terminal) -> list[Row]:
     moves: list[float] = []
     terminal.type("2")
     _watch(terminal, 1)
+    terminal.type(b"\x1b[6~")  # to the last row that is shown: from there on, each page is another one
+    _watch(terminal, 1)
     for _ in range(60):
         before = terminal.lines[5:15]
         began_s = time.perf_counter()

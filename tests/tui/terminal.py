@@ -43,6 +43,8 @@ class Terminal:
         self.output = b""
         """All that it wrote; ``keep`` it, or not."""
         self.keep = True
+        self.read_s = self.started_s
+        """When (``perf_counter``) it last wrote; to see that on the screen takes longer here than on a real one."""
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
 
@@ -63,18 +65,20 @@ class Terminal:
             with contextlib.suppress(BlockingIOError, OSError):
                 while chunk := os.read(self._ours, 65_536):
                     read += chunk
+        if read:
+            self.read_s = time.perf_counter()
         if self.keep:
             self.output += read
         self._stream.feed(read)
         return read
 
     def wait(self, seen: Callable[[str], bool], *, timeout_s: float = 30.0) -> float:
-        """Until the screen's text is like that; when (``perf_counter``) it was. Raises ``TimeoutError``."""
+        """Until the screen's text is like that; when (``perf_counter``) that came. Raises ``TimeoutError``."""
         deadline_s = time.perf_counter() + timeout_s
         while True:
             self.read(0.05)
             if seen(self.text):
-                return time.perf_counter()
+                return self.read_s
             if self.process.poll() is not None or time.perf_counter() > deadline_s:
                 raise TimeoutError(f"not seen on this screen:\n{self.text}")
 
