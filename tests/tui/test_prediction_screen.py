@@ -57,6 +57,10 @@ class Api(QuietSource):
         del overview
         return reading(SourceName.API, 1.0, overview=lines_of(self.predictions.values()), health=health())
 
+    async def summaries(self, prediction_ids: Sequence[str]) -> list[PredictionSummary]:
+        """Their lines."""
+        return lines_of(self.predictions[each] for each in prediction_ids if each in self.predictions).latest
+
     async def prediction(self, prediction_id: str) -> Prediction:
         """As it stands."""
         self.reads += 1
@@ -219,7 +223,7 @@ async def test_n_and_b_go_along_the_list_it_was_opened_from() -> None:
     """The cursor goes along; the ends say so; each is read whole."""
     api = Api(*(whole(each, created_at=NOW + timedelta(seconds=at)) for at, each in enumerate("abc")))
     dashboard = dashboard_over(api)
-    async with dashboard.run_test(size=(120, 36), notifications=True) as pilot:
+    async with dashboard.run_test(size=(120, 36)) as pilot:
         await pilot.press("2")
         await open_newest(dashboard, pilot, known=3)
         screen = dashboard.screen
@@ -227,12 +231,13 @@ async def test_n_and_b_go_along_the_list_it_was_opened_from() -> None:
         assert screen.prediction_id == "c"
         for key, expected in (("n", "b"), ("n", "a"), ("n", "a"), ("b", "b"), ("b", "c"), ("b", "c"), ("n", "b")):
             await pilot.press(key)
-            assert screen.prediction_id == expected
-        for said in ("It is the last one of the list.", "It is the first one of the list."):
-            await wait_until(lambda said=said: said in screen_text(dashboard))
-        await pilot.press("escape", "enter")
-        assert isinstance(dashboard.screen, PredictionScreen)
-        assert dashboard.screen.prediction_id == "b"
+            await wait_until(lambda expected=expected: screen.prediction_id == expected)
+        await pilot.press("escape")
+        await wait_until(lambda: dashboard.screen is not screen)
+        table = dashboard.pane.first
+        assert isinstance(table, PredictionTable)
+        assert table.selected is not None
+        assert table.selected.prediction_id == "b"
 
 
 async def test_it_copies_the_id_the_trace_the_output_and_a_command() -> None:
@@ -250,10 +255,12 @@ async def test_it_copies_the_id_the_trace_the_output_and_a_command() -> None:
         await pilot.press("y")
         assert dashboard.clipboard.startswith("curl http://h/models/mock/versions/2/predict ")
         assert dashboard.clipboard.endswith("""-d '{"input":"it'"'"'s"}'""")
-        await pilot.press("n", "o", "t", "g", "l", "s")
-        for said in (
-            "It has no output yet.", "It has no trace", "It repeats no other.", "None of its model", "It has no error."
+        for key, said in (
+            ("b", "It is the first one of the list."), ("n", "○ queued  b"), ("n", "It is the last one of the list."),
+            ("o", "It has no output yet."), ("t", "It has no trace"), ("g", "It repeats no other."),
+            ("l", "None of its model"), ("s", "It has no error."),
         ):  # fmt: skip
+            await pilot.press(key)
             await wait_until(lambda said=said: said in screen_text(dashboard))
 
 

@@ -44,7 +44,7 @@ async def test_the_cursor_leads_to_what_a_lost_worker_ran() -> None:
         assert dashboard.clipboard == "6700bc13b869"
         await pilot.press("tab", "enter")
         await pilot.pause()
-        assert "esc closes" in screen_text(dashboard)
+        assert "esc back" in screen_text(dashboard)
         await pilot.press("escape", "shift+tab", "enter")
         await pilot.pause()
         assert "worker:6700bc13b869" in screen_text(dashboard)
