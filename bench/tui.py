@@ -287,12 +287,13 @@ def _second(store: Store, sources: Sequence[DemoSource], now_s: float) -> None:
             if store.wants(source.name, now_s):
                 store.fold(source.read_at(now_s, overview=True))
     at = datetime(2026, 11, 3, 9, tzinfo=UTC) + timedelta(seconds=now_s)
-    store.hear(
+    events = [
         Event(
             event_id=f"{now_s}-{number}", at=at, prediction_id=f"{now_s:.0f}-{number // 3}", status=status, model="mock"
         )
         for number, status in enumerate(("queued", "running", "succeeded") * 3)
-    )
+    ]
+    store.hear(events)
     store.view(now_s)
 
 

@@ -21,7 +21,6 @@ from zypher_tui.core.cleaning import clean
 from zypher_tui.core.filters import parse
 from zypher_tui.core.items import Screen
 from zypher_tui.core.readings import SourceName
-from zypher_tui.core.rows import Row
 from zypher_tui.core.store import Store
 from zypher_tui.core.view import View
 from zypher_tui.feeds import INTERVAL_S, Feeds, Opener
@@ -97,7 +96,6 @@ class Dashboard(Keyed, App[int]):
             openers,
             self.store,
             changed=self._note_change,
-            visible=self._visible_rows,
             interval_s=interval_s,
             clock_s=clock_s,
         )
@@ -106,6 +104,7 @@ class Dashboard(Keyed, App[int]):
         self._clock_s = clock_s
         self._changed = True
         self._drawn_at_s = float("-inf")
+        self._has_drawn_figures = False
         self._at_s: float | None = None
         """The time in the past that is shown."""
         self._header_line = Header(id="header")
@@ -154,7 +153,7 @@ class Dashboard(Keyed, App[int]):
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread: a test
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, 0)
         self._draw()
-        self.set_interval(FRAME_S, self._draw_if_due)
+        self.set_interval(FRAME_S, self._frame)
         for name, loop in self.feeds.loops().items():
             self.run_worker(loop(), name=name, exit_on_error=False)
 
@@ -322,10 +321,6 @@ class Dashboard(Keyed, App[int]):
         if self.pane.first is not None:
             self.pane.first.focus()
 
-    def _visible_rows(self) -> Sequence[Row]:
-        table = self.pane.first
-        return [table.row_at(index) for index in table.shown] if isinstance(table, PredictionTable) else ()
-
     async def _read_running(self, worker_id: str) -> None:
         """Read anew what a worker runs, from the first source that answers."""
         for source in self.feeds.sources.values():
@@ -336,12 +331,15 @@ class Dashboard(Keyed, App[int]):
 
     def _note_change(self) -> None:
         self._changed = True
-        self._draw_if_due()
+        if not self._has_drawn_figures:
+            self._draw()  # the first ones are waited for
 
-    def _draw_if_due(self) -> None:
-        """Draw what changed, at most every ``FRAME_S``; ages go on by the second with nothing new."""
-        since_s = time.monotonic() - self._drawn_at_s
-        if since_s >= FRAME_S * 0.9 and (self._changed or since_s >= 0.99):
+    async def _frame(self) -> None:
+        """Draw what changed; ages go on by the second with nothing new. Rows have their texts when they are seen."""
+        if self._changed or time.monotonic() - self._drawn_at_s >= 0.99:
+            table = self.pane.first
+            if self._changed and isinstance(table, PredictionTable):
+                await self.feeds.look_up(table.upcoming(self.view))
             self._draw()
 
     def _draw(self) -> None:
@@ -350,6 +348,7 @@ class Dashboard(Keyed, App[int]):
         self._changed = False
         self._drawn_at_s = time.monotonic()
         view = self.view
+        self._has_drawn_figures = view.has_figures
         first_s, last_s = self.store.timeline.first_s, self._clock_s()
         for screen in self.screen_stack:
             if isinstance(screen, PredictionScreen):

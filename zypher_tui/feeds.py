@@ -5,10 +5,11 @@ One long loop for each of them: it outlives every outage and every defect of a s
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
 
 from zypher_jobs.contracts.event import Event
+from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core.cleaning import clean
 from zypher_tui.core.readings import Reading, SourceName
 from zypher_tui.core.rows import Row
@@ -25,6 +26,8 @@ PAGE_EVERY_S = 0.2
 FIRST_PAGES = 10
 """Those come one after the other: a screen wants to be full."""
 
+LOOK_UP_S = 0.2
+"""A frame waits no longer for the texts of its rows."""
 SETTLE_EVERY = 5
 """Intervals between two looks at what has not ended."""
 
@@ -40,15 +43,13 @@ class Feeds:
         store: Store,
         *,
         changed: Callable[[], None],
-        visible: Callable[[], Sequence[Row]],
         interval_s: float = INTERVAL_S,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``changed`` is called after each fold; ``visible`` says which rows a person looks at."""
+        """``changed`` is called after each fold."""
         self._openers = openers
         self._store = store
         self._changed = changed
-        self._visible = visible
         self._interval_s = interval_s
         self._clock_s = clock_s
         self._sources: dict[SourceName, Source] = {}
@@ -119,13 +120,19 @@ class Feeds:
             if self._store.preferred(self._clock_s()) is not name:
                 return
 
+    async def look_up(self, rows: Iterable[Row]) -> None:
+        """Read the summaries of those that changed since theirs were read: they are about to be seen. Not for long."""
+        wanted = [row.prediction_id for row in rows if not row.is_detailed or row.status is Status.RUNNING]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_UP_S):
+                await self._read_again(wanted[:MOST_IDS])
+
     async def _fill_in(self) -> None:
-        """Read the summaries of rows that a person looks at and that change, then of those that ended."""
+        """Read the summaries of rows that ended."""
         while True:
             await asyncio.sleep(self._interval_s / 2)
-            wanted = [row.prediction_id for row in self._visible() if not (row.is_detailed and row.status.is_terminal)]
-            ended = self._store.book.take_undetailed(max(MOST_IDS - len(wanted), 0))
-            if await self._read_again(wanted[:MOST_IDS] + ended) is None:
+            ended = self._store.book.take_undetailed(MOST_IDS)
+            if await self._read_again(ended) is None:
                 self._store.book.ask_again(ended)
 
     async def _settle(self) -> None:
@@ -148,8 +155,10 @@ class Feeds:
             found = await source.summaries(wanted)
         except SourceAway:
             return None
+        before = self._store.book.revision
         self._store.book.fold(found)
-        self._changed()
+        if self._store.book.revision != before:
+            self._changed()
         return [each.prediction_id for each in found]
 
     async def _read_back(self) -> None:

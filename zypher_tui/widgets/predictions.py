@@ -1,6 +1,7 @@
 """Predictions in a table, and what to type when there are none."""
 
 import shlex
+from collections.abc import Sequence
 
 from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core import cells, formats
@@ -24,11 +25,13 @@ class PredictionTable(Table[Row]):
         """Ids of those that a person marked."""
         self._api_url = api_url
         self._newest = Newest()
+        self._is_whole = True
         self._as_of_ms: int | None = None
 
     def show_view(self, view: View, selection: Selection | None = None) -> None:
         """Show the view's predictions, or what the selection of them has found."""
         self._as_of_ms = view.as_of_ms
+        self._is_whole = selection is None or not selection.filter.tests
         total = len(view.rows)
         self._newest = rows = view.rows if selection is None else selection.rows
         if selection is not None and selection.filter.tests:
@@ -45,6 +48,12 @@ class PredictionTable(Table[Row]):
         """As it was at the time that is shown."""
         row = self._newest[index]
         return row if self._as_of_ms is None else row.as_of(self._as_of_ms)
+
+    def upcoming(self, view: View) -> Sequence[Row]:
+        """Those that are on the screen, or would be if it were drawn now."""
+        if self.scroll_offset.y == 0 and self._is_whole:
+            return view.rows[: len(self.shown) or self.size.height]
+        return [self._newest[index] for index in self.shown]
 
     def find(self, row: Row) -> int | None:
         """By its place, not by looking at each."""
