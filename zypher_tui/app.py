@@ -34,8 +34,9 @@ from zypher_tui.screens.workers import WorkersPane
 from zypher_tui.sources.source import Source, SourceAway
 from zypher_tui.textual_theme import textual_theme, variables_of
 from zypher_tui.themes import DARK, NONE, THEMES, Theme, fitting
-from zypher_tui.widgets.dialogs import Dialog, HelpDialog
+from zypher_tui.widgets.dialogs import Dialog
 from zypher_tui.widgets.header import Header, Notice
+from zypher_tui.widgets.help import HelpDialog
 from zypher_tui.widgets.keys import KeyLine
 from zypher_tui.widgets.predictions import PredictionTable, curl
 from zypher_tui.widgets.table import Table
@@ -174,8 +175,9 @@ class Dashboard(Keyed, App[int]):
         self.exit(0)
 
     def action_help(self) -> None:
-        """Show the keys."""
-        self.push_screen(HelpDialog())
+        """Show what has the focus means, and the keys."""
+        inner = self.focused or self.screen
+        self.push_screen(HelpDialog(inner.ancestors_with_self))
 
     def action_next_theme(self) -> None:
         """The next one, kept in the configuration file."""

@@ -7,17 +7,27 @@ action, wherever they are. Whoever has bindings is ``Keyed``; Textual's keymap d
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.keys import KEY_NAME_REPLACEMENTS, Keys, format_key
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from zypher_tui.config import Config, WrongConfig, did_you_mean
 
 MODIFIERS = ("ctrl", "shift", "alt", "super", "hyper", "meta")
+
+
+class Help(msgspec.Struct, frozen=True):
+    """What a widget tells a person who asks."""
+
+    title: str
+    says: str
+    """What it shows, in a sentence or two."""
+    words: tuple[tuple[str, str], ...] = ()
+    """What the words on it mean."""
 
 
 class Keyed:
@@ -26,6 +36,7 @@ class Keyed:
     BINDINGS: ClassVar[list[BindingType]]
     PLACE: ClassVar[str] = ""
     """Where its keys work, in a word or two; by default the name of the class."""
+    ABOUT: ClassVar[Help | None] = None
 
     def __init_subclass__(cls, **arguments: bool) -> None:
         if "BINDINGS" in vars(cls):
@@ -204,11 +215,19 @@ def _meet(some: Iterable[type[Keyed]], others: Iterable[type[Keyed]]) -> bool:
 def _on_one_screen(one: type[Keyed], other: type[Keyed]) -> bool:
     if issubclass(one, other) or issubclass(other, one):
         return True
-    if issubclass(one, Screen) or issubclass(other, Screen):
-        return False  # what lies over all else hears its own keys only
-    is_widget = [not issubclass(each, App) and not hasattr(each, "TITLE") for each in (one, other)]
-    # of two screens or two widgets only one has the focus
-    return is_widget[0] is not is_widget[1] or issubclass(one, App) or issubclass(other, App)
+    kinds = {_kind(one), _kind(other)}
+    if "dialog" in kinds:
+        return False  # it hears its own keys only
+    # of two screens or two widgets one has the focus, and what lies over the panes has no widget of theirs
+    return "app" in kinds or kinds == {"pane", "widget"}
+
+
+def _kind(owner: type[Keyed]) -> Literal["app", "dialog", "screen", "pane", "widget"]:
+    if issubclass(owner, App):
+        return "app"
+    if issubclass(owner, Screen):
+        return "dialog" if issubclass(owner, ModalScreen) else "screen"
+    return "pane" if hasattr(owner, "TITLE") else "widget"
 
 
 _ARROWS = ("up", "down", "left", "right", "enter", "minus", "backspace", "tab", "space")

@@ -279,18 +279,6 @@ async def test_pause_stops_the_screen_and_not_the_collecting() -> None:
         assert "77,777" in screen_text(dashboard)
 
 
-async def test_help_tells_the_keys_and_fits_the_smallest_screen() -> None:
-    """The last line of it is visible at 80x24."""
-    dashboard = demo_dashboard("live")
-    async with dashboard.run_test(size=(80, 24)) as pilot:
-        await pilot.press("question_mark")
-        await pilot.pause()
-        text = screen_text(dashboard)
-        assert "PgUp" in text
-        assert "? unknown" in text
-        await pilot.press("escape")
-
-
 async def test_the_span_of_the_charts_changes() -> None:
     """One column is 1 s, 5 s, 20 s, 3 min, and 1 s again."""
     dashboard = demo_dashboard("live")

@@ -7,6 +7,7 @@ from textual.widget import Widget
 
 from zypher_tui.core.history import LONGEST_GAP_S
 from zypher_tui.core.view import View
+from zypher_tui.keymap import Help
 from zypher_tui.screens.pane import Filtered, Led, Opened, Pane
 from zypher_tui.widgets.attention import AttentionList
 from zypher_tui.widgets.chart import Chart
@@ -25,6 +26,19 @@ WIDEST_COLUMN_S = 60
 
 class OverviewPane(Pane):
     """The whole system on one screen."""
+
+    ABOUT = Help(
+        "Overview",
+        "The whole system: figures, queue and throughput over time, what needs attention, latencies, what came last.",
+        (
+            ("waiting", "Predictions in the queue, not yet claimed by a worker"),
+            ("per s", "Predictions that ended per second, over the last 5 s"),
+            ("failed", "Share of those that ended, over the last minute"),
+            ("wait", "From created to started, of asynchronous predictions"),
+            ("run", "From started to finished, of all"),
+            ("p50 · p95", "Half of them, and 95 of 100, took at most this"),
+        ),
+    )
 
     TITLE = "Overview"
     KEYS = (("t", "span"), ("w", "latency"))

@@ -19,7 +19,7 @@ from zypher_tui.core.values import Written, plain_json
 from zypher_tui.core.view import View
 from zypher_tui.core.waterfall import waterfall
 from zypher_tui.following import Following
-from zypher_tui.keymap import Keyed
+from zypher_tui.keymap import Help, Keyed
 from zypher_tui.palette import palette
 from zypher_tui.screens.pane import Copied, Filtered, Opened
 from zypher_tui.sources.source import Source
@@ -52,6 +52,11 @@ Sources = Callable[[], Mapping[SourceName, Source]]
 
 class PredictionScreen(Keyed, Screen[None]):
     """All of one prediction; lies over the dashboard, which tells it each view."""
+
+    ABOUT = Help(
+        "One prediction",
+        "What was asked, where its time went, why it failed, and the same error elsewhere.",
+    )
 
     PLACE = "one prediction"
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -12,6 +12,7 @@ from zypher_tui.core import formats
 from zypher_tui.core.filters import EVERYTHING, Filter
 from zypher_tui.core.selection import Selection
 from zypher_tui.core.view import View
+from zypher_tui.keymap import Help
 from zypher_tui.screens.pane import Pane
 from zypher_tui.widgets.filter_line import FilterLine
 from zypher_tui.widgets.predictions import PredictionTable
@@ -24,6 +25,12 @@ AGED_MS = 5_000
 
 class PredictionsPane(Pane):
     """The table, and the line in which its filter is typed."""
+
+    ABOUT = Help(
+        "Predictions",
+        'All that are known, newest first. A filter keeps some: status:failed model:fraud* age<1h "some text".',
+        (("marks", "What is marked is what keys act on; else it is the one under the cursor"),),
+    )
 
     TITLE = "Predictions"
     KEYS = (("/", "filter"), ("space", "mark"), ("u", "unmark"))

@@ -12,6 +12,7 @@ from zypher_tui.core.timeline import Timeline
 from zypher_tui.core.view import View
 from zypher_tui.core.worker_rows import work_of
 from zypher_tui.core.worker_series import WorkerSeries
+from zypher_tui.keymap import Help
 from zypher_tui.screens.pane import Copied, Filtered, Opened, Pane
 from zypher_tui.widgets.table import Table
 from zypher_tui.widgets.work import WorkTable
@@ -24,6 +25,11 @@ READ_EVERY_S = 1.0
 
 class WorkersPane(Pane):
     """The table; beside or below it one worker, and its predictions."""
+
+    ABOUT = Help(
+        "Workers",
+        "Those that are alive and those that were lost, and the one under the cursor in detail.",
+    )
 
     TITLE = "Workers"
     KEYS = (("s", "sort"),)

@@ -14,7 +14,7 @@ from textual.strip import Strip
 from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core import cells, formats
 from zypher_tui.core.items import Act, Item, Severity
-from zypher_tui.keymap import keymap
+from zypher_tui.keymap import Help, keymap
 from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import LineWidget, Part, entitle, length, line
 
@@ -28,6 +28,16 @@ AGE = 8
 
 class AttentionList(LineWidget, can_focus=True):
     """Items, the worst first. The cursor stays on its item while others come and go."""
+
+    ABOUT = Help(
+        "Needs attention",
+        "What is wrong right now, the worst first, with figures and advice. The one under the cursor shows its keys.",
+        (
+            ("✗ critical", "Predictions fail or nobody works"),
+            ("▲ warning", "It will get worse, or is slower than usual"),
+            ("● notice", "Good to know"),
+        ),
+    )
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False),

@@ -9,12 +9,8 @@ from textual.screen import ModalScreen
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from zypher_tui.core import cells
 from zypher_tui.keymap import Keyed
-from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import Part, line
-
-NAME_CELLS = 12
 
 
 class Lines(ScrollView, can_focus=True):
@@ -69,57 +65,3 @@ class Dialog(Keyed, ModalScreen[None]):
     def fill(self) -> None:
         """Put the lines into the box."""
         raise NotImplementedError
-
-
-class HelpDialog(Dialog):
-    """Keys, and what the words and glyphs mean."""
-
-    def __init__(self) -> None:
-        super().__init__("Help")
-
-    def fill(self) -> None:
-        """Put the help into the box."""
-        width = max(self.box.scrollable_content_region.width - NAME_CELLS - 3, 10)
-        lines: list[list[Part]] = [[]]
-        for name, text in _HELP:
-            lines += _entry(name, text, width)
-        lines += [[], *(_legend(name, parts) for name, parts in _legends())]
-        self.box.show(lines)
-
-
-_HELP = (
-    ("↑ ↓  k j", "Move in a table; PgUp, PgDn, Home and End too"),
-    ("tab", "To the next table"),
-    ("enter", "Open the prediction under the cursor"),
-    ("/", 'Show some only: status:failed model:fraud* age<1h "some text"'),
-    ("1 … 6", "The screens; also by a click on a tab"),
-    ("p", "Stop at this time, and back to now; [ ] and { } step in time"),
-    ("t  w", "Span of the charts; latency of the total time, run or wait"),
-    ("c", "Copy the id of the prediction, or the example call while there is none"),
-    ("q", "Quit"),
-    ("waiting", "Predictions in the queue, not yet claimed by a worker"),
-    ("per s", "Predictions that ended per second, over the last 5 s"),
-    ("failed", "Share of those that ended, over the last minute"),
-    ("wait", "From created to started, of asynchronous predictions"),
-    ("run", "From started to finished, of all"),
-    ("p50 · p95", "Half of them, and 95 of 100, took at most this"),
-)
-
-
-def _legends() -> list[tuple[str, list[Part]]]:
-    statuses = [(f"{glyph} {status.value}  ", style) for status, (glyph, style) in palette.STATUS.items()]
-    links = [(f"{glyph} {link.value}  ", style) for link, (glyph, style) in palette.LINK.items()]
-    return [("predictions", statuses[:3]), ("", statuses[3:]), ("parts", links)]
-
-
-def _legend(name: str, parts: list[Part]) -> list[Part]:
-    return [(f" {name:<{NAME_CELLS}} ", palette.DIM), *parts]
-
-
-def _entry(name: str, text: str, width: int) -> list[list[Part]]:
-    texts = cells.wrap(text, width)
-    names = [name] + [""] * (len(texts) - 1)
-    return [
-        [(f" {name:<{NAME_CELLS}} ", palette.DIM), (text, palette.PLAIN)]
-        for name, text in zip(names, texts, strict=True)
-    ]

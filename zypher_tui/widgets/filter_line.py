@@ -8,12 +8,22 @@ from textual.widgets import Input
 
 from zypher_tui.core.cleaning import clean
 from zypher_tui.core.filters import EVERYTHING, Filter, WrongFilter, parse
-from zypher_tui.keymap import Keyed
+from zypher_tui.keymap import Help, Keyed
 from zypher_tui.widgets.drawing import entitle
 
 
 class FilterLine(Keyed, Input):
     """Hidden until it is asked for."""
+
+    ABOUT = Help(
+        "Filter",
+        "The list follows each key. Words search in ids, models, inputs, outputs and errors.",
+        (
+            ("status:", "queued, running, succeeded, failed, canceled, expired"),
+            ("model:", "A name, with * for any letters"),
+            ("age<1h", "Also wait, run, created, finished"),
+        ),
+    )
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "drop", "Drop the filter", show=False)]
 

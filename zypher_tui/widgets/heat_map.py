@@ -13,6 +13,7 @@ from textual.strip import Strip
 from zypher_tui.core import cells, formats
 from zypher_tui.core.heat import COLUMN_MS, KINDS, Cell, Grid, Heat, Kind
 from zypher_tui.core.rows import at_of
+from zypher_tui.keymap import Help
 from zypher_tui.palette import palette
 from zypher_tui.themes import NONE
 from zypher_tui.widgets.drawing import LineWidget, Part, entitle, length, line
@@ -28,6 +29,11 @@ NICE_PEAKS = tuple(step * 10**power for power in range(7) for step in (1, 2, 5))
 
 class HeatMap(LineWidget, can_focus=True):
     """Below the map: the times, and what the cell under the cursor or the mouse is."""
+
+    ABOUT = Help(
+        "Latencies",
+        "Columns are times, lines are latencies, brighter cells have more predictions. A cell opens its predictions.",
+    )
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,h", "move(-1, 0)", "Earlier", show=False),

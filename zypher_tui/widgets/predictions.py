@@ -9,6 +9,7 @@ from zypher_tui.core.book import Newest
 from zypher_tui.core.rows import Row, at_of
 from zypher_tui.core.selection import Selection
 from zypher_tui.core.view import View
+from zypher_tui.keymap import Help
 from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import Part, entitle
 from zypher_tui.widgets.table import Column, Table
@@ -16,6 +17,15 @@ from zypher_tui.widgets.table import Column, Table
 
 class PredictionTable(Table[Row]):
     """Newest first, however many; those that a filter keeps, as they were at the time that is shown."""
+
+    ABOUT = Help(
+        "Predictions in a table",
+        "One in each line. A cursor on the first line stays there; on any other it follows its prediction.",
+        (
+            ("wait · run", "From created to started, from started to finished"),
+            ("result", "The begin of the output, the error, or how far it is"),
+        ),
+    )
 
     def __init__(self, *, id: str, api_url: str, title: str = "Predictions") -> None:  # noqa: A002  # Textual's name
         super().__init__(id=id, columns=COLUMNS, key=lambda row: row.prediction_id)

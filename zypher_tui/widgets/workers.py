@@ -6,6 +6,7 @@ from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core import cells, formats
 from zypher_tui.core.view import View
 from zypher_tui.core.worker_rows import Condition, WorkerRow, worker_rows
+from zypher_tui.keymap import Help
 from zypher_tui.palette import palette
 from zypher_tui.widgets.columns import Column
 from zypher_tui.widgets.drawing import Part, entitle
@@ -14,6 +15,15 @@ from zypher_tui.widgets.table import Table
 
 class WorkerTable(Table[WorkerRow]):
     """One line for each worker that is alive, and if wanted for each that went lately."""
+
+    ABOUT = Help(
+        "Workers in a table",
+        "One in each line: how many of its slots are taken, what it did.",
+        (
+            ("seen", "Age of its last heartbeat; ▲ if it is late"),
+            ("draining", "It ends what it runs and takes no more"),
+        ),
+    )
 
     FOLLOWS_FIRST = True
 
