@@ -284,6 +284,7 @@ class Dashboard(Keyed, App[int]):
                 api_url=self._api_url,
                 every_s=self._interval_s,
                 neighbour=self._neighbour,
+                origin=message.origin,
             )
         )
         self.call_later(self._draw)

@@ -16,9 +16,11 @@ Keys = tuple[tuple[str, str], ...]
 class Opened(Message):
     """A prediction is to be shown whole."""
 
-    def __init__(self, prediction_id: str) -> None:
+    def __init__(self, prediction_id: str, *, origin: str = "") -> None:
+        """``origin``: the one whose input was edited for this one."""
         super().__init__()
         self.prediction_id = prediction_id
+        self.origin = origin
 
 
 class Filtered(Message):

@@ -3,38 +3,35 @@
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.screen import Screen
 
-from zypher_jobs.contracts.prediction import Prediction, Status
+from zypher_jobs.contracts.prediction import Prediction
 from zypher_tui.core import formats
 from zypher_tui.core.curl import curl_of
-from zypher_tui.core.errors import ErrorGroup, elsewhere, kind, last_good
-from zypher_tui.core.life import as_of, facts, stand_in
+from zypher_tui.core.errors import kind
+from zypher_tui.core.life import as_of, stand_in
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.rows import Row
-from zypher_tui.core.values import Written, plain_json
-from zypher_tui.core.view import View
-from zypher_tui.core.waterfall import waterfall
+from zypher_tui.core.values import editable, plain_json
+from zypher_tui.core.view import Link, View
 from zypher_tui.following import Following
 from zypher_tui.keymap import Help, Keyed
-from zypher_tui.palette import palette
+from zypher_tui.screens.editing import MOST_CHARS, EditScreen
 from zypher_tui.screens.pane import Copied, Filtered, Opened
-from zypher_tui.sources.source import Source
-from zypher_tui.widgets import life
-from zypher_tui.widgets.drawing import entitle
+from zypher_tui.sources.source import Intake, Order, Source, Submits
 from zypher_tui.widgets.header import Header, Notice
 from zypher_tui.widgets.keys import KeyLine
-from zypher_tui.widgets.section import Lines, Section, wrapped
+from zypher_tui.widgets.life_body import LifeBody, Seen
 from zypher_tui.widgets.time_bar import TimeBar
-from zypher_tui.widgets.waterfall import WaterfallView
 
 KEYS = (
     ("esc", "back"),
     ("f", "fold"),
     ("y", "curl"),
+    ("e", "edit"),
     ("n b", "next"),
     ("c", "id"),
     ("o", "output"),
@@ -43,7 +40,6 @@ KEYS = (
     ("t", "trace"),
     ("g", "original"),
 )
-AS_IT_IS_NOW = " · as it is now"
 
 Neighbour = Callable[[str, int], str | None]
 """The id of the prediction so many lines below that one in the list it was opened from."""
@@ -65,6 +61,7 @@ class PredictionScreen(Keyed, Screen[None]):
         Binding("down,j", "scroll(1)", "Scroll down", show=False),
         Binding("up,k", "scroll(-1)", "Scroll up", show=False),
         Binding("y", "copy_curl", "Copy as curl"),
+        Binding("e", "edit", "Edit and send"),
         Binding("c", "copy_id", "Copy the id"),
         Binding("o", "copy_output", "Copy the output"),
         Binding("t", "copy_trace", "Copy the trace's id"),
@@ -76,10 +73,19 @@ class PredictionScreen(Keyed, Screen[None]):
     ]
 
     def __init__(
-        self, prediction_id: str, sources: Sources, *, api_url: str, every_s: float, neighbour: Neighbour
+        self,
+        prediction_id: str,
+        sources: Sources,
+        *,
+        api_url: str,
+        every_s: float,
+        neighbour: Neighbour,
+        origin: str = "",
     ) -> None:
+        """``origin``: the one whose input was edited for this one."""
         super().__init__()
         self._prediction_id = prediction_id
+        self._origin = origin
         self._sources = sources
         self._api_url = api_url
         self._every_s = every_s
@@ -88,24 +94,15 @@ class PredictionScreen(Keyed, Screen[None]):
         self._row: Row | None = None
         self._view: View | None = None
         self._is_folded = True
-        self._heard = 0
-        self._same: tuple[object, ErrorGroup | None, Row | None] = (None, None, None)
+        self._body = LifeBody(id="life-columns")
 
     def compose(self) -> ComposeResult:
         """Header and time as on the dashboard, then the parts, which scroll as one."""
         yield Header(id="header")
         yield Notice(id="notice")
         yield TimeBar(id="time")
-        with VerticalScroll(id="life"), Container(id="life-columns"):
-            with Container(id="life-left"):
-                yield Section(id="life-head")
-                yield WaterfallView(id="life-waterfall")
-                yield Section(id="life-error")
-                yield Section(id="life-same")
-            with Container(id="life-right"):
-                yield Section(id="life-input")
-                yield Section(id="life-output")
-                yield Section(id="life-log")
+        with VerticalScroll(id="life"):
+            yield self._body
         keys = KeyLine(id="keys", first=KEYS, last=())
         keys.show((), type(self))
         yield keys
@@ -129,6 +126,7 @@ class PredictionScreen(Keyed, Screen[None]):
     def show(self, prediction_id: str) -> None:
         """Show another one."""
         self._prediction_id = prediction_id
+        self._origin = ""
         self._following = self._follow(prediction_id)
         self._row = None
         self._start()
@@ -189,6 +187,41 @@ class PredictionScreen(Keyed, Screen[None]):
         command = curl_of(known, given.value, api_url=self._api_url, with_key=with_key)
         self._copy(command, "a command for the shell")
 
+    def action_edit(self) -> None:
+        """Change the input, and ask with that."""
+        known, given = self.known, self._following.given
+        if (source := self._submits()) is None or known is None:
+            return
+        if given is None or not given.is_whole:
+            self._say(f"It cannot be edited: {self._why_no_input}.")
+            return
+        text = editable(given.value)
+        if len(text) > MOST_CHARS:
+            self._say(
+                f"Its input is too long to be edited here ({formats.size_bytes(len(text))}); y copies it as curl."
+            )
+            return
+        name = f"{known.model}@{known.version}" if known.version else known.model
+
+        async def send(text: str, intake: Intake | None) -> str:
+            is_served = intake is None or known.version in intake.versions
+            order = Order(
+                model=known.model,
+                version=known.version if is_served else "",
+                priority=known.priority,
+                input_json=text,
+            )
+            return await source.submit(order)
+
+        def sent(new_id: str | None) -> None:
+            if new_id is not None:
+                self.post_message(Opened(new_id, origin=known.prediction_id))
+
+        title = f"Input for {name}, from {known.prediction_id}"
+        self._dashboard.push_screen(
+            EditScreen(text, title=title, intake=lambda: source.intake(known.model), send=send), sent
+        )
+
     def action_neighbour(self, step: int) -> None:
         """Show the next one of the list, or the one before."""
         found = self._neighbour(self._prediction_id, step)
@@ -207,7 +240,7 @@ class PredictionScreen(Keyed, Screen[None]):
 
     def action_last_good(self) -> None:
         """Show the newest of its model that succeeded before it."""
-        good = self._same[2]
+        good = self._body.last_good
         if good is None:
             self._say("None of its model is known to have succeeded before it.")
         else:
@@ -216,10 +249,30 @@ class PredictionScreen(Keyed, Screen[None]):
     def action_original(self) -> None:
         """Show the one that this repeats."""
         known = self.known
-        if known is None or not known.replay_of:
+        original = (known.replay_of if known else None) or self._origin
+        if not original:
             self._say("It repeats no other.")
         else:
-            self.post_message(Opened(known.replay_of))
+            self.post_message(Opened(original))
+
+    @property
+    def _dashboard(self) -> App[int]:
+        return self.app  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # Textual leaves it open
+
+    def _submits(self) -> Submits | None:
+        """What takes predictions; else says why nothing can be sent."""
+        view, source = self._view, self._sources().get(SourceName.API)
+        link = next((each for each in view.links if each.source is SourceName.API), None) if view else None
+        if view is not None and view.past_s is not None:
+            self._say("This is the past, which stays as it was; p leads back to now.")
+        elif source is None or (link is not None and link.link is Link.AWAY):
+            why = f" ({link.reason})" if link and link.reason else ""
+            self._say(f"The API is away{why}; without it nothing can be sent.")
+        elif not isinstance(source, Submits):
+            self._say("Nothing can be sent: what is shown is no running system.")
+        else:
+            return source
+        return None
 
     @property
     def _why_no_input(self) -> str:
@@ -229,14 +282,10 @@ class PredictionScreen(Keyed, Screen[None]):
         return following.given_note or "its input is still being read"
 
     def _follow(self, prediction_id: str) -> Following:
-        return Following(prediction_id, self._sources, changed=self._note_change, every_s=self._every_s)
+        return Following(prediction_id, self._sources, changed=self._draw, every_s=self._every_s)
 
     def _start(self) -> None:
         self.run_worker(self._following.run(), name="follow", exclusive=True, exit_on_error=False)
-
-    def _note_change(self) -> None:
-        self._heard += 1
-        self._draw()
 
     def _say(self, sentence: str) -> None:
         self.notify(sentence, timeout=4, markup=False)
@@ -246,105 +295,13 @@ class PredictionScreen(Keyed, Screen[None]):
 
     def _draw(self) -> None:
         known, view = self.known, self._view
-        if not self.is_attached or known is None or view is None:
-            return
-        self._draw_head(known, view)
-        self._draw_error(known, view)
-        self._draw_values(known, view)
-
-    def _draw_head(self, known: Prediction, view: View) -> None:
-        following = self._following
-        told = facts(known, caller=self._row.caller if self._row else "", at_ms=view.now_ms)
-        note = following.note
-        if view.past_s is not None and following.whole is not None:
-            note = "As of then; input, output and log are shown as they are now."
-        elif following.deliveries_note and not note and known.status.is_terminal:
-            note = f"Whether webhooks were told is not known: {following.deliveries_note}."
-        section = self.query_one("#life-head", Section)
-        entitle(section, "esc back · n b next", below=True)
-        section.show(
-            "Prediction",
-            lambda width: life.head_lines(known, told, note, width),
-            version=(tuple(told), known.status, known.prediction_id, note),
-        )
-        deliveries = () if view.past_s is not None else following.deliveries
-        seen = waterfall(known, now_ms=view.now_ms, deliveries=deliveries)
-        shown = self.query_one("#life-waterfall", WaterfallView)
-        entitle(shown, seen.sentence)
-        shown.show(seen)
-
-    def _draw_error(self, known: Prediction, view: View) -> None:
-        section = self.query_one("#life-error", Section)
-        if known.error is None and not known.past_attempts:
-            section.show("", None, version=None)
-        else:
-            version = (known.prediction_id, known.error, len(known.past_attempts))
-            title = "Error" if known.error else "Attempts before"
-            section.show(title, lambda width: life.error_lines(known, width), version=version)
-        same = self.query_one("#life-same", Section)
-        row = self._row
-        if row is None or known.status is not Status.FAILED:
-            same.show("", None, version=None)
-            return
-        group, good = self._find_same(row, view)
-        now_ms = view.now_ms
-        same.show(
-            "The same error elsewhere",
-            lambda width: life.elsewhere_lines(group, good, now_ms, width),
-            version=(known.prediction_id, group, good and good.prediction_id, now_ms // 1000),
-        )
-
-    def _find_same(self, row: Row, view: View) -> tuple[ErrorGroup | None, Row | None]:
-        """Looked for again every other second."""
-        version = (row.prediction_id, row.fingerprint, view.now_ms // 2000, view.as_of_ms)
-        if self._same[0] != version:
-            rows = view.book.rows if view.as_of_ms is None else view.book.rows[: view.book.until(view.as_of_ms)]
-            self._same = (version, elsewhere(rows, row), last_good(rows, row))
-        return self._same[1], self._same[2]
-
-    def _draw_values(self, known: Prediction, view: View) -> None:
-        following = self._following
-        now = AS_IT_IS_NOW if view.past_s is not None else ""
-        given, why = following.given, self._why_no_input
-        size = known.input_bytes or (len(given.json.encode()) if given else 0)
-        title = f"Input · {formats.size_bytes(size)}" if size else "Input"
-        preview = self._row.input_preview if self._row else ""
-        draw = _text(preview or formats.UNKNOWN, f"Only its beginning: {why}.")
-        if following.input is not None:
-            draw, title = self._values(following.input, title)
-        version = (known.prediction_id, given, why, preview, self._is_folded)
-        self.query_one("#life-input", Section).show(title, draw, version=version)
-        self._draw_output(known, now)
-        heard = () if following.has_ended else tuple(following.story.lines)
-        folded = self._is_folded
-        self.query_one("#life-log", Section).show(
-            f"Log{now}",
-            (lambda width: life.log_lines(known, heard, width, is_folded=folded)) if heard or known.log else None,
-            version=(known.prediction_id, len(heard), heard[-1:], tuple(known.log), folded),
-        )
-
-    def _draw_output(self, known: Prediction, now: str) -> None:
-        section = self.query_one("#life-output", Section)
-        output, said = self._following.output, self._following.story.output
-        preview = self._row.output_preview if self._row else ""
-        if output is not None:
-            title = f"Output · {formats.size_bytes(known.output_bytes)}" if known.output_bytes else "Output"
-            draw, title = self._values(output, title)
-            section.show(title + now, draw, version=(known.prediction_id, output, self._is_folded))
-        elif said and not known.status.is_terminal:
-            section.show("Output so far", lambda width: wrapped([said], width, palette.PLAIN), version=said)
-        elif preview and self._following.whole is None:
-            draw = _text(preview, "Only its beginning: the whole cannot be read now.")
-            section.show("Output", draw, version=(known.prediction_id, preview))
-        else:
-            section.show("", None, version=None)
-
-    def _values(self, value: Written, title: str) -> tuple[Callable[[int], Lines], str]:
-        texts = value.folded if self._is_folded else value.whole
-        if value.is_long:
-            title += " · f shows all" if self._is_folded else " · f folds"
-        return (lambda width: wrapped(texts, width, palette.PLAIN)), title
-
-
-def _text(text: str, note: str) -> Callable[[int], Lines]:
-    return lambda width: [*wrapped([text], width, palette.PLAIN), *wrapped([note], width, palette.DIM)]
+        if self.is_attached and known is not None and view is not None:
+            seen = Seen(
+                known=known,
+                row=self._row,
+                view=view,
+                following=self._following,
+                why_no_input=self._why_no_input,
+                origin=self._origin,
+            )
+            self._body.show(seen, is_folded=self._is_folded)

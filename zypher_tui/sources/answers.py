@@ -1,6 +1,6 @@
 """The API's JSON → clean Structs; shared by the dashboard's source and ``zypher top``."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -9,7 +9,7 @@ from zypher_jobs.contracts.stats import Health, Overview
 from zypher_jobs.contracts.webhook import Delivery
 from zypher_tui.core.cleaning import clean, cleaned
 from zypher_tui.core.life import Given, given_of
-from zypher_tui.sources.source import SourceAway
+from zypher_tui.sources.source import Intake, Refused, SourceAway
 
 _overview = msgspec.json.Decoder(Overview)
 _health = msgspec.json.Decoder(Health)
@@ -29,6 +29,35 @@ class _Sized(msgspec.Struct):
     input_bytes: int = 0
 
 
+class _Version(msgspec.Struct):
+    version: str
+
+
+class _Model(msgspec.Struct):
+    input_schema: dict[str, Any] = {}
+    versions: list[_Version] = []
+
+
+class _Accepted(msgspec.Struct):
+    prediction_id: str
+
+
+class _ItemError(msgspec.Struct):
+    detail: str
+    field: str | None = None
+
+
+class _Item(msgspec.Struct):
+    prediction: _Accepted | None = None
+    error: _ItemError | None = None
+
+
+class _Submitted(msgspec.Struct):
+    items: Annotated[list[_Item], msgspec.Meta(min_length=1)]
+
+
+_model = msgspec.json.Decoder(_Model)
+_submitted = msgspec.json.Decoder(_Submitted)
 _page = msgspec.json.Decoder(_Page)
 _deliveries = msgspec.json.Decoder(_Deliveries)
 _sized = msgspec.json.Decoder(_Sized)
@@ -79,6 +108,25 @@ def given(sized: tuple[int, bytes], listed: tuple[int, bytes]) -> Given | None:
 def deliveries(status: int, body: bytes) -> list[Delivery]:
     """``GET /predict/{id}/deliveries``."""
     return cleaned(_decoded(_deliveries, status, body).deliveries)
+
+
+def intake(status: int, body: bytes) -> Intake:
+    """``GET /models/{name}``."""
+    model = _decoded(_model, status, body)
+    return Intake(versions=tuple(each.version for each in model.versions), schema=model.input_schema)
+
+
+def submitted(status: int, body: bytes) -> str:
+    """``POST /predictions`` with one: its id. Raises ``Refused``."""
+    if status >= 300:
+        raise Refused(f"{_sentence(status, body)}.")
+    item = _decoded(_submitted, 200, body).items[0]
+    if item.error is not None:
+        field = (item.error.field or "").replace("$[0].input", "$", 1)
+        raise Refused(clean(f"{field}: {item.error.detail}" if field else item.error.detail)[:300])
+    if item.prediction is None:
+        raise SourceAway("it answers, but not as this version of Zypher expects")
+    return clean(item.prediction.prediction_id)
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], status: int, body: bytes) -> Any:

@@ -19,7 +19,7 @@ from zypher_tui.core.readings import Reading, SourceName
 from zypher_tui.core.story import Told
 from zypher_tui.sources import answers
 from zypher_tui.sources.events import EventParser, StoryParser
-from zypher_tui.sources.source import MOST_IDS, SourceAway, reason
+from zypher_tui.sources.source import MOST_IDS, Intake, Order, SourceAway, reason
 
 LATEST = 100
 """Predictions asked for."""
@@ -122,6 +122,23 @@ class ApiSource:
             async for chunk in chunks:
                 if batch := parser.feed(chunk):
                     yield batch
+
+    async def intake(self, model: str) -> Intake:
+        """See ``Submits``."""
+        answer = await self._get(f"/models/{quote(model, safe='')}")
+        return answers.intake(answer.status_code, answer.content)
+
+    async def submit(self, order: Order) -> str:
+        """See ``Submits``."""
+        one = {"model": order.model, "priority": order.priority.value, "input": msgspec.Raw(order.input_json.encode())}
+        if order.version:
+            one["version"] = order.version
+        body, headers = msgspec.json.encode([one]), {"content-type": "application/json"}
+        try:
+            answer = await self._client.post("/predictions", content=body, headers=headers)
+        except httpx.HTTPError as error:
+            raise SourceAway(reason(error, timeout_s=ANSWER_TIMEOUT_S)) from error
+        return answers.submitted(answer.status_code, answer.content)
 
     async def aclose(self) -> None:
         """See ``Source``."""

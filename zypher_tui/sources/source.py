@@ -2,10 +2,12 @@
 
 import socket
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
+
+import msgspec
 
 from zypher_jobs.contracts.event import Event
-from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
+from zypher_jobs.contracts.prediction import Prediction, PredictionSummary, Priority
 from zypher_jobs.contracts.webhook import Delivery
 from zypher_tui.core.life import Given
 from zypher_tui.core.readings import Reading, SourceName
@@ -17,6 +19,42 @@ MOST_IDS = 200
 
 class SourceAway(Exception):  # a state of the world, as it is shown
     """A source does not bring what it was asked for; the message is the end of a sentence: ``connection refused``."""
+
+
+class Refused(Exception):  # an answer, as it is shown
+    """What was sent is not taken; the message says why, with the path of the field."""
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """A prediction to be asked for."""
+
+    model: str
+    version: str
+    """Empty: the live one."""
+    priority: Priority
+    input_json: str
+
+
+class Intake(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model takes."""
+
+    versions: tuple[str, ...]
+    """Those that are served."""
+    schema: dict[str, Any]
+    """JSON Schema of an input of a live one; not cleaned."""
+
+
+@runtime_checkable
+class Submits(Protocol):
+    """A source that takes predictions too."""
+
+    async def intake(self, model: str) -> Intake:
+        """Raises ``SourceAway``."""
+        ...
+
+    async def submit(self, order: Order) -> str:
+        """Queue it; returns its id. Raises ``Refused`` and ``SourceAway``."""
+        ...
 
 
 class Source(Protocol):
