@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ClassVar
 
 from rich.console import Console
@@ -15,6 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.constants import COLOR_SYSTEM
 from textual.widgets import ContentSwitcher
 
+from zypher_tui.commands import commands_for
 from zypher_tui.config import Config, keep_theme
 from zypher_tui.core import formats
 from zypher_tui.core.cleaning import clean
@@ -34,6 +35,7 @@ from zypher_tui.screens.workers import WorkersPane
 from zypher_tui.sources.source import Source, SourceAway
 from zypher_tui.textual_theme import textual_theme, variables_of
 from zypher_tui.themes import DARK, NONE, THEMES, Theme, fitting
+from zypher_tui.widgets.commands import Command, CommandDialog
 from zypher_tui.widgets.dialogs import Dialog
 from zypher_tui.widgets.header import Header, Notice
 from zypher_tui.widgets.help import HelpDialog
@@ -69,6 +71,7 @@ class Dashboard(Keyed, App[int]):
         Binding("enter", "details", "Details", key_display="⏎"),
         Binding("c", "copy", "Copy"),
         Binding("slash", "filter", "Filter", key_display="/"),
+        Binding("colon,ctrl+k", "commands", "Commands", key_display=":"),
         Binding("ctrl+t", "next_theme", "Next theme", key_display="^t"),
     ]
 
@@ -179,6 +182,29 @@ class Dashboard(Keyed, App[int]):
         inner = self.focused or self.screen
         self.push_screen(HelpDialog(inner.ancestors_with_self))
 
+    def action_commands(self) -> None:
+        """Find something to do by a few letters."""
+        commands = commands_for(
+            self,
+            (self.focused or self.screen).ancestors_with_self,
+            titles=[pane.TITLE for pane in self._panes],
+            open_pane=self.action_open_pane,
+            show=lambda text: self.post_message(Filtered(text)),
+            overview=self.view.overview,
+            choose_theme=self.choose_theme,
+        )
+        self.push_screen(CommandDialog(commands, self._run_command))
+
+    def _run_command(self, command: Command) -> None:
+        """Once the palette is gone and what it was called from has the focus again."""
+
+        async def run() -> None:
+            done = command.run()
+            if isinstance(done, Awaitable):
+                await done
+
+        self.call_later(run)
+
     def action_next_theme(self) -> None:
         """The next one, kept in the configuration file."""
         names = [name for name in THEMES if name != NONE.name]
@@ -242,6 +268,11 @@ class Dashboard(Keyed, App[int]):
     def open_tab(self, message: TabLine.Opened) -> None:
         """A tab was clicked."""
         self.action_open_pane(message.index)
+
+    @on(KeyLine.Pressed)
+    def press_key(self, message: KeyLine.Pressed) -> None:
+        """A key of the last line was clicked."""
+        self.simulate_key(message.key)
 
     @on(Filtered)
     def open_filtered(self, message: Filtered) -> None:

@@ -97,11 +97,20 @@ class Keymap:
         """Those that work now."""
         return self._chosen.get(action.name, action.keys)
 
+    def chosen_key(self, name: str) -> str | None:
+        """The first key that a person gave to an action; ``None``: it has its own."""
+        return next(iter(self._chosen.get(name, ())), None)
+
     def shown(self, keys: str, *owners: type[Keyed]) -> str:
         """What a person presses instead of these keys, as they are by default: ``[ ]``; those of the owners win."""
         if not self._chosen:
             return keys
         return " ".join(self._shown(key, owners) for key in keys.split(" "))
+
+    def pressed(self, shown: str) -> str | None:
+        """The key, in Textual's words, that a person sees as this."""
+        keys = (key for action in actions().values() for key in self.keys_of(action))
+        return next((key for key in keys if shown in (key, display(key))), None)
 
     def _shown(self, key: str, owners: Sequence[type[Keyed]]) -> str:
         found = [action for action in actions().values() if key in (*action.keys, *map(display, action.keys))]

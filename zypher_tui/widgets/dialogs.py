@@ -2,15 +2,20 @@
 
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
+from textual.message import Message
 from textual.screen import ModalScreen
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from zypher_tui.core.cleaning import clean
 from zypher_tui.keymap import Keyed
 from zypher_tui.widgets.drawing import Part, line
+
+MOST_TYPED = 40
 
 
 class Lines(ScrollView, can_focus=True):
@@ -32,6 +37,40 @@ class Lines(ScrollView, can_focus=True):
         index = self.scroll_offset.y + y
         parts = self._lines[index] if index < len(self._lines) else []
         return line(parts, self.size.width).apply_style(self.rich_style)
+
+
+class TypedLines(Lines):
+    """Lines under what a person types; no letter is a key."""
+
+    class Typed(Message):
+        """Another text stands there."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    typed = ""
+
+    def type(self, text: str) -> None:
+        """Have this text instead."""
+        self.typed = clean(text)[:MOST_TYPED]
+        self.post_message(self.Typed(self.typed))
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Whatever can be read is text."""
+        del key
+        return character is not None and character.isprintable()
+
+    def on_key(self, event: events.Key) -> None:
+        """A letter more, or one less."""
+        if event.key == "backspace":
+            self.type(self.typed[:-1])
+        elif event.character is not None and event.character.isprintable():
+            self.type(self.typed + event.character)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Many letters more."""
+        self.type(self.typed + event.text)
 
 
 class Dialog(Keyed, ModalScreen[None]):
@@ -57,6 +96,11 @@ class Dialog(Keyed, ModalScreen[None]):
         box.border_title = self._title
         box.border_subtitle = "esc closes · ↑ ↓ scroll"
         yield box
+
+    def on_click(self, event: events.Click) -> None:
+        """A click beside the box closes it."""
+        if event.widget is self:
+            self.dismiss()
 
     def on_resize(self) -> None:
         """Break the lines anew."""

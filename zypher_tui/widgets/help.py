@@ -4,16 +4,15 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 import msgspec
-from textual import events
+from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 
 from zypher_tui.core import cells
-from zypher_tui.core.cleaning import clean
 from zypher_tui.keymap import Action, Help, Keyed, actions, display, keymap, place_of
 from zypher_tui.palette import palette
-from zypher_tui.widgets.dialogs import Dialog, Lines
+from zypher_tui.widgets.dialogs import Dialog, TypedLines
 from zypher_tui.widgets.drawing import Part, entitle
 
 NAME_CELLS = 11
@@ -31,25 +30,6 @@ class Chapter(msgspec.Struct, frozen=True):
     keys: tuple[tuple[str, str], ...] = ()
 
 
-class SearchedLines(Lines):
-    """Takes letters as text to search for, and no key of it for itself."""
-
-    def check_consume_key(self, key: str, character: str | None) -> bool:
-        """Whatever can be read is text."""
-        del key
-        return character is not None and character.isprintable()
-
-    def on_key(self, event: events.Key) -> None:
-        """Search for more or for less."""
-        screen = self.screen
-        if not isinstance(screen, HelpDialog):
-            return
-        if event.key == "backspace":
-            screen.search(screen.query_text[:-1])
-        elif self.check_consume_key(event.key, event.character):
-            screen.search(screen.query_text + (event.character or ""))
-
-
 class HelpDialog(Dialog):
     """Help for what had the focus."""
 
@@ -59,24 +39,23 @@ class HelpDialog(Dialog):
         """``chain`` is what had the focus and all around it, from within."""
         super().__init__("Help")
         self._parts = [*help_of(chain)]
-        self.query_text = ""
+        self._query = ""
 
     def compose(self) -> ComposeResult:
         """The box, which hears what is typed."""
-        box = SearchedLines(id="box")
-        entitle(box, "Help")
-        yield box
+        yield TypedLines(id="box")
 
-    def search(self, text: str) -> None:
+    @on(TypedLines.Typed)
+    def search(self, message: TypedLines.Typed) -> None:
         """Show only what has this in it."""
-        self.query_text = clean(text)[:40]
+        self._query = message.text
         self.box.scroll_home(animate=False)
         self.fill()
 
     def action_leave(self) -> None:
         """Search for nothing, or close."""
-        if self.query_text:
-            self.search("")
+        if self._query:
+            self.query_one("#box", TypedLines).type("")
         else:
             self.dismiss()
 
@@ -85,12 +64,12 @@ class HelpDialog(Dialog):
         width = max(self.box.scrollable_content_region.width - 2, 20)
         lines: list[list[Part]] = []
         for chapter in self._parts:
-            lines += _lines_of(chapter, self.query_text, width)
-        if not self.query_text:
+            lines += _lines_of(chapter, self._query, width)
+        if not self._query:
             lines += [*_legends(width)]
         elif not lines:
-            lines = [[], [(f" Nothing has {self.query_text!r} in it; esc shows everything again.", palette.PLAIN)]]
-        entitle(self.box, f"Help · {self.query_text}▏" if self.query_text else "Help · type to search")
+            lines = [[], [(f" Nothing has {self._query!r} in it; esc shows everything again.", palette.PLAIN)]]
+        entitle(self.box, f"Help · {self._query}▏" if self._query else "Help · type to search")
         entitle(self.box, "↑ ↓ scroll · esc closes", below=True)
         self.box.show(lines)
 

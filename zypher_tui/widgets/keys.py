@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from textual import events
+from textual.message import Message
 from textual.strip import Strip
 
 from zypher_tui.keymap import Keyed, keymap
@@ -11,17 +13,26 @@ from zypher_tui.widgets.drawing import LineWidget, Part, length, line
 Entries = Sequence[tuple[str, str]]
 
 FIRST: Entries = (("q", "quit"), ("?", "help"), ("enter", "details"))
-LAST: Entries = (("p", "pause"), ("c", "copy"), ("[ ]", "time"), ("↑↓", "move"), ("tab", "next"))
+LAST: Entries = (("p", "pause"), ("c", "copy"), ("[ ]", "time"), ("↑↓", "move"), ("tab", "next"), (":", "commands"))
 
 
 class KeyLine(LineWidget):
     """Keys and what they do; those of the open pane stand in the middle."""
+
+    class Pressed(Message):
+        """A key was clicked."""
+
+        def __init__(self, key: str) -> None:
+            super().__init__()
+            self.key = key
 
     def __init__(self, *, id: str, first: Entries = FIRST, last: Entries = LAST) -> None:  # noqa: A002  # Textual's
         super().__init__(id=id)
         self._first, self._last = first, last
         self._own: Entries = ()
         self._owners: tuple[type[Keyed], ...] = ()
+        self._keys: list[tuple[str, int]] = []
+        """Keys that are drawn, and where each ends."""
 
     def show(self, own: Entries, *owners: type[Keyed]) -> None:
         """The open pane's own keys, and whose they are."""
@@ -31,9 +42,28 @@ class KeyLine(LineWidget):
     def line_at(self, y: int) -> Strip:  # noqa: ARG002  # there is only one
         """As many as fit."""
         parts: list[Part] = []
+        self._keys = []
         for key, word in (*self._first, *self._own, *self._last):
-            entry: list[Part] = [(f" {keymap.shown(key, *self._owners)} ", palette.BRAND), (f"{word} ", palette.DIM)]
+            shown = keymap.shown(key, *self._owners)
+            entry: list[Part] = [(f" {shown} ", palette.BRAND), (f"{word} ", palette.DIM)]
             if length(parts) + length(entry) > self.size.width:
                 break
+            self._keys += _places(shown, start=length(parts), end=length(parts) + length(entry))
             parts += entry
         return line(parts, self.size.width)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a key presses it."""
+        shown = next((shown for shown, end in self._keys if event.x < end), None)
+        key = keymap.pressed(shown) if shown else None
+        if key is not None:
+            self.post_message(self.Pressed(key))
+
+
+def _places(shown: str, *, start: int, end: int) -> list[tuple[str, int]]:
+    """Each key of an entry, and where it ends; the last one has the word behind it."""
+    places: list[tuple[str, int]] = []
+    for key in shown.split(" "):
+        start += len(key) + 1
+        places.append((key, start))
+    return [*places[:-1], (places[-1][0], end)]

@@ -1,0 +1,64 @@
+"""What the command palette offers: the screens, what keys do here, filters, themes."""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from functools import partial
+
+from textual.app import App
+from textual.binding import Binding
+from textual.dom import DOMNode
+
+from zypher_jobs.contracts.prediction import Status
+from zypher_jobs.contracts.stats import Overview
+from zypher_tui.keymap import Keyed, display, keymap, place_of
+from zypher_tui.themes import THEMES, Theme
+from zypher_tui.widgets.commands import Command
+
+
+def commands_for(
+    app: App[int],
+    chain: Iterable[DOMNode],
+    *,
+    titles: Sequence[str],
+    open_pane: Callable[[int], object],
+    show: Callable[[str], object],
+    overview: Overview | None,
+    choose_theme: Callable[[Theme], object],
+) -> list[Command]:
+    """``chain`` is what has the focus and all around it, ``titles`` are those of the screens."""
+    screens = [
+        Command(f"Open {title}", partial(open_pane, index), "screen", str(index + 1))
+        for index, title in enumerate(titles)
+    ]
+    filters = [Command(f"Show {text}", partial(show, text), "filter") for text in _filters(overview)]
+    themes = [Command(f"Theme {theme.name}", partial(choose_theme, theme), theme.says) for theme in THEMES.values()]
+    return [*screens, *_keys_of(chain, app), *filters, *themes]
+
+
+def _filters(overview: Overview | None) -> list[str]:
+    """One for each status, and for each model that a filter can name as it is."""
+    models = sorted({count.model for count in overview.counts}) if overview else []
+    named = [f"model:{model}" for model in models if model and not set(model) & set(' "*')]
+    return [*(f"status:{status.value}" for status in Status), *named]
+
+
+def _keys_of(chain: Iterable[DOMNode], app: App[int]) -> list[Command]:
+    """What keys do, from within outwards; each once."""
+    commands = dict[str, Command]()
+    for node in chain:
+        for cls, binding in _bindings(node):
+            name = binding.id
+            if name and name not in commands and not name.startswith(("screen-", "commands")):
+                key = display(keymap.chosen_key(name) or binding.key)
+                run = _runner(app, binding.action, node)
+                commands[name] = Command(binding.description or name, run, place_of(cls), key)
+    return [*commands.values()]
+
+
+def _bindings(node: DOMNode) -> Iterator[tuple[type[Keyed], Binding]]:
+    for cls in type(node).__mro__:
+        if issubclass(cls, Keyed) and "BINDINGS" in vars(cls):
+            yield from ((cls, binding) for binding in cls.BINDINGS if isinstance(binding, Binding))
+
+
+def _runner(app: App[int], action: str, node: DOMNode) -> Callable[[], Awaitable[bool]]:
+    return lambda: app.run_action(action, node)
