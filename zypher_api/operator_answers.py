@@ -1,9 +1,12 @@
 """Bodies of operators' routes."""
 
+from typing import Any
+
 import msgspec
 
+from zypher_jobs.contracts.history import HistoryFrame
 from zypher_jobs.contracts.operation import AuditEntry
-from zypher_jobs.contracts.prediction import PredictionSummary
+from zypher_jobs.contracts.prediction import DeadLetter, DeadLetterGroup, PredictionSummary
 from zypher_jobs.contracts.stats import QueueState, WorkerStats
 
 
@@ -49,6 +52,28 @@ class BulkDone(msgspec.Struct, frozen=True, kw_only=True):
     """Predictions that were looked at."""
     next: str | None = None
     """The `before` of the next call; absent when nothing is left to look at."""
+
+
+class KeptInput(msgspec.Struct, frozen=True, kw_only=True):
+    """What a prediction was asked with."""
+
+    prediction_id: str
+    input: Any
+
+
+class DeadLetters(msgspec.Struct, frozen=True, kw_only=True):
+    """What failed for good and waits for somebody to replay or drop it."""
+
+    groups: list[DeadLetterGroup]
+    """By model and kind of error, of the newest 2,000; the largest first."""
+    letters: list[DeadLetter]
+    """Newest first."""
+
+
+class HistoryFrames(msgspec.Struct, frozen=True, kw_only=True):
+    """What was recorded, oldest first."""
+
+    frames: list[HistoryFrame]
 
 
 class QueueList(msgspec.Struct, frozen=True, kw_only=True):

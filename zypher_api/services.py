@@ -15,6 +15,7 @@ from zypher_api.audit import Audit
 from zypher_api.auth import Auth
 from zypher_api.figures import Figures
 from zypher_api.gate import Gate
+from zypher_api.health import health_of
 from zypher_api.keyring import KeyRing
 from zypher_api.limits import KeyLimits
 from zypher_api.meter import HttpMeter
@@ -23,6 +24,7 @@ from zypher_api.recorder import Recorder
 from zypher_api.request_log import RequestLog
 from zypher_api.seat import Entry, Seat
 from zypher_jobs.board import LaneState
+from zypher_jobs.contracts.stats import Health, Overview
 from zypher_jobs.models import ModelRegistry, ServedModel
 from zypher_jobs.models.deployer import Deployer
 from zypher_jobs.models.rollout import Rollout
@@ -31,6 +33,7 @@ from zypher_jobs.queue import PredictionQueue
 from zypher_jobs.queue.api_keys import ApiKeys
 from zypher_jobs.queue.audit import AuditLog
 from zypher_jobs.queue.deployments import Deployments
+from zypher_jobs.queue.historian import Historian
 from zypher_jobs.queue.limits import Limits
 from zypher_jobs.queue.once import Once
 from zypher_jobs.queue.probe import warn_of_server
@@ -91,6 +94,7 @@ class Services:
         self.request_log = RequestLog()
         self.tracer = self.queue.tracer = tracer_of(settings, part="api", process_id=self.process_id)
         """``None``: nobody asked for traces."""
+        self.historian = Historian(self.queue, self.queue.inspect, kept_s=settings.history_s)
         self.started = time.monotonic()
         self._draining = asyncio.Event()
         self._open: set[Callable[[], None]] = set()
@@ -107,6 +111,10 @@ class Services:
         """Whether this process is about to end."""
         return self._draining.is_set()
 
+    def health(self, overview: Overview | None) -> Health:
+        """How each part is; ``overview`` is ``None`` while Redis is away."""
+        return health_of(self.registry, overview, uptime_s=time.monotonic() - self.started)
+
     @asynccontextmanager
     async def running(self, _: Litestar) -> AsyncGenerator[None]:
         """Record, and load the models behind the first requests; in the end flush and close."""
@@ -116,6 +124,7 @@ class Services:
         warning = asyncio.create_task(warn_of_server(self.queue))  # beside the start: Redis may be away
         self.recorder.start()
         publishing = asyncio.create_task(self.figures.keep_publishing())
+        recording = asyncio.create_task(self.historian.keep_recording(self.health))
         if self._entry is not Entry.AT_ONCE:
             await asyncio.wait([loading])
         if self._entry is Entry.COMPLETE:
@@ -124,9 +133,9 @@ class Services:
             yield
         finally:
             self.drain()
-            for task in (loading, warning, publishing, *self._left):
+            for task in (loading, warning, publishing, recording, *self._left):
                 task.cancel()
-            await asyncio.wait([loading, warning, publishing, *self._left])
+            await asyncio.wait([loading, warning, publishing, recording, *self._left])
             await self.recorder.close()
             self.figures.publish()
             await self.deployer.close()

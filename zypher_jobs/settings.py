@@ -139,6 +139,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     lease_s: Annotated[float, Meta(ge=0.5)] = 5
     grace_s: NonNegative = 10
     retention_s: Annotated[int, Meta(ge=1)] = 86_400
+    history_s: Annotated[int, Meta(ge=0)] = 43_200
     idempotency_s: Annotated[int, Meta(ge=1)] = 86_400
     on_disconnect: Literal["cancel", "continue"] = "cancel"
     max_body_bytes: Annotated[int, Meta(ge=1024)] = 1_048_576
@@ -181,6 +182,7 @@ DESCRIPTIONS: dict[str, str] = {
     "lease_s": "How long a worker that went silent keeps its predictions, in seconds.",
     "grace_s": "How long running predictions may go on when the process drains, in seconds.",
     "retention_s": "How long records and results are kept, in seconds.",
+    "history_s": "How far back the history of the figures reaches, in seconds (0: none is kept).",
     "idempotency_s": "How long the answer to a request with an Idempotency-Key is given again, in seconds.",
     "on_disconnect": "What becomes of a synchronous prediction whose caller goes away: cancel or continue.",
     "max_body_bytes": "Largest request body, in bytes.",

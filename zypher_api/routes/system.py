@@ -1,6 +1,5 @@
 """Health, readiness and figures: for people, dashboards, load balancers and Prometheus."""
 
-import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +18,6 @@ from zypher_jobs import __version__
 from zypher_jobs.contracts.access import Scope
 from zypher_jobs.contracts.stats import Health, Overview, PartHealth, QueueStats
 from zypher_jobs.errors import ModelNotReady, RedisUnavailable
-from zypher_jobs.models.versions import Versions
 
 MAX_LATEST = 200
 WRONG_LATEST = f"latest must be a number from 0 to {MAX_LATEST}."
@@ -137,7 +135,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
 
     @read("/health", _HEALTH_OPERATION)
     async def health() -> ASGIApp:
-        report = _health(services, await _overview(services))
+        report = services.health(await _overview(services))
         return RawResponse(_encode(report), status=503 if report.status == "unavailable" else 200, headers=_NO_STORE)
 
     @read("/health/live", _LIVE_OPERATION)
@@ -185,45 +183,3 @@ async def _overview(services: Services) -> Overview | None:
         return await services.queue.inspect.overview(latest=0)
     except RedisUnavailable:
         return None
-
-
-def _health(services: Services, overview: Overview | None) -> Health:
-    models = {name: _model_health(services.registry.versions(name)) for name in services.registry.names()}
-    if overview is None:
-        redis = PartHealth(ok=False, detail="Redis does not answer; synchronous predictions still work.")
-        workers = PartHealth(ok=False, detail="Unknown while Redis is away.")
-    else:
-        redis = PartHealth(ok=True, latency_ms=round(overview.redis_ms, 3))
-        workers = PartHealth(
-            ok=bool(overview.workers),
-            detail=None
-            if overview.workers
-            else "No worker is alive, so queued predictions wait: start `zypher worker`.",
-        )
-    return Health(
-        status=_status(redis, workers, models),
-        version=__version__,
-        uptime_s=round(time.monotonic() - services.started, 3),
-        redis=redis,
-        workers=workers,
-        workers_alive=len(overview.workers) if overview else 0,
-        models=models,
-    )
-
-
-def _model_health(versions: Versions) -> PartHealth:
-    """Of the versions that have traffic: one that is only being tried out does no harm."""
-    live = [versions.find(version) for version in versions.shares]
-    unready = [served for served in live if served is None or not served.info.ready]
-    if live and not unready:
-        return PartHealth(ok=True)
-    for served in unready:
-        if served is not None and served.definition.is_remote and served.error:  # no path, no address is in it
-            return PartHealth(ok=False, detail=f"Not ready: {served.error.rstrip('.')}.")
-    return PartHealth(ok=False, detail=f"Not loaded; GET /models/{versions.name} says why.")
-
-
-def _status(redis: PartHealth, workers: PartHealth, models: dict[str, PartHealth]) -> str:
-    if not any(model.ok for model in models.values()):
-        return "unavailable"
-    return "ok" if all(part.ok for part in (redis, workers, *models.values())) else "degraded"

@@ -167,6 +167,10 @@ class DeadLetterGroup(msgspec.Struct, frozen=True, kw_only=True):
     first_at: datetime
     last_at: datetime
     newest_id: str
+    last_good_id: str | None = None
+    """The newest prediction of that model that succeeded, of the newest that did; ``None``: none is kept."""
+    last_good_at: datetime | None = None
+    """When it ended."""
 
 
 PREVIEW_CHARS = 200

@@ -5,25 +5,32 @@ Needs redis-py only, not arq: it is the dashboard's way to Redis.
 
 import time
 from collections.abc import AsyncGenerator, Collection, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from zypher_jobs.contracts.event import Event
-from zypher_jobs.contracts.prediction import DeadLetter, DeadLetterGroup, Prediction, PredictionSummary, Status
+from zypher_jobs.contracts.history import HistoryFrame
+from zypher_jobs.contracts.prediction import DeadLetter, DeadLetterGroup, Mode, Prediction, PredictionSummary, Status
 from zypher_jobs.contracts.stats import Overview, QueueState, QueueStats, WorkerStats
-from zypher_jobs.errors import UnknownPrediction
+from zypher_jobs.errors import Conflict, UnknownPrediction
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.connection import RedisClient, connect, redis_errors
 from zypher_jobs.queue.events import follow
 from zypher_jobs.queue.figures import counts_of, latencies_of
+from zypher_jobs.queue.history import read_history
 from zypher_jobs.queue.lines import SAMPLED, queue_states
+from zypher_jobs.queue.payloads import NOTHING, input_in
 from zypher_jobs.queue.records import dead_letter_of, instant, prediction_of, summary_of, texts
 from zypher_jobs.queue.scripts import source
 from zypher_jobs.queue.wire import Script, Wire
 
 GROUPED = 2_000
 """Newest dead letters that are read to group them by error."""
+
+GOOD_LOOKED_AT = 200
+"""Newest that succeeded, which are looked at for the last good one of each model."""
 
 _decode_worker = msgspec.msgpack.Decoder(WorkerStats).decode
 
@@ -137,6 +144,7 @@ class Inspector:
     async def dead_letter_groups(self) -> list[DeadLetterGroup]:
         """The newest ``GROUPED`` dead letters by the kind of their error, largest group first."""
         groups: dict[tuple[str, str], DeadLetterGroup] = {}
+        good = await self._last_good()
         for letter in await self.dead_letters(limit=GROUPED):
             known = groups.get((letter.model, letter.fingerprint))
             groups[letter.model, letter.fingerprint] = DeadLetterGroup(
@@ -147,8 +155,38 @@ class Inspector:
                 first_at=letter.finished_at,
                 last_at=known.last_at if known else letter.finished_at,
                 newest_id=known.newest_id if known else letter.prediction_id,
+                last_good_id=good.get(letter.model, (None, None))[0],
+                last_good_at=good.get(letter.model, (None, None))[1],
             )
         return sorted(groups.values(), key=lambda group: -group.count)
+
+    async def _last_good(self) -> dict[str, tuple[str, datetime | None]]:
+        """Model → the newest that succeeded and when it ended, of the ``GOOD_LOOKED_AT`` newest."""
+        good = dict[str, tuple[str, datetime | None]]()
+        newest, _ = await self.list_predictions(Status.SUCCEEDED, limit=GOOD_LOOKED_AT)
+        for each in newest:
+            good.setdefault(each.model, (each.prediction_id, each.finished_at))
+        return good
+
+    async def input_of(self, prediction_id: str) -> Any:
+        """What a prediction was asked with. Raises ``UnknownPrediction``; ``Conflict`` where it is not kept."""
+        with redis_errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.get(keys.job(prediction_id))
+                pipe.get(keys.result(prediction_id))
+                pipe.hmget(keys.record(prediction_id), "status", "mode")
+                job, result, (status, mode) = await pipe.execute()
+        if status is None:
+            raise UnknownPrediction(prediction_id)
+        value = input_in(job or result)
+        if value is NOTHING:
+            why = "it was answered at once" if mode == Mode.SYNC.value.encode() else "it is too old"
+            raise Conflict(f"The input of prediction {prediction_id!r} is not kept: {why}.")
+        return value
+
+    async def history(self, *, since: datetime, until: datetime, most: int) -> list[HistoryFrame]:
+        """What was recorded of that time; see ``history.read_history``."""
+        return await read_history(self._redis, since=since, until=until, most=most)
 
     async def overview(self, *, latest: int = 50) -> Overview:
         """The whole system, with the ``latest`` newest predictions."""

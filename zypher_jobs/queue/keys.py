@@ -35,6 +35,9 @@ Ours:
 ``zypher:counts``               hash    models by modes by statuses          finish, record
 ``zypher:latency``              hash    models by modes by buckets cubed     finish, record
 ``zypher:events``               stream  ``EVENTS_KEPT`` newest               submit, claim, finish, cancel
+``zypher:history``              stream  one entry for each 10 s of           record; the whole system then
+                                        ``history_s``
+``zypher:history-turn``         string  10 s                                 record; whoever set it writes
 ``zypher:workers``              zset    trimmed by age at each heartbeat     lease keeper; id → last seen ms
 ``zypher:worker:{id}``          string  ``HEARTBEAT_TTL_S``                  lease keeper
 ``zypher:idle``                 hash    idle workers; those gone are taken   claim, finish; submit takes them off
@@ -98,6 +101,8 @@ RATE = "zypher:rate:"
 COUNTS = "zypher:counts"
 LATENCY = "zypher:latency"
 EVENTS = "zypher:events"
+HISTORY = "zypher:history"
+HISTORY_TURN = "zypher:history-turn"
 WORKERS = "zypher:workers"
 WORKER = "zypher:worker:"
 IDLE = "zypher:idle"

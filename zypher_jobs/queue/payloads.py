@@ -16,6 +16,8 @@ from zypher_jobs.errors import PredictionFailed, ZypherError
 PREDICT = "predict"
 """Name of the arq function that every prediction's job calls, with ``(model, input)``."""
 
+NOTHING = object()
+
 _FAILURE = 1
 _CANCELED = "canceled"
 
@@ -34,6 +36,13 @@ def serialize(data: dict[str, Any]) -> bytes:
 def deserialize(data: bytes) -> dict[str, Any]:
     """The reverse of ``serialize``; raises ``msgspec.DecodeError``."""
     return _decoder.decode(data)
+
+
+def input_in(stored: bytes | None) -> Any:
+    """What a job or a result says that was asked with; ``NOTHING`` where it says nothing of it."""
+    asked: dict[str, Any] = {} if stored is None else deserialize(stored)
+    arguments = asked.get("a", ())
+    return arguments[1] if asked.get("f") == PREDICT and len(arguments) == 2 else NOTHING
 
 
 def failure_of(error: BaseException) -> PredictionFailed:

@@ -20,6 +20,7 @@ from zypher_jobs.models.deployer import Deployer
 from zypher_jobs.models.store import store_of
 from zypher_jobs.queue.client import PredictionQueue
 from zypher_jobs.queue.deployments import Deployments
+from zypher_jobs.queue.historian import Historian
 from zypher_jobs.queue.payloads import PREDICT
 from zypher_jobs.queue.probe import warn_of_server
 from zypher_jobs.settings import Settings, load_settings
@@ -83,11 +84,15 @@ async def _serve(settings: Settings, *, replaces: bool) -> None:
         job_completion_wait=max(1, round(settings.grace_s)) if settings.grace_s else 0,
         health_check_interval=HEALTH_KEY_S,
     )
+    historian = Historian(queue, queue.inspect, kept_s=settings.history_s)
+    recording = asyncio.create_task(historian.keep_recording())
     try:
         async with delivering(queue, settings, tracer=tracer):
             with suppress(asyncio.CancelledError):  # how arq ends its main task once the grace period is over
                 await worker.async_run()
     finally:
+        recording.cancel()
+        await asyncio.wait([recording])
         await deployer.close()
         await worker.close()
         await registry.close()
