@@ -1,12 +1,10 @@
 """Bodies of answers that only the API gives; those that the packages share are in ``zypher_jobs.contracts``."""
 
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from zypher_jobs.contracts.access import ApiKey
-from zypher_jobs.contracts.deployment import ShadowCounts, Traffic, VersionState
 from zypher_jobs.contracts.model import ModelInfo, ModelManifest
 from zypher_jobs.contracts.prediction import Prediction, PredictionFailure, PredictionSummary, Status
 
@@ -90,38 +88,6 @@ class PredictionPage(msgspec.Struct, frozen=True, kw_only=True):
     """The `before` of the page behind this one; absent on the last."""
     searched: int = 0
     """Predictions that were looked at for this page."""
-
-
-class VersionDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of a model, and how each process has it."""
-
-    version: str
-    share: float = 0
-    """Of the traffic that names no version, 0 to 1."""
-    sha256: str | None = None
-    """Of its file; ``null`` for one that comes from the settings."""
-    size_bytes: int | None = None
-    uploaded_at: datetime | None = None
-    ready: bool
-    """Whether every process serves it, or would at its next call."""
-    processes: dict[str, VersionState]
-    """API and worker processes, by id."""
-
-
-class ModelDetail(ModelInfo, frozen=True, kw_only=True):
-    """One model: what a live version of it says of itself, and all versions."""
-
-    versions: list[VersionDetail]
-    shadow: str | None = None
-    """The version that gets a copy of what live ones answer."""
-    comparisons: list[ShadowCounts]
-    """How the outputs of shadows compared."""
-    previous: Traffic | None = None
-    """Where a roll back leads."""
-    next: Traffic | None = None
-    """What all processes are getting ready for."""
-    revision: int = 0
-    """One more with each change of its deployment."""
 
 
 class UploadForm(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,8 +1,14 @@
 """``GET /models/{name}``: one model, its versions, and how each process has them."""
 
-from zypher_api.answers import ModelDetail, VersionDetail
 from zypher_api.services import Services
-from zypher_jobs.contracts.deployment import Deployment, ProcessState, ShadowCounts, VersionState
+from zypher_jobs.contracts.deployment import (
+    Deployment,
+    ModelDetail,
+    ProcessState,
+    ShadowCounts,
+    VersionDetail,
+    VersionState,
+)
 from zypher_jobs.contracts.model import ModelInfo
 from zypher_jobs.errors import ModelNotReady, RedisUnavailable
 from zypher_jobs.models.versions import Versions

@@ -21,12 +21,14 @@ from zypher_tui.core import formats
 from zypher_tui.core.cleaning import clean
 from zypher_tui.core.filters import parse
 from zypher_tui.core.items import Screen
+from zypher_tui.core.model_rows import Served
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.store import Store
 from zypher_tui.core.view import View
 from zypher_tui.feeds import INTERVAL_S, Feeds, Opener
 from zypher_tui.keymap import Keyed, as_file, keymap
 from zypher_tui.palette import palette
+from zypher_tui.screens.models import ModelsPane
 from zypher_tui.screens.overview import OverviewPane
 from zypher_tui.screens.pane import Copied, Filtered, Led, Opened, Pane
 from zypher_tui.screens.prediction import PredictionScreen
@@ -121,6 +123,7 @@ class Dashboard(Keyed, App[int]):
             OverviewPane(id="pane-overview", api_url=self._api_url),
             self._predictions,
             WorkersPane(id="pane-workers", timeline=self.store.timeline, read_running=self._read_running),
+            ModelsPane(id="pane-models", api_url=self._api_url, read_models=self._read_models),
         )
         self._open = 0
 
@@ -362,6 +365,13 @@ class Dashboard(Keyed, App[int]):
                 self.store.book.fold(await source.running_on(worker_id))
                 self._note_change()
                 return
+
+    async def _read_models(self) -> Served | None:
+        """How the models are deployed, from the first source that answers."""
+        for source in self.feeds.sources.values():
+            with contextlib.suppress(SourceAway):
+                return Served(models=await source.models(), source=source.name, at_s=self._clock_s())
+        return None
 
     def _note_change(self) -> None:
         self._changed = True

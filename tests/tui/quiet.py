@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
+from zypher_jobs.contracts.deployment import ModelDetail
 from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
 from zypher_jobs.contracts.webhook import Delivery
@@ -54,6 +55,10 @@ class QuietSource:
     async def running_on(self, worker_id: str) -> list[PredictionSummary]:
         """Nothing."""
         del worker_id
+        return []
+
+    async def models(self) -> list[ModelDetail]:
+        """None."""
         return []
 
     async def events(self, after_id: str | None) -> AsyncGenerator[list[Event]]:

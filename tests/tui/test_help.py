@@ -41,7 +41,7 @@ async def test_every_focus_of_every_pane_fits_the_smallest_screen() -> None:
     dashboard = demo_dashboard("live")
     async with dashboard.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
-        for key in ("1", "2", "3"):
+        for key in ("1", "2", "3", "4"):
             await pilot.press(key)
             for _ in range(5):
                 await pilot.press("question_mark", "end")

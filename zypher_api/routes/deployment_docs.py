@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 
-from zypher_api.answers import ModelDetail, ModelList, UploadForm, VersionDetail
+from zypher_api.answers import ModelList, UploadForm
 from zypher_api.openapi import Answer, Content, Operation
 from zypher_api.routes.predict_docs import NAME, VERSION
 from zypher_jobs.contracts.access import Scope
-from zypher_jobs.contracts.deployment import Traffic, VersionState
+from zypher_jobs.contracts.deployment import ModelDetail, Traffic, VersionDetail, VersionState
 from zypher_jobs.contracts.model import ModelInfo, ModelManifest
 from zypher_jobs.models import ServedModel
 

@@ -5,7 +5,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 
-from zypher_api.answers import ModelDetail, ModelList
+from zypher_api.answers import ModelList
 from zypher_api.model_detail import model_detail
 from zypher_api.openapi import ANY_SCOPE, Answer, Content, Operation
 from zypher_api.responses import RawResponse
@@ -13,6 +13,7 @@ from zypher_api.routes.deployment_docs import example_detail
 from zypher_api.routes.predict_docs import NAME
 from zypher_api.routes.reading import read
 from zypher_api.services import Services
+from zypher_jobs.contracts.deployment import ModelDetail
 
 _encode = msgspec.json.Encoder().encode
 

@@ -1,11 +1,12 @@
 """Which versions of a model there ought to be, who of them answers, and what each process has of it."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from zypher_jobs.contracts.model import ModelManifest, VersionName
+from zypher_jobs.contracts.model import ModelInfo, ModelManifest, VersionName
 
 Share = Annotated[float, Meta(gt=0, description="Of any sum: 90 and 10 is the same as 0.9 and 0.1.")]
 
@@ -96,3 +97,35 @@ class ShadowCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Not run: as many as may were under way."""
     live_mean_ms: float | None = None
     shadow_mean_ms: float | None = None
+
+
+class VersionDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of a model, and how each process has it."""
+
+    version: str
+    share: float = 0
+    """Of the traffic that names no version, 0 to 1."""
+    sha256: str | None = None
+    """Of its file; ``null`` for one that comes from the settings."""
+    size_bytes: int | None = None
+    uploaded_at: datetime | None = None
+    ready: bool
+    """Whether every process serves it, or would at its next call."""
+    processes: dict[str, VersionState]
+    """API and worker processes, by id."""
+
+
+class ModelDetail(ModelInfo, frozen=True, kw_only=True):
+    """One model: what a live version of it says of itself, and all versions."""
+
+    versions: list[VersionDetail]
+    shadow: str | None = None
+    """The version that gets a copy of what live ones answer."""
+    comparisons: list[ShadowCounts]
+    """How the outputs of shadows compared."""
+    previous: Traffic | None = None
+    """Where a roll back leads."""
+    next: Traffic | None = None
+    """What all processes are getting ready for."""
+    revision: int = 0
+    """One more with each change of its deployment."""

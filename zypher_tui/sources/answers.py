@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from zypher_jobs.contracts.deployment import ModelDetail
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
 from zypher_jobs.contracts.stats import Health, Overview
 from zypher_jobs.contracts.webhook import Delivery
@@ -127,6 +128,28 @@ def submitted(status: int, body: bytes) -> str:
     if item.prediction is None:
         raise SourceAway("it answers, but not as this version of Zypher expects")
     return clean(item.prediction.prediction_id)
+
+
+class _Named(msgspec.Struct):
+    name: str
+
+
+class _Models(msgspec.Struct):
+    models: list[_Named]
+
+
+_models = msgspec.json.Decoder(_Models)
+_detail = msgspec.json.Decoder(ModelDetail)
+
+
+def model_names(status: int, body: bytes) -> list[str]:
+    """``GET /models``, of which only the names are read: as they are, to ask for each."""
+    return sorted({model.name for model in _decoded(_models, status, body).models})
+
+
+def model(status: int, body: bytes) -> ModelDetail:
+    """``GET /models/{name}``."""
+    return cleaned(_decoded(_detail, status, body))
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], status: int, body: bytes) -> Any:

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 import msgspec
 
+from zypher_jobs.contracts.deployment import ModelDetail
 from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
 from zypher_jobs.contracts.stats import Health, Overview
@@ -28,6 +29,7 @@ HEALTH_EVERY_S = 3.0
 CONNECT_TIMEOUT_S = 1.5
 ANSWER_TIMEOUT_S = 3.0
 """Longer than the API's own wait for Redis, whose end it reports."""
+MODELS_AT_ONCE = 8
 SILENCE_S = 40.0
 """A stream of events is broken when it says nothing for longer; it sends a heartbeat every 15 s."""
 
@@ -114,6 +116,17 @@ class ApiSource:
         """See ``Source``."""
         answer = await self._get(f"/workers/{quote(worker_id, safe='')}")
         return [] if answer.status_code == 404 else answers.worker(answer.status_code, answer.content)
+
+    async def models(self) -> list[ModelDetail]:
+        """See ``Source``."""
+        listed = await self._get("/models")
+        names = answers.model_names(listed.status_code, listed.content)
+        found: list[ModelDetail] = []
+        for start in range(0, len(names), MODELS_AT_ONCE):
+            asked = [self._get(f"/models/{quote(name, safe='')}") for name in names[start : start + MODELS_AT_ONCE]]
+            read = await asyncio.gather(*asked)
+            found += [answers.model(each.status_code, each.content) for each in read if each.status_code != 404]
+        return found
 
     async def events(self, after_id: str | None) -> AsyncGenerator[list[Event]]:
         """See ``Source``."""

@@ -6,19 +6,24 @@ from contextlib import aclosing, contextmanager
 
 import msgspec
 
+from zypher_jobs.contracts.deployment import ModelDetail
 from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.operation import Selection
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary, Status
 from zypher_jobs.contracts.webhook import Delivery
 from zypher_jobs.errors import RedisUnavailable, UnknownPrediction
+from zypher_jobs.queue.connection import connect
+from zypher_jobs.queue.deployments import Deployments
 from zypher_jobs.queue.inspect import Inspector
 from zypher_jobs.queue.selecting import select
 from zypher_tui.core.cleaning import clean, cleaned
 from zypher_tui.core.life import Given, given_of
 from zypher_tui.core.readings import Reading, SourceName, ending
 from zypher_tui.core.story import Told
+from zypher_tui.sources.deployed import deployed_models
 from zypher_tui.sources.source import SourceAway
 
+TIMEOUT_S = 1.5
 SEARCHED = 2_000
 """Running predictions that are looked at for those of one worker."""
 LATEST = 100
@@ -31,7 +36,9 @@ class RedisSource:
     name = SourceName.REDIS
 
     def __init__(self, url: str) -> None:
-        self._inspector = Inspector.from_url(url)
+        self._redis = connect(url, timeout_s=TIMEOUT_S)
+        self._inspector = Inspector(self._redis)
+        self._deployments = Deployments(self._redis)
 
     async def read(self, *, overview: bool) -> Reading:
         """See ``Source``."""
@@ -86,6 +93,11 @@ class RedisSource:
             running = await select(self._inspector, Selection(), (Status.RUNNING,), limit=SEARCHED, most=SEARCHED)
         return cleaned([each for each in running.found if each.worker == worker_id])
 
+    async def models(self) -> list[ModelDetail]:
+        """See ``Source``."""
+        with _away():
+            return cleaned(await deployed_models(self._deployments))
+
     async def events(self, after_id: str | None) -> AsyncGenerator[list[Event]]:
         """See ``Source``."""
         with _away():
@@ -96,7 +108,9 @@ class RedisSource:
 
     async def aclose(self) -> None:
         """See ``Source``."""
+        await self._deployments.aclose()
         await self._inspector.aclose()
+        await self._redis.aclose(close_connection_pool=True)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
+from zypher_jobs.contracts.deployment import ModelDetail
 from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary, Priority
 from zypher_jobs.contracts.webhook import Delivery
@@ -95,6 +96,10 @@ class Source(Protocol):
 
     async def running_on(self, worker_id: str) -> list[PredictionSummary]:
         """What a worker runs, of the newest that run; nothing of one that is gone. Raises ``SourceAway``."""
+        ...
+
+    async def models(self) -> list[ModelDetail]:
+        """Every model with its versions, by name; out of Redis without schemas and batches. Raises ``SourceAway``."""
         ...
 
     def events(self, after_id: str | None) -> AsyncGenerator[list[Event]]:

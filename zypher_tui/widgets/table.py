@@ -88,6 +88,11 @@ class Table(Keyed, ScrollView, Generic[Row], can_focus=True):
         top = self.scroll_offset.y
         return range(top, min(top + max(self.size.height - 1, 0), len(self._rows)))
 
+    @property
+    def rows(self) -> Sequence[Row]:
+        """All of them, in the order that is shown."""
+        return self._rows
+
     def row_at(self, index: int) -> Row:
         """The row of that index, as it is shown."""
         return self._rows[index]

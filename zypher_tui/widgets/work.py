@@ -5,6 +5,7 @@ from zypher_tui.core import cells, formats
 from zypher_tui.core.rows import at_of
 from zypher_tui.core.view import View
 from zypher_tui.core.worker_rows import Condition, Work, WorkerRow
+from zypher_tui.keymap import Help
 from zypher_tui.palette import palette
 from zypher_tui.widgets.columns import Column
 from zypher_tui.widgets.drawing import Part, entitle
@@ -13,6 +14,12 @@ from zypher_tui.widgets.table import Table
 
 class WorkTable(Table[Work]):
     """One line for each."""
+
+    ABOUT = Help(
+        "A worker's predictions",
+        "What it runs, the longest first, and what failed on it lately; of a lost one, what became of its own.",
+        (("try", "Which attempt it is"), ("what", "Progress, error, who took it over, or the input")),
+    )
 
     def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's name
         self._now_ms = 0

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from textual.strip import Strip
 
 from zypher_tui.core import cells, formats
+from zypher_tui.core.history import columns
 from zypher_tui.core.rows import at_of, ms_of
 from zypher_tui.core.view import View
 from zypher_tui.core.worker_rows import Condition, Work, WorkerRow, became
-from zypher_tui.core.worker_series import WorkerSeries
+from zypher_tui.core.worker_series import Points, WorkerSeries
 from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import LineWidget, Part, entitle, line
-from zypher_tui.widgets.sparks import Points, spark
+from zypher_tui.widgets.sparks import spark
 from zypher_tui.widgets.workers import condition_part
 
 NAME_CELLS = 8
@@ -81,7 +82,8 @@ class WorkerPanel(LineWidget):
 
 
 def _chart(points: Points, view: View, width: int, height: int, low: float, high: float) -> list[str]:
-    return spark(points, end_s=view.now_s, step_s=STEP_S, width=width, height=height, low=low, high=high)
+    values = columns(points, end_s=view.now_s, step_s=STEP_S, count=2 * width)
+    return spark(values, height=height, low=low, high=high)
 
 
 def facts(row: WorkerRow, view: View, work: Sequence[Work], width: int) -> list[list[Part]]:

@@ -20,8 +20,10 @@ class WorkerTable(Table[WorkerRow]):
         "Workers in a table",
         "One in each line: how many of its slots are taken, what it did.",
         (
-            ("seen", "Age of its last heartbeat; ▲ if it is late"),
-            ("draining", "It ends what it runs and takes no more"),
+            ("seen", "Age of its last heartbeat"),
+            ("▲ late", "No heartbeat for 3 s; after 5 s others take over what it runs"),
+            ("▽ draining", "It ends what it runs and takes no more"),
+            ("✗ lost", "It fell silent; drained and stopped ones said goodbye"),
         ),
     )
 

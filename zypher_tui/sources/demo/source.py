@@ -5,12 +5,14 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 
 import msgspec
 
+from zypher_jobs.contracts.deployment import ModelDetail
 from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
 from zypher_jobs.contracts.webhook import Delivery
 from zypher_tui.core.life import Given
 from zypher_tui.core.readings import Reading, SourceName
 from zypher_tui.core.story import Told
+from zypher_tui.sources.demo.served import as_redis_has_it, models_of
 from zypher_tui.sources.demo.system import DemoSystem
 from zypher_tui.sources.source import SourceAway
 
@@ -77,6 +79,11 @@ class DemoSource:
     async def running_on(self, worker_id: str) -> list[PredictionSummary]:
         """See ``Source``."""
         return self._reached.running_on(worker_id)
+
+    async def models(self) -> list[ModelDetail]:
+        """See ``Source``."""
+        models = models_of(self._reached)
+        return models if self.name is SourceName.API else [as_redis_has_it(model) for model in models]
 
     async def events(self, after_id: str | None) -> AsyncGenerator[list[Event]]:
         """See ``Source``."""

@@ -157,6 +157,10 @@ class DemoSystem:
         """Who was told of its end."""
         return deliveries_of(self._find(prediction_id))
 
+    def ended_of(self, model: str) -> int:
+        """How many of a model have ended since the start."""
+        return sum(count.count for count in self._counters.counts() if count.model == model)
+
     def dead_letters(self) -> list[DeadLetter]:
         """Newest first."""
         dead = [run for run in self._runs.values() if run.is_dead]
