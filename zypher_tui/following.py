@@ -15,7 +15,7 @@ from zypher_tui.sources.source import Source, SourceAway
 
 PENDING_EVERY = 3
 """How many times less often it is read when only a webhook is still to be told."""
-ENDED = "Only this is left of it: its retention has ended."
+ENDED = "Nothing more is known of it: its retention has ended, or there never was one with that id."
 
 Sources = Callable[[], Mapping[SourceName, Source]]
 

@@ -1,7 +1,7 @@
 """A failed prediction is opened, its input corrected and sent again: over a real API, Valkey and worker."""
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 
 from tests.api.running import RunningApi, running_api, running_worker
 from tests.tui.screen import screen_lines, screen_text
-from tests.tui.test_prediction_screen import Api, open_newest, whole
+from tests.tui.test_prediction_screen import SIZES, Api, open_newest, whole
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
@@ -123,6 +123,18 @@ async def editing(api: Takes) -> AsyncGenerator[tuple[Dashboard, Pilot[int]]]:
         await pilot.press("e")
         await wait_until(lambda: isinstance(dashboard.screen, EditScreen))
         yield dashboard, pilot
+
+
+async def test_the_editor_looks_as_it_did(golden: Callable[[str, str], None]) -> None:
+    """At each size, with a field that does not fit."""
+    api = Takes(whole("0f8f" * 8), input_json='{"text":"hello","tags":["a","b"]}')
+    api.intake_now = Intake(versions=("2",), schema={"properties": {"tags": {"items": {"type": "number"}}}})
+    async with editing(api) as (dashboard, pilot):
+        await wait_until(lambda: "✗ $.tags[" in screen_text(dashboard))
+        for columns, rows in SIZES:
+            await pilot.resize_terminal(columns, rows)
+            await pilot.pause()
+            golden(f"life-edit-{columns}x{rows}", screen_text(dashboard))
 
 
 async def test_what_the_server_refuses_stays_in_the_editor() -> None:

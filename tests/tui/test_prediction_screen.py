@@ -219,6 +219,18 @@ async def test_webhooks_are_followed_after_the_end() -> None:
         await wait_until(lambda: "waits for the sender" not in screen_text(dashboard))
 
 
+async def test_one_that_is_not_known_says_so() -> None:
+    """A link may lead to one whose retention has ended; what is found of it later is shown."""
+    api = Api()
+    dashboard = dashboard_over(api)
+    async with dashboard.run_test(size=(80, 24)):
+        dashboard.post_message(Opened("gone"))
+        await wait_until(lambda: "its retention has ended" in screen_text(dashboard))
+        assert "│ gone" in screen_text(dashboard)
+        api.predictions["gone"] = whole("gone")
+        await wait_until(lambda: "○ queued  gone" in screen_text(dashboard))
+
+
 async def test_n_and_b_go_along_the_list_it_was_opened_from() -> None:
     """The cursor goes along; the ends say so; each is read whole."""
     api = Api(*(whole(each, created_at=NOW + timedelta(seconds=at)) for at, each in enumerate("abc")))

@@ -93,14 +93,18 @@ class PredictionScreen(Keyed, Screen[None]):
         self._following = self._follow(prediction_id)
         self._row: Row | None = None
         self._view: View | None = None
+        self._span_s: tuple[float | None, float | None] = (None, None)
         self._is_folded = True
+        self._header_line = Header(id="header")
+        self._notice_line = Notice(id="notice")
+        self._time_bar = TimeBar(id="time")
         self._body = LifeBody(id="life-columns")
 
     def compose(self) -> ComposeResult:
         """Header and time as on the dashboard, then the parts, which scroll as one."""
-        yield Header(id="header")
-        yield Notice(id="notice")
-        yield TimeBar(id="time")
+        yield self._header_line
+        yield self._notice_line
+        yield self._time_bar
         with VerticalScroll(id="life"):
             yield self._body
         keys = KeyLine(id="keys", first=KEYS, last=())
@@ -110,6 +114,7 @@ class PredictionScreen(Keyed, Screen[None]):
     def on_mount(self) -> None:
         """Begin to read."""
         self._start()
+        self._draw()
 
     @property
     def prediction_id(self) -> str:
@@ -128,19 +133,14 @@ class PredictionScreen(Keyed, Screen[None]):
         self._prediction_id = prediction_id
         self._origin = ""
         self._following = self._follow(prediction_id)
-        self._row = None
+        self._row = self._view.book.get(prediction_id) if self._view else None
         self._start()
         self.query_one("#life", VerticalScroll).scroll_home(animate=False)
-        if self._view is not None:
-            self.show_view(self._view, first_s=None, last_s=None)
+        self._draw()
 
-    def show_view(self, view: View, *, first_s: float | None, last_s: float | None) -> None:
+    def show_view(self, view: View, *, first_s: float | None, last_s: float) -> None:
         """Draw what changed; the times are the first and the last that are known."""
-        self._view = view
-        self.query_one("#header", Header).show(view)
-        self.query_one("#notice", Notice).show(view)
-        if last_s is not None:
-            self.query_one("#time", TimeBar).show(view, first_s=first_s, last_s=last_s)
+        self._view, self._span_s = view, (first_s, last_s)
         self._row = view.book.get(self._prediction_id) or self._row
         self._draw()
 
@@ -295,7 +295,14 @@ class PredictionScreen(Keyed, Screen[None]):
 
     def _draw(self) -> None:
         known, view = self.known, self._view
-        if self.is_attached and known is not None and view is not None:
+        if not self._body.is_attached or view is None:
+            return
+        self._header_line.show(view)
+        self._notice_line.show(view)
+        self._time_bar.show(view, first_s=self._span_s[0], last_s=self._span_s[1])
+        if known is None:
+            self._body.show_nothing(self._prediction_id, self._following.note)
+        else:
             seen = Seen(
                 known=known,
                 row=self._row,

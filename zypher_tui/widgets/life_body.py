@@ -10,7 +10,7 @@ from zypher_jobs.contracts.prediction import Prediction, Status
 from zypher_tui.core import formats
 from zypher_tui.core.errors import ErrorGroup, elsewhere, last_good
 from zypher_tui.core.life import Fact, facts
-from zypher_tui.core.rows import Row
+from zypher_tui.core.rows import Row, ms_of
 from zypher_tui.core.values import Written
 from zypher_tui.core.view import View
 from zypher_tui.core.waterfall import waterfall
@@ -64,6 +64,14 @@ class LifeBody(Container):
         """The newest of its model that succeeded before a failed one."""
         return self._same[2]
 
+    def show_nothing(self, prediction_id: str, note: str) -> None:
+        """Of one that nobody has told of yet, say why."""
+        self._head.show(
+            "Prediction",
+            lambda width: wrapped([prediction_id, note], width, palette.PLAIN),
+            version=(prediction_id, note),
+        )
+
     def show(self, seen: Seen, *, is_folded: bool) -> None:
         """Draw what changed."""
         self._is_folded = is_folded
@@ -77,7 +85,9 @@ class LifeBody(Container):
         if seen.origin:
             told.append(Fact("edit of", seen.origin))
         note = following.note
-        if view.past_s is not None and following.whole is not None:
+        if view.as_of_ms is not None and ms_of(known.created_at) > view.as_of_ms:
+            note = "It had not been asked for then."
+        elif view.past_s is not None and following.whole is not None:
             note = "As of then; input, output and log are shown as they are now."
         elif following.deliveries_note and not note and known.status.is_terminal:
             note = f"Whether webhooks were told is not known: {following.deliveries_note}."

@@ -1,0 +1,94 @@
+"""One prediction followed over a real API, Valkey, worker and receiver; and without the API."""
+
+import threading
+
+import msgspec
+import pytest
+
+from tests.api.models import Speaks
+from tests.api.running import running_api, running_worker
+from tests.tui.screen import screen_text
+from tests.tui.test_editing import dashboard_on
+from tests.tui.test_prediction_screen import open_newest
+from tests.webhooks.receiver import answer, receiving
+from zypher_jobs.errors import UnknownPrediction
+from zypher_jobs.settings import Pauses, Settings
+from zypher_jobs.testing import wait_until
+from zypher_jobs.webhooks.delivering import delivering
+from zypher_tui.app import Dashboard, openers_of
+from zypher_tui.core.readings import SourceName
+from zypher_tui.sources.api import ApiSource
+from zypher_tui.sources.redis import RedisSource
+from zypher_tui.sources.source import Source, SourceAway
+
+
+async def test_what_the_model_says_is_on_the_screen_as_it_is_said(settings: Settings) -> None:
+    """Log lines with their times, progress and the output so far; then the whole output."""
+    Speaks.may_go_on = threading.Semaphore(0)
+    settings = msgspec.structs.replace(settings, models=("tests.api.models:Speaks",))
+    async with running_api(settings) as api, running_worker(api), dashboard_on(api) as (dashboard, pilot):
+        await api.post("/models/speaks/predict", json={"text": "once upon time"}, headers={"Async-Mode": "true"})
+        await open_newest(dashboard, pilot, known=1)
+        await wait_until(lambda: "3 words" in screen_text(dashboard) and "0 % · word 1" in screen_text(dashboard))
+        for said, progress in (("once upon", "33 % · word 2"), ("once upon time", "67 % · word 3")):
+            Speaks.may_go_on.release()
+            await wait_until(lambda said=said: f"│ {said}" in screen_text(dashboard))
+            await wait_until(lambda progress=progress: progress in screen_text(dashboard))
+            assert "Output so far" in screen_text(dashboard)
+        Speaks.may_go_on.release()
+        await wait_until(lambda: '"once upon time "' in screen_text(dashboard))
+        assert "● succeeded" in screen_text(dashboard)
+
+
+async def test_each_try_to_tell_its_webhook_is_in_the_waterfall(settings: Settings) -> None:
+    """The answer of the receiver, and when it is tried again."""
+    settings = msgspec.structs.replace(settings, webhook_allow=("127.0.0.0/8",), webhook_retry_s=Pauses((0.05, 0.05)))
+    async with (
+        receiving() as receiver,
+        running_api(settings) as api,
+        running_worker(api),
+        delivering(api.services.queue, settings),
+        dashboard_on(api) as (dashboard, pilot),
+    ):
+        receiver.says = [answer(503), answer(200)]
+        headers = {"Async-Mode": "true", "Webhook-Url": receiver.url}
+        await api.post("/predict", json={"input": "hello"}, headers=headers)
+        await open_newest(dashboard, pilot, known=1)
+        await wait_until(lambda: "● succeeded 200" in screen_text(dashboard))
+        assert "✗ failed 503" in screen_text(dashboard)
+        assert "webhook 127.0.0.1" in screen_text(dashboard)
+
+
+async def test_without_the_api_it_is_read_from_redis(settings: Settings) -> None:
+    """All but its webhooks, which it says; what would be sent says why it is not."""
+    async with running_api(settings) as api, running_worker(api):
+        asked = await api.post("/predict", json={"input": "hello"}, headers={"Async-Mode": "true"})
+        await api.get(asked.json()["location"], params={"wait": 10})
+    url = f"http://127.0.0.1:{settings.port}"
+    dashboard = Dashboard(openers_of(url, settings.redis_url), api_url=url, interval_s=0.05)
+    async with dashboard.run_test(size=(120, 60), notifications=True) as pilot:
+        await open_newest(dashboard, pilot, known=1)
+        await wait_until(lambda: '"result": "2cf24dba' in screen_text(dashboard))
+        assert '"input": "hello"' in screen_text(dashboard)
+        await wait_until(lambda: "Whether webhooks were told is not known" in screen_text(dashboard))
+        await pilot.press("e")
+        await wait_until(lambda: "The API is away (connection refused); without it" in screen_text(dashboard))
+
+
+async def test_both_sources_tell_the_same_input(settings: Settings) -> None:
+    """And both say that they do not know a prediction; the webhooks are the API's to tell."""
+    assert settings.redis_url is not None
+    async with running_api(settings) as api:
+        asked = await api.post("/predict", json={"input": "hé\u202ello"}, headers={"Async-Mode": "true"})
+        sources: list[Source] = [ApiSource(str(api.base_url)), RedisSource(settings.redis_url)]
+        for source in sources:
+            given = await source.given(asked.json()["prediction_id"])
+            assert given.value == {"input": "hé\u202ello"}
+            with pytest.raises(UnknownPrediction):
+                await source.given("0" * 32)
+            if source.name is SourceName.API:
+                assert await source.deliveries(asked.json()["prediction_id"]) == []
+            else:
+                with pytest.raises(SourceAway, match="only the API"):
+                    await source.deliveries(asked.json()["prediction_id"])
+            await source.aclose()
