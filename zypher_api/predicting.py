@@ -91,6 +91,7 @@ async def predict_now(
             error=None if failure is None else PredictionFailure(code=failure.code, message=failure.message),
             created_at_ms=created_at_ms,
             run_ms=(time.perf_counter() - started_s) * 1000,
+            load_ms=call.load_ms,
             caller=caller.key_id,
             trace=trace,
         )

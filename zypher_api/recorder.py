@@ -46,6 +46,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     error: PredictionFailure | None = None
     created_at_ms: int
     run_ms: float
+    load_ms: float = 0
     caller: str = ""
     trace: TraceContext | None = None
 
@@ -146,6 +147,7 @@ class Recorder:
             created_at_ms=answered.created_at_ms,
             started_at_ms=answered.created_at_ms,
             run_ms=answered.run_ms,
+            load_ms=answered.load_ms,
             worker=self._process_id,
             caller=answered.caller,
             trace="" if answered.trace is None else answered.trace.stored,

@@ -23,6 +23,7 @@ from zypher_jobs.errors import (
     PredictionTimeout,
 )
 from zypher_jobs.models import Model, ModelRegistry
+from zypher_jobs.models.call import Call
 from zypher_jobs.models.runtimes import children
 from zypher_jobs.testing import wait_until
 
@@ -132,6 +133,27 @@ async def test_who_waits_for_a_child_leaves_at_the_deadline(
         await served.run(Order(), timeout_s=0.05)
     state.there(False)
     await pid_of(served)
+
+
+async def test_a_call_knows_how_long_it_waited_for_a_child_to_start(
+    registry: ModelRegistry, state: State, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that finds a child waits for none."""
+    served = await loaded(registry, villains.Slow)
+    found = Call(Order(), timeout_s=20)
+    await served.run_call(found)
+    assert found.load_ms == 0
+    before = await pid_of(served)
+    state.there(True)
+    with caplog.at_level(logging.WARNING, "zypher.models"):
+        os.kill(before, signal.SIGKILL)
+        await wait_until(lambda: caplog.records)
+    waiting = Call(Order(), timeout_s=20)
+    task = asyncio.create_task(served.run_call(waiting))
+    await wait_until(lambda: served.batcher is not None and served.batcher.running)
+    state.there(False)
+    await task
+    assert waiting.load_ms > 0
 
 
 async def test_unload_is_called_and_nothing_is_left(registry: ModelRegistry, state: State) -> None:

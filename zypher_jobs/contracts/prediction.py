@@ -86,6 +86,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """From created to the start of the last attempt."""
     run_ms: float | None = None
     """From the start of the last attempt to the finish."""
+    load_ms: float | None = None
+    """Of ``run_ms``, how long it waited for its model to load or to wake; ``None``: it was loaded already."""
     worker: str | None = None
     """Id of the worker (or API process) that ran the last attempt."""
     version: str = ""
@@ -197,6 +199,8 @@ class SyncOutcome(msgspec.Struct, frozen=True, kw_only=True):
     created_at_ms: int
     started_at_ms: int
     run_ms: float
+    load_ms: float = 0
+    """Of it, until its model was loaded."""
     worker: str
     caller: str = ""
     trace: str = ""

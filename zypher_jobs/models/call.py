@@ -52,6 +52,7 @@ class Call:
         "deadline_s",
         "input",
         "listener",
+        "load_ms",
         "longest_wait_s",
         "prediction_id",
         "timeout_s",
@@ -84,6 +85,8 @@ class Call:
         """Whether nobody wants its output any more: canceled, or past its deadline."""
         self.cache_use: CacheUse | None = None
         """What its model's cache did for it; ``None`` where there is none."""
+        self.load_ms = 0.0
+        """How long it waited for its model to be loaded, or for a child process of it to start."""
         self._hooks: list[Callable[[], None]] | None = None
 
     @property

@@ -176,11 +176,12 @@ class ServedModel:
             output_schema=definition.output_schema,
             input_example=definition.input_example,
             output_example=definition.output_example,
-            batching=self._batching,
+            batching=self.batching,
         )
 
     @property
-    def _batching(self) -> BatchingInfo | None:
+    def batching(self) -> BatchingInfo | None:
+        """Its batches so far; ``None`` where it makes none."""
         batcher = self.batcher
         return batcher and BatchingInfo(
             max_batch_size=batcher.limit,
@@ -316,7 +317,11 @@ class ServedModel:
     async def run_call(self, call: Call) -> Any:
         """One prediction; raises ``ModelNotReady``, ``PredictionTimeout``, ``ModelError``, ``PredictionCanceled``."""
         if self.asleep:
-            await self.load()
+            asked_s = time.monotonic()
+            try:
+                await self.load()
+            finally:
+                call.load_ms = (time.monotonic() - asked_s) * 1000
         if self.error is not None:
             raise ModelNotReady(f"Model {self.name!r} is not ready: {self.error.rstrip('.')}.")
         self.running += 1

@@ -49,6 +49,7 @@ class Stored(msgspec.Struct, kw_only=True):
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
     run_us: int | None = None
+    load_us: int | None = None
     attempts: int = 0
     worker: str | None = None
     input_preview: str = ""
@@ -102,6 +103,11 @@ class Stored(msgspec.Struct, kw_only=True):
     def run_ms(self) -> float | None:
         """Started → finished."""
         return None if self.run_us is None else self.run_us / 1000
+
+    @property
+    def load_ms(self) -> float | None:
+        """Of it, until the model was loaded; ``None``: it was."""
+        return None if self.load_us is None else self.load_us / 1000
 
 
 def texts(fields: Mapping[bytes, bytes]) -> dict[str, str]:
@@ -167,6 +173,7 @@ def prediction_of(
         finished_at=instant(record.finished_at_ms),
         wait_ms=record.wait_ms,
         run_ms=record.run_ms,
+        load_ms=record.load_ms,
         worker=record.worker,
         past_attempts=_past_attempts(fields) if record.attempts > 1 or not record.attempts else [],
     )

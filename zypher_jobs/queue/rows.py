@@ -142,11 +142,13 @@ class Ended(msgspec.Struct, frozen=True, array_like=True):
     started_at_ms: int = 0
     version: str = ""
     """Which one answered, where it is not the one that it was submitted for."""
+    load_us: int = 0
+    """Of ``run_us``, until its model was loaded."""
 
     @property
     def is_usual(self) -> bool:
         """Whether ``finish_one.lua`` may end it."""
-        return self.status == "succeeded" and self.attempt == 1 and self.result_ttl_ms > 0
+        return self.status == "succeeded" and self.attempt == 1 and self.result_ttl_ms > 0 and not self.load_us
 
     @property
     def worker_id(self) -> str:

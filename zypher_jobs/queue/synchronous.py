@@ -32,6 +32,8 @@ def _fields(outcome: SyncOutcome, run_us: int) -> list[str | int]:
         *("input_preview", outcome.input_preview[:PREVIEW_CHARS], "input_bytes", outcome.input_bytes),
         *("output_preview", outcome.output_preview[:PREVIEW_CHARS], "output_bytes", outcome.output_bytes),
     ]
+    if outcome.load_ms:
+        fields += ("load_us", round(outcome.load_ms * 1000))
     if outcome.caller:
         fields += ("caller", outcome.caller)
     if outcome.trace:

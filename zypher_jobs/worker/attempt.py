@@ -48,7 +48,7 @@ class Attempt:
         self.number = claim.attempt
         self.result_ttl_ms = 0
         self.ctx: dict[Any, Any] = {}
-        """What the arq function was given; ``predict`` leaves in it which version it was that ran."""
+        """What the arq function was given; ``predict`` leaves in it which version ran, and how long it took to load."""
         self.claimed_at_ms = now_ms
         self._started_s = time.perf_counter()
 
@@ -139,6 +139,7 @@ class Attempt:
             total_bucket=bucket_of(wait_ms + run_us / 1000),
             started_at_ms=self.claimed_at_ms,
             version=self._other_version,
+            load_us=round(self.ctx.get("load_ms", 0) * 1000),
             **what,
         )
 

@@ -8,7 +8,7 @@ from arq.worker import Retry
 from zypher_jobs.contracts.trace import read_stored
 from zypher_jobs.errors import ModelNotReady, PredictionFailed, UnknownVersion
 from zypher_jobs.models import ModelRegistry, ServedModel
-from zypher_jobs.models.call import NOBODY
+from zypher_jobs.models.call import NOBODY, Call
 from zypher_jobs.models.versions import Versions
 from zypher_jobs.queue.payloads import PREDICT
 from zypher_jobs.settings import Settings
@@ -42,7 +42,8 @@ async def predict(
     ``trace`` is its caller's, as ``TraceContext.stored`` has it.
 
     ``version`` is the one that was chosen at the submit. Where there is none, or this worker does not serve that one,
-    one that is live here answers. ``ctx["version"]`` says afterwards which it was.
+    one that is live here answers. ``ctx["version"]`` says afterwards which it was, and
+    ``ctx["load_ms"]`` how long it waited for its model to load, if it did.
 
     Raises what the model's run raises, or arq's ``Retry`` where the model's policy says that it is worth another try.
     """
@@ -66,21 +67,24 @@ async def predict(
     if narrator is not None:
         listener = narrator.listen(prediction_id, attempt=attempt, began_at_ms=ctx["began_at_ms"])
         ctx["narration"] = listener  # the worker sees to it that all of it is written before the end is
+    call = Call(
+        input,
+        timeout_s=longest_s,
+        prediction_id=prediction_id,
+        attempt=attempt,
+        listener=listener,
+        trace=parent,
+    )
     try:
-        return await served.run(
-            input,
-            timeout_s=longest_s,
-            prediction_id=prediction_id,
-            attempt=attempt,
-            listener=listener,
-            trace=parent,
-        )
+        return await served.run_call(call)
     except (PredictionFailed, ModelNotReady) as error:
         policy = served.retries
         if attempt < policy.max_attempts and policy.covers(error):
             raise Retry(defer=policy.delay_s(attempt)) from error
         raise
     finally:
+        if call.load_ms:
+            ctx["load_ms"] = call.load_ms
         if span is not None:
             span.end()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -60,6 +61,8 @@ class Turn:
         self._loop = asyncio.get_running_loop()
         self._end: asyncio.Future[list[Any]] = self._loop.create_future()
         self._child: Child | None = None
+        self._asked_s: float | None = None
+        """Since when it waits for a child; ``None``: one was free."""
         self._number = 0
         self._unsent = bytearray()
         self._is_writing = False
@@ -97,6 +100,8 @@ class Turn:
         else:
             if child is not None:
                 self._begin(child)
+            elif self._asked_s is None:
+                self._asked_s = time.monotonic()
 
     def _begin(self, child: Child) -> None:
         if self._end.done():
@@ -106,6 +111,9 @@ class Turn:
             self._ask()
             return
         self._child = child
+        if self._asked_s is not None and not child.runs:  # else it was busy, not starting
+            for call in self._calls:
+                call.load_ms += (time.monotonic() - self._asked_s) * 1000
         child.runs += 1
         self._number = child.runs
         self._loop.add_reader(child.socket.fileno(), self._read)

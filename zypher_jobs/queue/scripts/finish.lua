@@ -3,7 +3,8 @@
 -- ARGV  1 retention ms  2 dead letters' ttl ms  3 worker id  4 its lease ms  5 the places it has left
 --       6 MessagePack list of {id, queue, token, attempt, status, model, result ttl ms, preview, output bytes, error code, error message,
 --         traceback, fingerprint, wait bucket, wait us, run bucket, run us, defer ms, counts as an attempt, is a dead letter,
---         total bucket, started ms, the version that answered if it is another than was asked for, or ''}
+--         total bucket, started ms, the version that answered if it is another than was asked for, or '', us until its
+--         model was loaded or 0}
 --       7 and on: the result of each, in arq's format (cmsgpack reads no binary strings)
 --         status "queued" hands back; due again after `defer ms`. A result ttl of 0 keeps no result, of -1 keeps it for ever.
 -- Returns {{for each 1, or 0 if it was refused: the lease was no longer the worker's}, 1 if the worker is registered as idle now, ms
@@ -83,10 +84,11 @@ for i, e in ipairs(all) do
             'error_traceback', e[12], 'fingerprint', e[13])
         end
         if e[23] ~= '' then redis.call('HSET', record, 'version', e[23]) end
+        if e[24] > 0 then redis.call('HSET', record, 'load_us', e[24]) end
         redis.call('PEXPIRE', record, e[20] and ARGV[2] or ARGV[1])
         if e[20] then put(dead, DEAD, now, id) end
         tally(model, 'async', status, e[14], e[15], e[16], e[17], e[21])
-        if attempt > 1 or #ARGV[6 + i] > TOLD_BYTES then
+        if attempt > 1 or e[24] > 0 or #ARGV[6 + i] > TOLD_BYTES then
           tell(id, {id}, '', status, now)
         else
           tell(id, {id, status, now, e[22], e[17], attempt, string.match(token, '^(.*)/'), e[9], e[10], e[11], e[23]}, ARGV[6 + i], status, now)
