@@ -11,7 +11,7 @@ if sys.version_info < (3, 11):  # noqa: UP036  # an environment made by hand rea
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,7 @@ from zypher_jobs.errors import InvalidInput, ModelDefinitionError, NotFound, Set
 
 if TYPE_CHECKING:
     from zypher_jobs.settings import Settings
+    from zypher_tui.top import Moment, Sources
 
 _EXIT_WITH_PARENT = click.option("--exit-with-parent", is_flag=True, hidden=True, help="Drain when stdin ends.")
 _API_URL = click.option("--api-url", help="Where the API answers; by default the running one's, or the settings'.")
@@ -28,6 +29,19 @@ _REDIS = click.option(
     "redis_url",
     help="The Redis to read directly when the API is away, such as redis://host:6379; by default the settings'.",
 )
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+class _Duration(click.ParamType[float]):
+    """``90s``, ``5m``, ``12h``, ``1d``: seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from zypher_tui.core.durations import seconds_of
+
+        found = seconds_of(str(value))
+        return found or self.fail(f"{value!r} is no time; write 90s, 5m, 12h or 1d.", param, ctx)
 
 
 def main() -> None:
@@ -136,8 +150,25 @@ def tui(*, theme: str | None, config_file: Path | None, keys: bool, api_url: str
 @click.option("--once", is_flag=True, help="Print the figures of this moment and end.")
 @click.option("--json", "as_json", is_flag=True, help="With --once: as JSON.")
 @click.option("--watch", is_flag=True, help="Print them again and again: one JSON object a line.")
-@click.option("--every-s", type=click.FloatRange(min=0.1), default=2.0, help="With --watch: how often. [2]")
 @click.option("--check", help="Conditions, such as p95_ms<300,dead==0: exit code 1 if one does not hold.")
+@click.option("--replay", type=_FILE, help="With --once or --check: of a file that --record wrote.")
+@click.option("--at", help="With --replay: of that time; +5m after its begin, or 2026-11-26T00:10:00Z. [its end]")
+@click.option("--record", type=_FILE, help="Write what is seen into a file, until interrupted.")
+@click.option(
+    "--every", "--every-s", "every_s", type=click.FloatRange(min=0.1), default=2.0, help="Seconds between two. [2]"
+)
+@click.option("--for", "for_s", type=_Duration(), help="With --record: for so long, 90s, 5m, 12h, 1d.")
+@click.option("--max-mb", type=click.FloatRange(min=0.001), default=200.0, help="With --record: then it ends. [200]")
+@click.option(
+    "--no-previews",
+    "previews",
+    flag_value=False,
+    default=True,
+    type=bool,
+    help="With --record: without inputs and outputs.",
+)
+@click.option("--note", default="", help="With --record: a line about it.")
+@click.option("--force", "overwrite", is_flag=True, help="With --record: overwrite the file.")
 @_API_URL
 @_REDIS
 def top(
@@ -145,26 +176,63 @@ def top(
     once: bool,
     as_json: bool,
     watch: bool,
-    every_s: float,
     check: str | None,
+    replay: Path | None,
+    at: str | None,
+    record: Path | None,
+    every_s: float,
     api_url: str | None,
     redis_url: str | None,
+    **recording: Any,
 ) -> int:
-    """Print what the dashboard shows, without a terminal.
+    """Print what the dashboard shows, without a terminal, or write it into a file.
 
     Exit codes of --check: 0 all conditions hold, 1 one does not, 2 one cannot be understood, 3 nothing answers.
     """
-    if once + watch + (check is not None) != 1:
-        raise click.UsageError("zypher top takes one of --once, --watch and --check. For a live view run: zypher tui")
+    if once + watch + (check is not None) + (record is not None) != 1:
+        raise click.UsageError(
+            "zypher top takes one of --once, --watch, --check and --record. For a live view run: zypher tui"
+        )
+    if replay is None and at is not None:
+        raise click.UsageError("--at says a time of a recording: name it with --replay.")
+    if replay is not None:
+        if not once and check is None:
+            raise click.UsageError("zypher top --replay takes --once or --check. For a live view: zypher tui --replay")
+        return _top_of_file(replay, at, check, as_json=as_json)
     found_api_url, redis_url, api_key = _sources(api_url, redis_url)
-    from zypher_tui.core.checks import WrongCheck
-    from zypher_tui.top import Sources, check_once, print_again, print_once
+    if record is not None:
+        from zypher_tui.recorder import Wanted, run_recorder
+
+        wanted = Wanted(path=record, every_s=every_s, **recording)
+        return run_recorder(wanted, api_url=found_api_url, redis_url=redis_url, api_key=api_key)
+    from zypher_tui.top import Sources, print_again, print_once
 
     sources = Sources(api_url=found_api_url, redis_url=redis_url, api_key=api_key)
-    if check is None:
-        return print_again(sources, every_s=every_s) if watch else print_once(sources, as_json=as_json)
+    if watch:
+        return print_again(sources, every_s=every_s)
+    return print_once(sources, as_json=as_json) if check is None else _check(sources, check)
+
+
+def _top_of_file(path: Path, at: str | None, check: str | None, *, as_json: bool) -> int:
+    from zypher_tui.core.durations import WrongTime
+    from zypher_tui.core.recording import WrongRecording
+    from zypher_tui.top import Moment, print_once
+
+    moment = Moment(path=path, at=at)
     try:
-        return check_once(sources, check)
+        return print_once(moment, as_json=as_json) if check is None else _check(moment, check)
+    except WrongTime as error:
+        raise click.BadParameter(str(error), param_hint="--at") from error
+    except WrongRecording as error:
+        raise InvalidInput(f"{path}: {error}") from error
+
+
+def _check(origin: "Sources | Moment", conditions: str) -> int:
+    from zypher_tui.core.checks import WrongCheck
+    from zypher_tui.top import check_once
+
+    try:
+        return check_once(origin, conditions)
     except WrongCheck as error:
         raise click.BadParameter(str(error), param_hint="--check") from error
 

@@ -31,8 +31,8 @@ async def test_scripts_watch_and_check(make_up: Callable[..., Up]) -> None:
     assert up.run("top", "--check", "workers>1").returncode == 1
     for arguments, said in {
         ("--check", "p95<300"): "Did you mean",
-        ("--once", "--watch"): "one of --once, --watch and --check",
-        (): "one of --once, --watch and --check",
+        ("--once", "--watch"): "one of --once, --watch, --check and --record",
+        (): "one of --once, --watch, --check and --record",
     }.items():
         refused = up.run("top", *arguments)
         assert refused.returncode == 2

@@ -3,16 +3,22 @@
 import asyncio
 import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from tests.api.running import running_api, running_worker
+from tests.tui.facts import reading
+from tests.tui.recordings import an_incident, recorded, taped
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import free_port
 from zypher_tui.core import checks
+from zypher_tui.core.readings import SourceName
+from zypher_tui.core.recording import WrongRecording
+from zypher_tui.core.tape import Tape
 from zypher_tui.core.view import View
-from zypher_tui.top import Snapshot, Sources, check_once, print_once
+from zypher_tui.top import Moment, Snapshot, Sources, check_once, print_once
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -128,3 +134,35 @@ def test_what_is_not_known_does_not_hold() -> None:
     """Whatever the condition: silence is no good news."""
     (outcome,) = checks.check(checks.parse("dead==0"), View(now_s=0), None)
     assert (outcome.value, outcome.holds) == (None, False)
+
+
+def test_a_recording_shows_each_of_its_times(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As it was then: figures, sources, predictions; what lies outside of it is refused."""
+    path = tmp_path / "incident"
+    recorded(path, *an_incident())
+    for at, said in {
+        None: "API up 1 ms · Redis up",
+        "+1s": "API away · Redis up",
+        "2026-11-03T09:00:01.9Z": "API away: connection refused. Figures come straight from Redis.",
+        "+2s": " a   mock   async  succeeded",
+        "+30s": " a   mock   async  succeeded",
+    }.items():
+        assert print_once(Moment(path=path, at=at), as_json=False) == 0
+        assert said in capsys.readouterr().out
+    assert check_once(Moment(path=path, at="+1s"), "api==1") == 1
+    for at, said in {
+        "2026-11-03T08:59:59Z": "begins at 2026-11-03T09:00:00Z",
+        "+5m": "ends at 2026-11-03T09:00:02Z",
+    }.items():
+        with pytest.raises(WrongRecording, match=said):
+            print_once(Moment(path=path, at=at), as_json=False)
+
+
+def test_nothing_is_checked_at_a_time_when_nothing_answered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The exit code is that of now; printed, it is shown."""
+    path = tmp_path / "incident"
+    recorded(path, *taped(Tape(previews=True), 0, reading(SourceName.API, 0, error="connection refused")))
+    assert check_once(Moment(path=path), "dead==0") == 3
+    assert capsys.readouterr().err == "Nothing answered at that time (API: connection refused).\n"
+    assert print_once(Moment(path=path), as_json=False) == 0
+    assert "API away" in capsys.readouterr().out

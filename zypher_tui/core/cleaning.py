@@ -102,22 +102,25 @@ def clean_lines(text: str, *, max_chars: int) -> list[str]:
     return [*lines, f"… {rest:,} characters more"] if rest > 0 else lines
 
 
-def cleaned(value: T) -> T:
-    """The same value with every string in it cleaned: Structs, lists, tuples and dicts, at any depth; enums stay."""
-    return cast("T", _cleaned(value))
+def cleaned(value: T, *, max_chars: int | None = None) -> T:
+    """The same value with every string in it cleaned: Structs, lists, tuples and dicts, at any depth; enums stay.
+
+    With ``max_chars`` strings are cut there first.
+    """
+    return cast("T", _cleaned(value, max_chars))
 
 
-def _cleaned(value: Any) -> Any:
+def _cleaned(value: Any, max_chars: int | None) -> Any:
     if isinstance(value, Enum):
         return value
     if isinstance(value, str):
-        return clean(value)
+        return clean(value[:max_chars])
     if isinstance(value, msgspec.Struct):
-        return type(value)(**{name: _cleaned(getattr(value, name)) for name in value.__struct_fields__})
+        return type(value)(**{name: _cleaned(getattr(value, name), max_chars) for name in value.__struct_fields__})
     if isinstance(value, dict):
         entries = cast("dict[Any, Any]", value)
-        return {_cleaned(key): _cleaned(entry) for key, entry in entries.items()}
+        return {_cleaned(key, max_chars): _cleaned(entry, max_chars) for key, entry in entries.items()}
     if isinstance(value, (list, tuple)):
-        items = [_cleaned(item) for item in cast("list[Any]", value)]
+        items = [_cleaned(item, max_chars) for item in cast("list[Any]", value)]
         return items if isinstance(value, list) else tuple(items)
     return value

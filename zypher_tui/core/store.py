@@ -52,8 +52,14 @@ class Store:
         self._overview_from: SourceName | None = None
         self._health: Health | None = None
 
-    def fold(self, reading: Reading) -> None:
-        """Take in what a source said."""
+    def fold(self, *readings: Reading) -> None:
+        """Take in what sources said (at one time, if there are several)."""
+        for reading in readings:
+            self._fold(reading)
+        self._keep_frame(readings[-1].at_s)
+        self._look(readings[-1].at_s)
+
+    def _fold(self, reading: Reading) -> None:
         state = self._states[reading.source]
         state.last = reading
         state.away_since_s = _since(state.away_since_s, reading.at_s, reading.error is not None)
@@ -66,8 +72,6 @@ class Store:
             self._history.add(reading.overview, at_s=reading.at_s)
             self.book.fold(reversed(reading.overview.latest))
             self.departures.fold(reading.overview, self.book)
-        self._keep_frame(reading.at_s)
-        self._look(reading.at_s)
 
     def hear(self, events: Sequence[Event]) -> None:
         """Take in what happened."""

@@ -1,0 +1,75 @@
+"""Whether what a file says can be shown: times that have a zone and a year of ours, numbers that somebody could count.
+
+A source that answers is trusted with that; a file comes from anywhere, and one time without a zone would end the
+dashboard.
+"""
+
+from datetime import datetime
+
+from zypher_jobs.contracts.event import Event
+from zypher_jobs.contracts.prediction import PredictionSummary
+from zypher_jobs.contracts.stats import Health, LatencyHistogram, Overview, QueueStats, WorkerStats
+
+MOST = 2.0**53
+YEARS = range(1970, 2200)
+
+
+class Implausible(ValueError):
+    """The message says what cannot be."""
+
+
+def check_summary(row: PredictionSummary) -> None:
+    """Raises ``Implausible``."""
+    _times(row.created_at, row.started_at, row.finished_at)
+    _numbers(row.attempts, row.progress, row.wait_ms, row.run_ms)
+
+
+def check_event(event: Event) -> None:
+    """Raises ``Implausible``."""
+    _times(event.at)
+    _numbers(event.attempt)
+
+
+def check_health(health: Health) -> None:
+    """Raises ``Implausible``."""
+    _numbers(health.uptime_s, health.workers_alive, health.redis.latency_ms, health.workers.latency_ms)
+
+
+def check_overview(overview: Overview) -> None:
+    """Raises ``Implausible``."""
+    _times(overview.taken_at)
+    _numbers(overview.redis_ms, overview.ended_per_s, overview.dead_letters, overview.refused_finishes)
+    for queue in (overview.queue, *overview.queues):
+        _queue(queue)
+    _numbers(*[each.count for each in overview.counts])
+    for histogram in overview.latencies:
+        _histogram(histogram)
+    for worker in overview.workers:
+        _worker(worker)
+
+
+def _queue(queue: QueueStats) -> None:
+    _numbers(queue.depth, queue.running, queue.oldest_age_ms)
+
+
+def _histogram(histogram: LatencyHistogram) -> None:
+    if len(histogram.counts) != len(histogram.bounds_ms) + 1:
+        raise Implausible("a histogram with the wrong number of counts")
+    _numbers(histogram.sum_ms, *histogram.counts, *histogram.bounds_ms)
+
+
+def _worker(worker: WorkerStats) -> None:
+    _times(worker.started_at, worker.seen_at)
+    _numbers(worker.pid, worker.slots, worker.running, worker.succeeded, worker.failed, worker.rss_bytes)
+
+
+def _times(*times: datetime | None) -> None:
+    for each in times:
+        if each is not None and (each.tzinfo is None or each.year not in YEARS):
+            raise Implausible("a time without a zone, or of another age")
+
+
+def _numbers(*numbers: float | None) -> None:
+    known = [number for number in numbers if number is not None]
+    if known and (min(known) < 0 or max(known) > MOST):
+        raise Implausible("a number that nothing can have")
