@@ -76,19 +76,37 @@ async def test_without_the_api_it_is_read_from_redis(settings: Settings) -> None
 
 
 async def test_both_sources_tell_the_same_input(settings: Settings) -> None:
-    """And both say that they do not know a prediction; the webhooks are the API's to tell."""
+    """Whole, however long; of one that was answered at once only a short one, and why not more."""
     assert settings.redis_url is not None
     async with running_api(settings) as api:
-        asked = await api.post("/predict", json={"input": "hé\u202ello"}, headers={"Async-Mode": "true"})
+        value = {"input": "hé\u202ello" * 1000}
+        queued = (await api.post("/predict", json=value, headers={"Async-Mode": "true"})).json()["prediction_id"]
+        short, long = [
+            (await api.post("/predict", json={"input": text})).headers["prediction-id"] for text in ("hello", "x" * 500)
+        ]
         sources: list[Source] = [ApiSource(str(api.base_url)), RedisSource(settings.redis_url)]
         for source in sources:
-            given = await source.given(asked.json()["prediction_id"])
-            assert given.value == {"input": "hé\u202ello"}
+            assert (await source.given(queued)).value == value
+            await wait_until(lambda source=source: _is_recorded(source, long))
+            assert (await source.given(short)).value == {"input": "hello"}
+            beginning = await source.given(long)
+            assert beginning.json.startswith('{"input":"xxx')
+            assert not beginning.is_whole
+            assert "it was answered at once" in beginning.why
             with pytest.raises(UnknownPrediction):
                 await source.given("0" * 32)
             if source.name is SourceName.API:
-                assert await source.deliveries(asked.json()["prediction_id"]) == []
+                assert await source.deliveries(queued) == []
             else:
                 with pytest.raises(SourceAway, match="only the API"):
-                    await source.deliveries(asked.json()["prediction_id"])
+                    await source.deliveries(queued)
             await source.aclose()
+
+
+async def _is_recorded(source: Source, prediction_id: str) -> bool:
+    """Synchronous ones are, a moment after their answer."""
+    try:
+        await source.prediction(prediction_id)
+    except UnknownPrediction:
+        return False
+    return True

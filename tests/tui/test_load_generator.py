@@ -12,9 +12,10 @@ from tests.api.running import RunningApi, running_api, running_worker
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import free_port, wait_until
-from zypher_tui.load.generator import Generator, State
+from zypher_tui.load.generator import Generator
 from zypher_tui.load.meter import Outcome
 from zypher_tui.load.plan import How, Plan
+from zypher_tui.load.report import State
 from zypher_tui.load.shapes import Shape
 from zypher_tui.load.target import ApiTarget, TargetAway
 

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from zypher_tui.load.inputs import MOST_BYTES, read_inputs
 from zypher_tui.load.pacing import SLACK_S, Pacer
-from zypher_tui.load.plan import MAX_CALLERS, MAX_RATE_PER_S, MAX_TOTAL, How, Plan, describe, why_not
+from zypher_tui.load.plan import MAX_CALLERS, MAX_RATE_PER_S, MAX_TOTAL, How, Plan, describe
 from zypher_tui.load.shapes import Shape, schedule
 from zypher_tui.load.texts import DEFAULTS, WrongPlan, read_plan
+from zypher_tui.load.where import why_not
 
 MODELS = ["mock", "fraud"]
 RATED = [shape for shape in Shape if shape is not Shape.CALLERS]

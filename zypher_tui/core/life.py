@@ -28,6 +28,8 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     json: str
     """The text of it; the beginning of that, if it is not whole."""
     is_whole: bool
+    why: str = ""
+    """Why it is not, as the end of a sentence."""
 
     @property
     def value(self) -> Any:
@@ -37,9 +39,10 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
         return json.loads(self.json)
 
 
-def given_of(preview: str, *, size_bytes: int) -> Given:
-    """What a preview says of an input of that size: a short one is all of it."""
-    return Given(json=preview, is_whole=len(preview.encode(errors="replace")) == size_bytes and _is_json(preview))
+def given_of(preview: str, *, size_bytes: int, why: str = "") -> Given:
+    """What a preview says of an input of that size: a short one is all of it. ``why`` no more can be read."""
+    is_whole = len(preview.encode(errors="replace")) == size_bytes and _is_json(preview)
+    return Given(json=preview, is_whole=is_whole, why="" if is_whole else why)
 
 
 def stand_in(row: Row) -> Prediction:

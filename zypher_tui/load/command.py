@@ -5,18 +5,19 @@ import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 
 import msgspec
 
 from zypher_tui.core import cells, checks, formats
 from zypher_tui.load.figures import FIGURES, figure
-from zypher_tui.load.generator import Generator, Report, State
+from zypher_tui.load.generator import Generator
 from zypher_tui.load.inputs import read_inputs
 from zypher_tui.load.meter import Outcome
-from zypher_tui.load.plan import How, Plan, describe, why_not
-from zypher_tui.load.target import ApiTarget, LoadModel, TargetAway
+from zypher_tui.load.plan import How, Plan, describe
+from zypher_tui.load.report import Report, State
+from zypher_tui.load.target import ApiTarget, TargetAway
 from zypher_tui.load.texts import WrongPlan, read_plan
+from zypher_tui.load.where import inputs_of, why_not
 
 PROGRESS_S = 1.0
 WORDS: Mapping[Outcome, str] = {
@@ -107,7 +108,9 @@ async def _prepare(load: Load, target: ApiTarget) -> tuple[Plan, list[bytes]]:
     try:
         models = {model.name: model for model in await target.models()}
         plan = read_plan(load.texts, list(models))
-        inputs = inputs_of(load.texts.get("input", ""), models[plan.model.partition("@")[0]])
+        text = load.texts.get("input", "")
+        example = bytes(models[plan.model.partition("@")[0]].input_example)
+        inputs = read_inputs(sys.stdin.buffer.read()) if text == "-" else inputs_of(text, example)
     except TargetAway as error:
         raise WrongLoad(str(error)) from error
     except WrongPlan as error:
@@ -115,20 +118,6 @@ async def _prepare(load: Load, target: ApiTarget) -> tuple[Plan, list[bytes]]:
     except ValueError as error:
         raise WrongLoad(f"input: {error}") from error
     return plan, inputs
-
-
-def inputs_of(text: str, model: LoadModel) -> list[bytes]:
-    """What ``input`` means: nothing is the model's example. Raises ``ValueError``."""
-    if not text.strip():
-        return [bytes(model.input_example)]
-    if text == "-":
-        return read_inputs(sys.stdin.buffer.read())
-    if not text.startswith("@"):
-        return read_inputs(text.encode())
-    try:
-        return read_inputs(Path(text[1:]).expanduser().read_bytes())
-    except OSError as error:
-        raise ValueError(f"{text[1:]} cannot be read: {error.strerror or error}.") from error
 
 
 async def _settle(generator: Generator, *, cancels: bool) -> int:

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from zypher_tui.load.generator import Report
 from zypher_tui.load.meter import Outcome
+from zypher_tui.load.report import Report
 
 _GOOD_OR_REFUSED = (Outcome.OK, Outcome.REFUSED, Outcome.ABANDONED)
 

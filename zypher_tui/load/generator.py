@@ -4,15 +4,13 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from enum import StrEnum
-
-import msgspec
 
 from zypher_jobs.contracts.prediction import Status
 from zypher_tui.load.ledger import Ledger
-from zypher_tui.load.meter import Meter, Outcome, Second, SeenError, Times, outcome_of
+from zypher_tui.load.meter import Meter, Outcome, outcome_of
 from zypher_tui.load.pacing import CATCH_UP, Pacer
 from zypher_tui.load.plan import How, Plan
+from zypher_tui.load.report import Report, State
 from zypher_tui.load.target import PATIENCE_S, Reply, Target, TargetAway
 from zypher_tui.sources.source import MOST_IDS
 
@@ -23,46 +21,6 @@ LOOKS = 5
 """Of ``MOST_IDS`` each, at most, one after the other."""
 LONGEST_HOLD_S = 60.0
 """However long a refusal says."""
-
-
-class State(StrEnum):
-    """Where a load stands."""
-
-    READY = "ready"
-    RUNNING = "running"
-    STOPPING = "stopping"
-    ENDED = "ended"
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is to say of a load, at one time."""
-
-    state: State
-    elapsed_s: float
-    """Since its first request; it stands once the last answer is there."""
-    due: float | None
-    """Requests that were due by now; ``None`` for callers."""
-    planned: int
-    """Requests that will be sent at most."""
-    left_s: float
-    """Until nothing is sent any more."""
-    sent: int
-    in_flight: int
-    held_back: int
-    outcomes: dict[Outcome, int]
-    times: Times
-    due_per_s: float | None
-    """As it was asked for, on average."""
-    sent_per_s: float
-    late_p95_ms: float | None
-    open: int
-    """Predictions of this load that wait or run, as far as is known."""
-    forgotten: int
-    """Predictions of which nothing is known any more."""
-    ended: dict[Status, int]
-    """Its predictions that have ended, as far as is known."""
-    errors: list[SeenError]
-    seconds: Sequence[Second]
 
 
 class Generator:

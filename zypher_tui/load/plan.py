@@ -1,8 +1,6 @@
 """What is to be sent, and the bounds that nothing exceeds."""
 
-import ipaddress
 from enum import StrEnum
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -56,19 +54,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """Where the model is asked."""
         name, _, version = self.model.partition("@")
         return f"/models/{name}/versions/{version}/predict" if version else f"/models/{name}/predict"
-
-
-def why_not(url: str) -> str | None:
-    """Why nothing is sent there: it is not this machine."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return None
-    try:
-        if ipaddress.ip_address(host).is_loopback:
-            return None
-    except ValueError:
-        pass
-    return f"{url} is not on this machine, and load goes to 127.0.0.1 only. If it is yours: zypher load --allow-remote"
 
 
 def describe(plan: Plan) -> str:

@@ -278,7 +278,7 @@ class PredictionScreen(Keyed, Screen[None]):
     def _why_no_input(self) -> str:
         following = self._following
         if following.given is not None:
-            return "its input is longer than what is kept of it for lists"
+            return following.given.why or "the rest of it is not kept"
         return following.given_note or "its input is still being read"
 
     def _follow(self, prediction_id: str) -> Following:

@@ -26,6 +26,10 @@ class _Deliveries(msgspec.Struct):
     deliveries: list[Delivery]
 
 
+class _Kept(msgspec.Struct):
+    input: msgspec.Raw
+
+
 class _Sized(msgspec.Struct):
     input_bytes: int = 0
 
@@ -61,6 +65,7 @@ _model = msgspec.json.Decoder(_Model)
 _submitted = msgspec.json.Decoder(_Submitted)
 _page = msgspec.json.Decoder(_Page)
 _deliveries = msgspec.json.Decoder(_Deliveries)
+_kept = msgspec.json.Decoder(_Kept)
 _sized = msgspec.json.Decoder(_Sized)
 
 
@@ -98,12 +103,17 @@ def worker(status: int, body: bytes) -> list[PredictionSummary]:
     return cleaned(_decoded(_worker, status, body).predictions)
 
 
-def given(sized: tuple[int, bytes], listed: tuple[int, bytes]) -> Given | None:
+def given(status: int, body: bytes) -> Given:
+    """``GET /predictions/{id}/input``; not cleaned. Raises ``SourceAway``, also where it is not kept."""
+    return Given(json=bytes(_decoded(_kept, status, body).input).decode(), is_whole=True)
+
+
+def beginning(sized: tuple[int, bytes], listed: tuple[int, bytes], *, why: str) -> Given | None:
     """Out of a prediction and its line of the list: its input as far as that shows it; not cleaned."""
     lines: list[PredictionSummary] = _decoded(_page, *listed).predictions
     if not lines:
         return None
-    return given_of(lines[0].input_preview, size_bytes=_decoded(_sized, *sized).input_bytes)
+    return given_of(lines[0].input_preview, size_bytes=_decoded(_sized, *sized).input_bytes, why=why)
 
 
 def deliveries(status: int, body: bytes) -> list[Delivery]:

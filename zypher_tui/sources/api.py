@@ -16,7 +16,7 @@ from zypher_jobs.contracts.stats import Health, Overview
 from zypher_jobs.contracts.webhook import Delivery
 from zypher_jobs.errors import UnknownPrediction
 from zypher_tui.core.life import Given
-from zypher_tui.core.readings import Reading, SourceName
+from zypher_tui.core.readings import Reading, SourceName, ending
 from zypher_tui.core.story import Told
 from zypher_tui.sources import answers
 from zypher_tui.sources.events import EventParser, StoryParser
@@ -80,12 +80,17 @@ class ApiSource:
         return answers.prediction(answer.status_code, answer.content)
 
     async def given(self, prediction_id: str) -> Given:
-        """See ``Source``; out of the preview, which is all of a short input."""
-        sized = await self._get(f"/predict/{prediction_id}")
-        if sized.status_code == 404:
+        """See ``Source``; where it is not kept, out of the preview, which is all of a short one."""
+        kept = await self._get(f"/predictions/{quote(prediction_id, safe='')}/input")
+        if kept.status_code == 404:
             raise UnknownPrediction(prediction_id)
+        try:
+            return answers.given(kept.status_code, kept.content)
+        except SourceAway as error:
+            why = ending(str(error))
+        sized = await self._get(f"/predict/{prediction_id}")
         listed = await self._get("/predictions", {"ids": prediction_id})
-        found = answers.given((sized.status_code, sized.content), (listed.status_code, listed.content))
+        found = answers.beginning((sized.status_code, sized.content), (listed.status_code, listed.content), why=why)
         if found is None:
             raise UnknownPrediction(prediction_id)
         return found

@@ -11,7 +11,7 @@ from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.operation import Selection
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary, Status
 from zypher_jobs.contracts.webhook import Delivery
-from zypher_jobs.errors import RedisUnavailable, UnknownPrediction
+from zypher_jobs.errors import Conflict, RedisUnavailable, UnknownPrediction
 from zypher_jobs.queue.connection import connect
 from zypher_jobs.queue.deployments import Deployments
 from zypher_jobs.queue.inspect import Inspector
@@ -56,13 +56,19 @@ class RedisSource:
         return msgspec.structs.replace(cleaned(msgspec.structs.replace(whole, output=None)), output=whole.output)
 
     async def given(self, prediction_id: str) -> Given:
-        """See ``Source``; out of the preview, which is all of a short input."""
+        """See ``Source``; where it is not kept, out of the preview, which is all of a short one."""
         with _away():
+            try:
+                value = await self._inspector.input_of(prediction_id)
+            except Conflict as error:
+                why = ending(clean(error.message))
+            else:
+                return Given(json=msgspec.json.encode(value).decode(), is_whole=True)
             whole = await self._inspector.prediction(prediction_id)
             (summary,) = await self._inspector.summaries([prediction_id])
         if summary is None:
             raise UnknownPrediction(prediction_id)
-        return given_of(summary.input_preview, size_bytes=whole.input_bytes)
+        return given_of(summary.input_preview, size_bytes=whole.input_bytes, why=why)
 
     async def deliveries(self, prediction_id: str) -> list[Delivery]:
         """See ``Source``; they are read through the API only."""
