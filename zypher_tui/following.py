@@ -2,17 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from zypher_jobs.contracts.prediction import Prediction
 from zypher_jobs.contracts.webhook import Delivery, DeliveryState
 from zypher_jobs.errors import UnknownPrediction
+from zypher_tui.core.cleaning import clean_lines
 from zypher_tui.core.life import Given
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.story import Story, Told
 from zypher_tui.core.values import Written, written
 from zypher_tui.sources.source import Source, SourceAway
 
+TRACEBACK_CHARS = 20_000
 PENDING_EVERY = 3
 """How many times less often it is read when only a webhook is still to be told."""
 ENDED = "Nothing more is known of it: its retention has ended, or there never was one with that id."
@@ -33,6 +35,8 @@ class Following:
         self.input: Written | None = None
         """As it is shown; ``None``: only the beginning of it is known."""
         self.output: Written | None = None
+        self.traceback: Sequence[str] = ()
+        """Of a failure, where it is told: clean lines."""
         self.deliveries: Sequence[Delivery] = ()
         self.deliveries_note = ""
         self.story = Story()
@@ -106,6 +110,15 @@ class Following:
                 self.given_note, self._is_forgotten = "its retention has ended", True
                 return
             else:
+                return
+
+    async def read_traceback(self, fingerprint: str) -> None:
+        """Once it is known which failure it was."""
+        for source in self._sources().values():
+            with suppress(SourceAway):
+                text = await source.traceback(self.prediction_id, fingerprint=fingerprint)
+                self.traceback = clean_lines(text.rstrip(), max_chars=TRACEBACK_CHARS) if text else ()
+                self._changed()
                 return
 
     async def _read_deliveries(self) -> None:

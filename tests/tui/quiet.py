@@ -31,6 +31,11 @@ class QuietSource:
         """There is none."""
         raise UnknownPrediction(prediction_id)
 
+    async def traceback(self, prediction_id: str, *, fingerprint: str) -> str:
+        """Nothing is told."""
+        del prediction_id, fingerprint
+        return ""
+
     async def deliveries(self, prediction_id: str) -> list[Delivery]:
         """Nobody was told."""
         del prediction_id

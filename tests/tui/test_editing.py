@@ -61,6 +61,7 @@ async def test_a_failed_prediction_is_read_corrected_sent_and_watched(settings: 
         assert asked.status_code == 202, asked.text
         await open_newest(dashboard, pilot, known=1)
         await wait_until(lambda: "this one is bad" in screen_text(dashboard))
+        await wait_until(lambda: 'raise ValueError("this one is bad")' in screen_text(dashboard))
         failed_id = asked.json()["prediction_id"]
         await wait_until(lambda: '"text": "bad"' in screen_text(dashboard))
         await pilot.press("e")

@@ -129,6 +129,7 @@ async def test_the_life_of_a_prediction_looks_as_it_did(life: str, golden: Calla
         await wait_until(lambda: dashboard.feeds.is_reading)
         dashboard.post_message(Opened(row_of(dashboard.view, wanted).prediction_id))
         await wait_until(lambda: "esc back" in screen_text(dashboard) and "Reading" not in screen_text(dashboard))
+        await wait_until(lambda: not any(each.name == "traceback" and each.is_running for each in dashboard.workers))
         for columns, rows in SIZES:
             await pilot.resize_terminal(columns, rows)
             await pilot.pause()

@@ -95,6 +95,8 @@ class PredictionScreen(Keyed, Screen[None]):
         self._view: View | None = None
         self._span_s: tuple[float | None, float | None] = (None, None)
         self._is_folded = True
+        self._traced_id = ""
+        """The one whose traceback was asked for."""
         self._header_line = Header(id="header")
         self._notice_line = Notice(id="notice")
         self._time_bar = TimeBar(id="time")
@@ -297,6 +299,10 @@ class PredictionScreen(Keyed, Screen[None]):
         known, view = self.known, self._view
         if not self._body.is_attached or view is None:
             return
+        fingerprint = self._row.fingerprint if self._row else ""
+        if fingerprint and self._following.has_ended and self._traced_id != self._prediction_id:
+            self._traced_id = self._prediction_id
+            self.run_worker(self._following.read_traceback(fingerprint), name="traceback", exit_on_error=False)
         self._header_line.show(view)
         self._notice_line.show(view)
         self._time_bar.show(view, first_s=self._span_s[0], last_s=self._span_s[1])

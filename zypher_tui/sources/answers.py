@@ -26,6 +26,15 @@ class _Deliveries(msgspec.Struct):
     deliveries: list[Delivery]
 
 
+class _Letter(msgspec.Struct):
+    prediction_id: str
+    traceback: str = ""
+
+
+class _Letters(msgspec.Struct):
+    letters: list[_Letter]
+
+
 class _Kept(msgspec.Struct):
     input: msgspec.Raw
 
@@ -65,6 +74,7 @@ _model = msgspec.json.Decoder(_Model)
 _submitted = msgspec.json.Decoder(_Submitted)
 _page = msgspec.json.Decoder(_Page)
 _deliveries = msgspec.json.Decoder(_Deliveries)
+_letters = msgspec.json.Decoder(_Letters)
 _kept = msgspec.json.Decoder(_Kept)
 _sized = msgspec.json.Decoder(_Sized)
 
@@ -114,6 +124,12 @@ def beginning(sized: tuple[int, bytes], listed: tuple[int, bytes], *, why: str) 
     if not lines:
         return None
     return given_of(lines[0].input_preview, size_bytes=_decoded(_sized, *sized).input_bytes, why=why)
+
+
+def traceback(status: int, body: bytes, prediction_id: str) -> str:
+    """Out of ``GET /dead-letters``; not cleaned."""
+    letters: list[_Letter] = _decoded(_letters, status, body).letters
+    return next((each.traceback for each in letters if each.prediction_id == prediction_id), "")
 
 
 def deliveries(status: int, body: bytes) -> list[Delivery]:

@@ -20,7 +20,7 @@ from zypher_tui.core.readings import Reading, SourceName, ending
 from zypher_tui.core.story import Told
 from zypher_tui.sources import answers
 from zypher_tui.sources.events import EventParser, StoryParser
-from zypher_tui.sources.source import MOST_IDS, Intake, Order, SourceAway, reason
+from zypher_tui.sources.source import MOST_IDS, MOST_LETTERS, Intake, Order, SourceAway, reason
 
 LATEST = 100
 """Predictions asked for."""
@@ -94,6 +94,12 @@ class ApiSource:
         if found is None:
             raise UnknownPrediction(prediction_id)
         return found
+
+    async def traceback(self, prediction_id: str, *, fingerprint: str) -> str:
+        """See ``Source``."""
+        query = {"fingerprint": fingerprint, "limit": str(MOST_LETTERS)}
+        answer = await self._get("/dead-letters", query)
+        return answers.traceback(answer.status_code, answer.content, prediction_id)
 
     async def deliveries(self, prediction_id: str) -> list[Delivery]:
         """See ``Source``."""

@@ -21,7 +21,7 @@ from zypher_tui.core.life import Given, given_of
 from zypher_tui.core.readings import Reading, SourceName, ending
 from zypher_tui.core.story import Told
 from zypher_tui.sources.deployed import deployed_models
-from zypher_tui.sources.source import SourceAway
+from zypher_tui.sources.source import MOST_LETTERS, SourceAway
 
 TIMEOUT_S = 1.5
 SEARCHED = 2_000
@@ -69,6 +69,13 @@ class RedisSource:
         if summary is None:
             raise UnknownPrediction(prediction_id)
         return given_of(summary.input_preview, size_bytes=whole.input_bytes, why=why)
+
+    async def traceback(self, prediction_id: str, *, fingerprint: str) -> str:
+        """See ``Source``."""
+        del fingerprint
+        with _away():
+            letters = await self._inspector.dead_letters(limit=MOST_LETTERS)
+        return next((each.traceback for each in letters if each.prediction_id == prediction_id), "")
 
     async def deliveries(self, prediction_id: str) -> list[Delivery]:
         """See ``Source``; they are read through the API only."""

@@ -16,6 +16,8 @@ from zypher_tui.core.story import Told
 
 MOST_IDS = 200
 """Predictions asked for by their ids at once."""
+MOST_LETTERS = 200
+"""Newest dead letters among which one is looked for."""
 
 
 class SourceAway(Exception):  # a state of the world, as it is shown
@@ -76,6 +78,13 @@ class Source(Protocol):
 
     async def given(self, prediction_id: str) -> Given:
         """Its input. Raises ``SourceAway``, also where that is not kept; ``UnknownPrediction``."""
+        ...
+
+    async def traceback(self, prediction_id: str, *, fingerprint: str) -> str:
+        """Where the model failed, of a dead letter with that fingerprint; empty where nothing is told. Not cleaned.
+
+        Raises ``SourceAway``.
+        """
         ...
 
     async def deliveries(self, prediction_id: str) -> list[Delivery]:

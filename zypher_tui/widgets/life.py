@@ -19,6 +19,7 @@ LEAST_FACT = 36
 """Cells of a column of facts."""
 MESSAGE_CHARS = 4_000
 FOLDED_LOG = 8
+FOLDED_TRACEBACK = 6
 
 
 def head_lines(known: Prediction, told: Sequence[Fact], note: str, width: int) -> Lines:
@@ -41,11 +42,15 @@ def head_lines(known: Prediction, told: Sequence[Fact], note: str, width: int) -
     return lines + (wrapped([note], width, palette.WARNING) if note else [])
 
 
-def error_lines(known: Prediction, width: int) -> Lines:
-    """Why it failed, and why its attempts before did."""
+def error_lines(known: Prediction, traceback: Sequence[str], width: int, *, is_folded: bool) -> Lines:
+    """Why it failed, where in the model that was, and why its attempts before did."""
     lines: Lines = []
     if known.error is not None:
         lines += wrapped([f"{cut(known.error.message)} ({known.error.code})"], width, palette.ERROR)
+        if is_folded and len(traceback) > FOLDED_TRACEBACK:
+            lines.append([(f" … {len(traceback) - FOLDED_TRACEBACK:,} lines before, f shows all", palette.DIM)])
+            traceback = traceback[-FOLDED_TRACEBACK:]
+        lines += wrapped(list(traceback), width, palette.DIM)
     for past in known.past_attempts:
         lines += _past_lines(past, width)
     return lines

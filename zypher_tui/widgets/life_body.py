@@ -107,9 +107,12 @@ class LifeBody(Container):
         if known.error is None and not known.past_attempts:
             self._error.show("", None, version=None)
         else:
-            version = (known.prediction_id, known.error, len(known.past_attempts))
-            title = "Error" if known.error else "Attempts before"
-            self._error.show(title, lambda width: life.error_lines(known, width), version=version)
+            trace, folded = seen.following.traceback, self._is_folded
+            self._error.show(
+                "Error" if known.error else "Attempts before",
+                lambda width: life.error_lines(known, trace, width, is_folded=folded),
+                version=(known.prediction_id, known.error, len(known.past_attempts), trace, folded),
+            )
         if row is None or known.status is not Status.FAILED:
             self._elsewhere.show("", None, version=None)
             self._same = (None, None, None)

@@ -56,6 +56,12 @@ class DemoSource:
         value = self._reached.given(prediction_id)
         return Given(json=msgspec.json.encode(value).decode(), is_whole=True)
 
+    async def traceback(self, prediction_id: str, *, fingerprint: str) -> str:
+        """See ``Source``."""
+        del fingerprint
+        letters = self._reached.dead_letters()
+        return next((each.traceback for each in letters if each.prediction_id == prediction_id), "")
+
     async def deliveries(self, prediction_id: str) -> list[Delivery]:
         """See ``Source``; the API alone tells them."""
         if self.name is SourceName.REDIS:
