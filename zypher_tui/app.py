@@ -123,7 +123,12 @@ class Dashboard(Keyed, App[int]):
             OverviewPane(id="pane-overview", api_url=self._api_url),
             self._predictions,
             WorkersPane(id="pane-workers", timeline=self.store.timeline, read_running=self._read_running),
-            ModelsPane(id="pane-models", api_url=self._api_url, read_models=self._read_models),
+            ModelsPane(
+                id="pane-models",
+                api_url=self._api_url,
+                read_models=self._read_models,
+                sources=lambda: self.feeds.sources,
+            ),
         )
         self._open = 0
 

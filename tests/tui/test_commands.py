@@ -80,7 +80,7 @@ async def test_arrows_and_the_mouse_choose() -> None:
     """The cursor stays in sight; a click does it, one beside the box closes it."""
     dashboard = demo_dashboard("live")
     async with dashboard.run_test(size=(80, 24)) as pilot:
-        await pilot.press("colon", "pagedown", "pagedown", "pagedown", "pagedown", "up", "down")
+        await pilot.press("colon", *["pagedown"] * 8, "up", "down")
         await pilot.pause()
         assert "Theme none" in screen_text(dashboard)
         await pilot.press("pageup", *["pageup"] * 8)

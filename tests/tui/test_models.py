@@ -166,3 +166,87 @@ async def test_a_real_deployment_is_shown_and_goes_on_without_the_api(settings: 
 def dashboard_rows(dashboard: Dashboard) -> list[ModelRow]:
     """What the table shows."""
     return [row for row in dashboard.query_one("#models", ModelTable).rows if row.model == "adds"]
+
+
+async def test_traffic_is_switched_and_rolled_back_after_a_question(settings: Settings) -> None:
+    """What would come of it is said while it is typed; what is wrong is not sent; escape changes nothing."""
+    url = f"http://127.0.0.1:{settings.port}"
+    dashboard = Dashboard(openers_of(url, settings.redis_url), api_url=url, interval_s=0.1)
+
+    async def shares(api: RunningApi) -> dict[str, float]:
+        detail = (await api.get("/models/adds")).json()
+        return {each["version"]: each["share"] for each in detail["versions"]}
+
+    async with deployed(settings) as api, dashboard.run_test(size=(120, 40), notifications=True) as pilot:
+        await pilot.press("4")
+        await wait_until(lambda: "adds@2" in screen_text(dashboard) and "90 %" in screen_text(dashboard))
+        await pilot.press("T")
+        await wait_until(lambda: "Send the traffic of adds to" in screen_text(dashboard))
+        await wait_until(lambda: "That is how the traffic flows already" in screen_text(dashboard))
+        await pilot.press("ctrl+u", *"9")
+        await wait_until(lambda: "There is no version 9; there are 1, 2" in screen_text(dashboard))
+        await pilot.press("enter", "backspace", *"2")
+        await wait_until(lambda: "1: 90 % → 0 %" in screen_text(dashboard))
+        await pilot.press("escape")
+        await pilot.pause()
+        assert await shares(api) == {"1": 0.9, "2": 0.1}
+        await pilot.press("T")
+        await wait_until(lambda: "Send the traffic of adds to" in screen_text(dashboard))
+        await pilot.press("ctrl+u", *"2", "enter")
+        await wait_until(lambda: "The traffic of adds is switched." in screen_text(dashboard))
+        assert await shares(api) == {"1": 0, "2": 1}
+        await wait_until(lambda: "a roll back leads to 1: 90 %, 2: 10 %" in screen_text(dashboard))
+        await pilot.press("B")
+        await wait_until(lambda: "Roll adds back" in screen_text(dashboard))
+        await pilot.press("enter")
+        await wait_until(lambda: "is where it was before" in screen_text(dashboard))
+        assert await shares(api) == {"1": 0.9, "2": 0.1}
+
+
+async def test_a_model_is_unloaded_and_loaded_after_a_question(settings: Settings) -> None:
+    """And what the API refuses is said with its own reason; the question stays."""
+    url = f"http://127.0.0.1:{settings.port}"
+    dashboard = Dashboard(openers_of(url, settings.redis_url), api_url=url, interval_s=0.1)
+    async with deployed(settings) as api, dashboard.run_test(size=(120, 40), notifications=True) as pilot:
+
+        async def is_ready() -> bool:
+            return (await api.get("/models/adds")).json()["ready"]
+
+        await pilot.press("4")
+        await wait_until(lambda: "mock@1" in screen_text(dashboard) and "adds@1" in screen_text(dashboard))
+        await pilot.press("U")
+        await wait_until(lambda: "Callers whom that process answers get 503" in screen_text(dashboard))
+        await pilot.press("enter")
+        await wait_until(lambda: "adds is unloaded" in screen_text(dashboard))
+        assert not await is_ready()
+        await pilot.press("L")
+        await wait_until(lambda: "Load adds" in screen_text(dashboard))
+        await pilot.press("enter")
+        await wait_until(lambda: "adds is loaded" in screen_text(dashboard))
+        assert await is_ready()
+        await pilot.press("end", "U")
+        await wait_until(lambda: "Unload mock" in screen_text(dashboard))
+        await pilot.press("enter")
+        await wait_until(lambda: "It was refused, and nothing has changed: Model 'mock'" in screen_text(dashboard))
+        await pilot.press("escape")
+
+
+def said(dashboard: Dashboard) -> str:
+    """All that was said beside what is drawn; a narrow screen breaks it."""
+    return " ".join(toast.message for toast in dashboard._notifications)  # pyright: ignore[reportPrivateUsage]
+
+
+async def test_without_the_api_or_in_the_past_nothing_can_be_changed() -> None:
+    """It says why."""
+    for state, before, why in (
+        ("api-down", "escape", "The API is away (connection refused); without it no model can be changed."),
+        ("live", "escape", "what is shown is no running system"),
+        ("live", "left_square_bracket", "This is the past, which stays as it was"),
+    ):
+        dashboard = demo_dashboard(state)
+        async with dashboard.run_test(size=(160, 50), notifications=True) as pilot:
+            await wait_until(lambda dashboard=dashboard: dashboard.feeds.is_reading)
+            await pilot.press("4")
+            await wait_until(lambda dashboard=dashboard: "fraud-scorer@3" in screen_text(dashboard))
+            await pilot.press(before, "T")
+            await wait_until(lambda dashboard=dashboard, why=why: why in said(dashboard))

@@ -1,9 +1,9 @@
 """Key 4: the models. Each version with its traffic and figures, one of them in detail, two of them compared."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from textual import on
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.containers import Container
 from textual.widget import Widget
 
@@ -13,9 +13,12 @@ from zypher_tui.core.model_facts import call
 from zypher_tui.core.model_rows import ModelRow, Served, model_rows, recent
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.rows import Row
+from zypher_tui.core.traffic import Deed, ModelChange
 from zypher_tui.core.view import View
 from zypher_tui.keymap import Help
+from zypher_tui.screens.deploying import question, why_not
 from zypher_tui.screens.pane import Copied, Filtered, Pane
+from zypher_tui.sources.source import Deploys, Source
 from zypher_tui.widgets.model_panel import ModelPanel
 from zypher_tui.widgets.models import ModelTable
 from zypher_tui.widgets.table import Table
@@ -42,16 +45,28 @@ class ModelsPane(Pane):
     )
 
     TITLE = "Models"
-    KEYS = (("space", "mark to compare"), ("s", "sort"))
+    KEYS = (("space", "compare"), ("T", "traffic"), ("B", "roll back"), ("s", "sort"))
     BINDINGS = [  # noqa: RUF012  # as Textual types it
         ("space", "mark", "Mark"),
         ("u", "unmark", "Unmark all"),
         ("c", "copy_call", "Copy"),
+        ("T", "change('SWITCH')", "Switch traffic"),
+        ("B", "change('ROLL_BACK')", "Roll back"),
+        ("L", "change('LOAD')", "Load"),
+        ("U", "change('UNLOAD')", "Unload"),
     ]
 
-    def __init__(self, *, id: str, api_url: str, read_models: Callable[[], Awaitable[Served | None]]) -> None:  # noqa: A002
-        """``read_models`` asks the first source that answers; ``None``: none does."""
+    def __init__(
+        self,
+        *,
+        id: str,  # noqa: A002  # Textual's name
+        api_url: str,
+        read_models: Callable[[], Awaitable[Served | None]],
+        sources: Callable[[], Mapping[SourceName, Source]],
+    ) -> None:
+        """``read_models`` asks the first of the ``sources`` that answers; ``None``: none does."""
         super().__init__(id=id)
+        self._sources = sources
         self._api_url = api_url
         self._read_models = read_models
         self._served: Served | None = None
@@ -124,6 +139,28 @@ class ModelsPane(Pane):
         row = self._table.selected
         if row is not None:
             self.post_message(Copied(call(row, self._api_url), f"a call of {row.key}"))
+
+    def action_change(self, deed: str) -> None:
+        """Ask what would come of it, and do it."""
+        row, source = self._table.selected, self._sources().get(SourceName.API)
+        why = why_not(self._view, source)
+        if not why and (row is None or row.detail is None):
+            why = "Nobody says how it is deployed; its traffic cannot be changed."
+        if why or row is None or row.detail is None or not isinstance(source, Deploys):
+            self.notify(why, severity="warning", markup=False)
+            return
+        asked, name = Deed[deed], row.model
+
+        def done(is_done: bool | None) -> None:
+            if is_done:
+                self.notify(ModelChange(deed=asked, model=name).done, markup=False)
+            self._read()
+
+        self._dashboard.push_screen(question(asked, row.detail, source), done)
+
+    @property
+    def _dashboard(self) -> App[int]:
+        return self.app  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # Textual leaves it open
 
     @on(Table.Moved, "#models")
     def show_another(self, message: Table.Moved) -> None:

@@ -178,6 +178,12 @@ def model(status: int, body: bytes) -> ModelDetail:
     return cleaned(_decoded(_detail, status, body))
 
 
+def changed(status: int, body: bytes) -> None:
+    """A change of a model; raises ``Refused`` with the server's own sentence."""
+    if status >= 300:
+        raise Refused(_detail_of(body) or _sentence(status, body))
+
+
 def _decoded(decoder: msgspec.json.Decoder[Any], status: int, body: bytes) -> Any:
     if status != 200:
         raise SourceAway(_sentence(status, body))
@@ -194,10 +200,14 @@ class _Problem(msgspec.Struct):
 
 
 def _sentence(status: int, body: bytes) -> str:
-    try:
-        detail = clean(msgspec.json.decode(body, type=_Problem).detail)[:200].rstrip(". ")
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        detail = ""
+    detail = _detail_of(body)
     if status in (401, 403):
         return f"it asks for a key ({status})"
     return detail or f"it answers {status}; is it a Zypher API?"
+
+
+def _detail_of(body: bytes) -> str:
+    try:
+        return clean(msgspec.json.decode(body, type=_Problem).detail)[:200].rstrip(". ")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""

@@ -18,6 +18,7 @@ from zypher_jobs.errors import UnknownPrediction
 from zypher_tui.core.life import Given
 from zypher_tui.core.readings import Reading, SourceName, ending
 from zypher_tui.core.story import Told
+from zypher_tui.core.traffic import Deed, ModelChange
 from zypher_tui.sources import answers
 from zypher_tui.sources.events import EventParser, StoryParser
 from zypher_tui.sources.source import MOST_IDS, MOST_LETTERS, Intake, Order, SourceAway, reason
@@ -30,8 +31,17 @@ CONNECT_TIMEOUT_S = 1.5
 ANSWER_TIMEOUT_S = 3.0
 """Longer than the API's own wait for Redis, whose end it reports."""
 MODELS_AT_ONCE = 8
+CHANGE_TIMEOUT_S = 90.0
+"""Longer than the API by itself waits for every process to have a version ready."""
 SILENCE_S = 40.0
 """A stream of events is broken when it says nothing for longer; it sends a heartbeat every 15 s."""
+
+_CHANGES = {
+    Deed.SWITCH: ("PUT", "/models/{name}/live"),
+    Deed.ROLL_BACK: ("POST", "/models/{name}/rollback"),
+    Deed.LOAD: ("POST", "/v2/repository/models/{name}/load"),
+    Deed.UNLOAD: ("POST", "/v2/repository/models/{name}/unload"),
+}
 
 
 class ApiSource:
@@ -163,6 +173,19 @@ class ApiSource:
         except httpx.HTTPError as error:
             raise SourceAway(reason(error, timeout_s=ANSWER_TIMEOUT_S)) from error
         return answers.submitted(answer.status_code, answer.content)
+
+    async def change_model(self, change: ModelChange) -> None:
+        """See ``Deploys``."""
+        method, path = _CHANGES[change.deed]
+        body = None if change.traffic is None else msgspec.json.encode(change.traffic)
+        headers = {} if body is None else {"content-type": "application/json"}
+        place = path.format(name=quote(change.model, safe=""))
+        timeout = httpx.Timeout(CHANGE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+        try:
+            answer = await self._client.request(method, place, content=body, headers=headers, timeout=timeout)
+        except httpx.HTTPError as error:
+            raise SourceAway(reason(error, timeout_s=CHANGE_TIMEOUT_S)) from error
+        answers.changed(answer.status_code, answer.content)
 
     async def aclose(self) -> None:
         """See ``Source``."""

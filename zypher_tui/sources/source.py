@@ -13,6 +13,7 @@ from zypher_jobs.contracts.webhook import Delivery
 from zypher_tui.core.life import Given
 from zypher_tui.core.readings import Reading, SourceName
 from zypher_tui.core.story import Told
+from zypher_tui.core.traffic import ModelChange
 
 MOST_IDS = 200
 """Predictions asked for by their ids at once."""
@@ -57,6 +58,15 @@ class Submits(Protocol):
 
     async def submit(self, order: Order) -> str:
         """Queue it; returns its id. Raises ``Refused`` and ``SourceAway``."""
+        ...
+
+
+@runtime_checkable
+class Deploys(Protocol):
+    """A source that changes how models are deployed too."""
+
+    async def change_model(self, change: ModelChange) -> None:
+        """Do it, which may take as long as a model takes to load. Raises ``Refused`` and ``SourceAway``."""
         ...
 
 

@@ -1,0 +1,62 @@
+"""What the keys of the Models screen ask for: traffic, a roll back, load and unload, each as a question."""
+
+from zypher_jobs.contracts.deployment import ModelDetail
+from zypher_tui.core.readings import SourceName
+from zypher_tui.core.traffic import (
+    Deed,
+    ModelChange,
+    Said,
+    WrongTraffic,
+    as_typed,
+    consequences,
+    live_traffic,
+    parse_traffic,
+)
+from zypher_tui.core.view import Link, View
+from zypher_tui.screens.asking import AskScreen, Question
+from zypher_tui.sources.source import Deploys
+
+TITLES = {
+    Deed.SWITCH: "Send the traffic of {model} to",
+    Deed.ROLL_BACK: "Roll {model} back",
+    Deed.LOAD: "Load {model}",
+    Deed.UNLOAD: "Unload {model}",
+}
+
+
+def why_not(view: View | None, source: object) -> str:
+    """Why nothing can be changed now; empty: it can."""
+    if view is None:
+        return "Nothing is known yet."
+    if view.past_s is not None:
+        return "This is the past, which stays as it was; p leads back to now."
+    link = next((each for each in view.links if each.source is SourceName.API), None)
+    if source is None or (link is not None and link.link is Link.AWAY):
+        why = f" ({link.reason})" if link and link.reason else ""
+        return f"The API is away{why}; without it no model can be changed."
+    if not isinstance(source, Deploys):
+        return "Nothing can be changed here: what is shown is no running system."
+    return ""
+
+
+def question(deed: Deed, detail: ModelDetail, deploys: Deploys) -> AskScreen:
+    """The dialog that asks, and does it."""
+    live, versions = live_traffic(detail), [each.version for each in detail.versions]
+
+    def change(text: str) -> ModelChange:
+        traffic = parse_traffic(text, versions) if deed is Deed.SWITCH else None
+        return ModelChange(deed=deed, model=detail.name, traffic=traffic)
+
+    def ask(text: str) -> Question:
+        try:
+            asked = change(text)
+        except WrongTraffic as error:
+            return Question([Said(str(error), is_warning=True)], is_possible=False)
+        is_possible = deed is not Deed.ROLL_BACK or detail.previous is not None
+        return Question([*consequences(asked, detail)], is_possible=is_possible)
+
+    async def do(text: str) -> None:
+        await deploys.change_model(change(text))
+
+    typed = (as_typed(live) if live else "") if deed is Deed.SWITCH else None
+    return AskScreen(TITLES[deed].format(model=detail.name), typed=typed, ask=ask, do=do)
