@@ -7,13 +7,15 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
+from datetime import timedelta
 
 from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core.cleaning import clean
 from zypher_tui.core.readings import Reading, SourceName
-from zypher_tui.core.rows import Row
+from zypher_tui.core.rows import Row, at_of
 from zypher_tui.core.store import Store
+from zypher_tui.core.timeline import recorded_frame
 from zypher_tui.sources.source import MOST_IDS, Source, SourceAway
 
 INTERVAL_S = 1.0
@@ -26,6 +28,8 @@ PAGE_EVERY_S = 0.2
 FIRST_PAGES = 10
 """Those come one after the other: a screen wants to be full."""
 
+HISTORY = ((timedelta(hours=1), 360), (timedelta(hours=11), 330))
+"""How much of what the server recorded is read, from now back, and in how many frames at most."""
 LOOK_UP_S = 0.2
 """A frame waits no longer for the texts of its rows."""
 SETTLE_EVERY = 5
@@ -76,6 +80,7 @@ class Feeds:
             "fill in": self._fill_in,
             "settle": self._settle,
             "read back": self._read_back,
+            "history": self._read_history,
         }
 
     async def aclose(self) -> None:
@@ -179,6 +184,27 @@ class Feeds:
             self._changed()
             pages += 1
             await asyncio.sleep(0 if pages < FIRST_PAGES else PAGE_EVERY_S)
+
+    async def _read_history(self) -> None:
+        """Read what the server recorded before the first reading: the last hour whole, more widely before that."""
+        source = await self._wait_for_source()
+        view = self._store.view(self._clock_s())
+        until = at_of(view.now_ms)
+        for window, most in HISTORY:
+            since = until - window
+            try:
+                frames = await source.history(since=since, until=until, most=most)
+            except SourceAway:
+                return  # it keeps none, or is away: there is what is seen from now on
+            self._store.add_earlier([recorded_frame(each, view) for each in frames])
+            self._changed()
+            until = since
+
+    async def _wait_for_source(self) -> Source:
+        while True:
+            if (source := self._source) is not None:
+                return source
+            await asyncio.sleep(self._interval_s)
 
     @property
     def _source(self) -> Source | None:

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
 
 from zypher_jobs.contracts.deployment import ModelDetail
 from zypher_jobs.contracts.event import Event
+from zypher_jobs.contracts.history import HistoryFrame
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
 from zypher_jobs.contracts.webhook import Delivery
 from zypher_jobs.errors import UnknownPrediction
@@ -64,6 +66,11 @@ class QuietSource:
 
     async def models(self) -> list[ModelDetail]:
         """None."""
+        return []
+
+    async def history(self, *, since: datetime, until: datetime, most: int) -> list[HistoryFrame]:
+        """Nothing was recorded."""
+        del since, until, most
         return []
 
     async def events(self, after_id: str | None) -> AsyncGenerator[list[Event]]:

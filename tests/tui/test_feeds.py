@@ -1,5 +1,6 @@
 """What goes on behind the screen, against a real API, a real server and a worker."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from tests.tui.quiet import QuietSource
 from zypher_jobs.contracts.prediction import PredictionSummary, Status
 from zypher_jobs.queue import PredictionQueue
 from zypher_jobs.queue.embedded import EmbeddedServer
+from zypher_jobs.queue.historian import Historian
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard, openers_of
@@ -106,3 +108,26 @@ def test_a_row_is_small() -> None:
     """100,000 of them are to fit beside the program: see ``just bench tui`` for all of it."""
     row = Row.of(summary("a" * 32, input_preview='{"input":"' + "x" * 190 + '"}', output_preview="y" * 200))
     assert len(row.input_preview) == len(row.output_preview) == 100
+
+
+@pytest.mark.parametrize("through", ["the API", "Redis"])
+async def test_what_the_server_recorded_can_be_stepped_back_to(settings: Settings, through: str) -> None:
+    """Before the dashboard was opened: the figures of then, with the API or without it."""
+    queue = PredictionQueue.from_settings(settings)
+    historian = Historian(queue, queue.inspect, kept_s=3600, every_s=0.001)
+    await historian.record()
+    for number in range(3):
+        await queue.submit("mock", {"input": str(number)})
+    async with contextlib.AsyncExitStack() as stack:
+        if through == "the API":
+            await stack.enter_async_context(running_api(settings))
+        dashboard = dashboard_of(settings)
+        async with dashboard.run_test(size=(120, 36)) as pilot:
+            store = dashboard.store
+            await wait_until(lambda: store.view(0, at_s=store.timeline.first_s or 0).figures.depth == 0)
+            await pilot.press("left_curly_bracket")
+            await pilot.pause()
+            assert dashboard.view.figures.depth == 0
+            await pilot.press("p")
+            assert dashboard.view.figures.depth == 3
+    await queue.aclose()

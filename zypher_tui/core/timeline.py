@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from zypher_jobs.contracts.history import HistoryFrame
 from zypher_jobs.contracts.stats import Health, Overview
-from zypher_tui.core.view import LinkView
+from zypher_tui.core.readings import SourceName
+from zypher_tui.core.rows import ms_of
+from zypher_tui.core.view import Link, LinkView, View
 
 FINE_S = 900.0
 """For so long every frame is kept."""
@@ -107,3 +110,16 @@ def _packed(frame: Frame) -> _Packed:
 
 def _unpacked(packed: _Packed) -> Frame:
     return _decode(zlib.decompress(packed.body))
+
+
+def recorded_frame(recorded: HistoryFrame, view: View) -> Frame:
+    """What a server recorded, at its place in the time of a view of now."""
+    at_s = view.now_s - (view.now_ms - ms_of(recorded.at)) / 1000
+    api = Link.UNKNOWN if recorded.health is None else Link.UP
+    return Frame(
+        at_s=at_s,
+        overview=recorded.overview,
+        overview_at_s=at_s,
+        health=recorded.health,
+        links=(LinkView(source=SourceName.API, link=api), LinkView(source=SourceName.REDIS, link=Link.UP)),
+    )

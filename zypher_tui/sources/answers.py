@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 
 from zypher_jobs.contracts.deployment import ModelDetail
+from zypher_jobs.contracts.history import HistoryFrame
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
 from zypher_jobs.contracts.stats import Health, Overview
 from zypher_jobs.contracts.webhook import Delivery
@@ -72,6 +73,13 @@ class _Submitted(msgspec.Struct):
 
 _model = msgspec.json.Decoder(_Model)
 _submitted = msgspec.json.Decoder(_Submitted)
+
+
+class _History(msgspec.Struct):
+    frames: list[HistoryFrame]
+
+
+_history = msgspec.json.Decoder(_History)
 _page = msgspec.json.Decoder(_Page)
 _deliveries = msgspec.json.Decoder(_Deliveries)
 _letters = msgspec.json.Decoder(_Letters)
@@ -130,6 +138,11 @@ def traceback(status: int, body: bytes, prediction_id: str) -> str:
     """Out of ``GET /dead-letters``; not cleaned."""
     letters: list[_Letter] = _decoded(_letters, status, body).letters
     return next((each.traceback for each in letters if each.prediction_id == prediction_id), "")
+
+
+def history(status: int, body: bytes) -> list[HistoryFrame]:
+    """``GET /history``."""
+    return cleaned(_decoded(_history, status, body).frames)
 
 
 def deliveries(status: int, body: bytes) -> list[Delivery]:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -11,6 +12,7 @@ import msgspec
 
 from zypher_jobs.contracts.deployment import ModelDetail
 from zypher_jobs.contracts.event import Event
+from zypher_jobs.contracts.history import HistoryFrame
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
 from zypher_jobs.contracts.stats import Health, Overview
 from zypher_jobs.contracts.webhook import Delivery
@@ -148,6 +150,12 @@ class ApiSource:
             read = await asyncio.gather(*asked)
             found += [answers.model(each.status_code, each.content) for each in read if each.status_code != 404]
         return found
+
+    async def history(self, *, since: datetime, until: datetime, most: int) -> list[HistoryFrame]:
+        """See ``Source``."""
+        query = {"since": since.isoformat(), "until": until.isoformat(), "most": str(most)}
+        answer = await self._get("/history", query)
+        return answers.history(answer.status_code, answer.content)
 
     async def events(self, after_id: str | None) -> AsyncGenerator[list[Event]]:
         """See ``Source``."""

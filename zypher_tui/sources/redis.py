@@ -3,11 +3,13 @@
 import time
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, contextmanager
+from datetime import datetime
 
 import msgspec
 
 from zypher_jobs.contracts.deployment import ModelDetail
 from zypher_jobs.contracts.event import Event
+from zypher_jobs.contracts.history import HistoryFrame
 from zypher_jobs.contracts.operation import Selection
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary, Status
 from zypher_jobs.contracts.webhook import Delivery
@@ -110,6 +112,11 @@ class RedisSource:
         """See ``Source``."""
         with _away():
             return cleaned(await deployed_models(self._deployments))
+
+    async def history(self, *, since: datetime, until: datetime, most: int) -> list[HistoryFrame]:
+        """See ``Source``."""
+        with _away():
+            return cleaned(await self._inspector.history(since=since, until=until, most=most))
 
     async def events(self, after_id: str | None) -> AsyncGenerator[list[Event]]:
         """See ``Source``."""

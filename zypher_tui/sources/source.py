@@ -2,12 +2,14 @@
 
 import socket
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
 from zypher_jobs.contracts.deployment import ModelDetail
 from zypher_jobs.contracts.event import Event
+from zypher_jobs.contracts.history import HistoryFrame
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary, Priority
 from zypher_jobs.contracts.webhook import Delivery
 from zypher_tui.core.life import Given
@@ -111,6 +113,10 @@ class Source(Protocol):
 
     async def summaries(self, prediction_ids: Sequence[str]) -> list[PredictionSummary]:
         """Those of the (at most ``MOST_IDS``) that are still there, in any order. Raises ``SourceAway``."""
+        ...
+
+    async def history(self, *, since: datetime, until: datetime, most: int) -> list[HistoryFrame]:
+        """What was recorded of that time, oldest first, evenly apart. Raises ``SourceAway``."""
         ...
 
     async def running_on(self, worker_id: str) -> list[PredictionSummary]:

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
+from datetime import datetime
 
 import msgspec
 
 from zypher_jobs.contracts.deployment import ModelDetail
 from zypher_jobs.contracts.event import Event
+from zypher_jobs.contracts.history import HistoryFrame
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
 from zypher_jobs.contracts.webhook import Delivery
 from zypher_tui.core.life import Given
@@ -90,6 +92,11 @@ class DemoSource:
         """See ``Source``."""
         models = models_of(self._reached)
         return models if self.name is SourceName.API else [as_redis_has_it(model) for model in models]
+
+    async def history(self, *, since: datetime, until: datetime, most: int) -> list[HistoryFrame]:
+        """Nothing was recorded."""
+        del since, until, most
+        return []
 
     async def events(self, after_id: str | None) -> AsyncGenerator[list[Event]]:
         """See ``Source``."""
