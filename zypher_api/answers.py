@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from zypher_jobs.contracts.access import ApiKey
+from zypher_jobs.contracts.deployment import ModelDetail
 from zypher_jobs.contracts.model import ModelInfo, ModelManifest
 from zypher_jobs.contracts.prediction import Prediction, PredictionFailure, PredictionSummary, Status
 
@@ -88,6 +89,12 @@ class PredictionPage(msgspec.Struct, frozen=True, kw_only=True):
     """The `before` of the page behind this one; absent on the last."""
     searched: int = 0
     """Predictions that were looked at for this page."""
+
+
+class DeploymentList(msgspec.Struct, frozen=True, kw_only=True):
+    """Every model by name, with its versions as each process has them."""
+
+    models: list[ModelDetail]
 
 
 class UploadForm(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,6 @@
-"""``GET /models/{name}``: one model, its versions, and how each process has them."""
+"""``GET /models/{name}`` and ``/deployments``: models, their versions, and how each process has them."""
+
+from collections.abc import Sequence
 
 from zypher_api.services import Services
 from zypher_jobs.contracts.deployment import (
@@ -17,18 +19,41 @@ from zypher_jobs.queue.records import instant
 
 async def model_detail(services: Services, name: str) -> ModelDetail:
     """As this process has it, and as the others say; without those while Redis is away. Raises ``UnknownModel``."""
-    versions = services.registry.versions(name)
-    deployment = services.deployer.deployment(name)
+    (detail,) = await _details(services, [services.registry.versions(name)])
+    return detail
+
+
+async def model_details(services: Services) -> list[ModelDetail]:
+    """The same of every model, by name, with one look at the other processes."""
+    names = sorted(services.registry.names())
+    return await _details(services, [services.registry.versions(name) for name in names])
+
+
+async def _details(services: Services, models: Sequence[Versions]) -> list[ModelDetail]:
+    deployments = [services.deployer.deployment(versions.name) for versions in models]
     processes: list[ProcessState] = []
-    comparisons: list[ShadowCounts] = []
+    comparisons: dict[str, list[ShadowCounts]] = {}
     try:
         processes = await services.deployments.processes()
-        if deployment.versions:
-            comparisons = await services.deployments.comparisons(name)
+        for deployment in deployments:
+            if deployment.versions:
+                comparisons[deployment.name] = await services.deployments.comparisons(deployment.name)
     except RedisUnavailable:
         pass
     states = {each.process_id: each.versions for each in processes}
     states[services.deployer.process_id] = services.deployer.states()
+    return [
+        _detail(versions, deployment, states, comparisons.get(versions.name, []))
+        for versions, deployment in zip(models, deployments, strict=True)
+    ]
+
+
+def _detail(
+    versions: Versions,
+    deployment: Deployment,
+    states: dict[str, dict[str, VersionState]],
+    comparisons: list[ShadowCounts],
+) -> ModelDetail:
     return ModelDetail(
         **{field: getattr(info, field) for info in (_info(versions),) for field in ModelInfo.__struct_fields__},
         versions=[

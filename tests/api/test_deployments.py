@@ -67,6 +67,18 @@ async def test_an_uploaded_model_answers_with_its_version_in_the_header(deployed
     assert await ask(deployed, path="/models/adds/versions/live/predict") == ("adds@1", 6)
 
 
+async def test_one_call_shows_every_model_as_its_own_does(deployed: RunningApi) -> None:
+    """By name, with those of the settings."""
+    for version in ("2", "3"):
+        assert (await upload(deployed, version, adds(int(version)))).status_code == 201
+    await deployed.put("/models/adds/live", json={"shares": {"2": 90, "3": 10}, "shadow": "1"})
+    models = (await deployed.get("/deployments")).json()["models"]
+    names = [model["name"] for model in models]
+    assert names == sorted(names)
+    assert {"adds", "mock"} <= set(names)
+    assert models == [(await deployed.get(f"/models/{name}")).json() for name in names]
+
+
 async def test_traffic_is_switched_shared_shadowed_and_rolled_back(deployed: RunningApi) -> None:
     """Each with one call, and the model shows it."""
     for version in ("2", "3"):

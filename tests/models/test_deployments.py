@@ -10,7 +10,7 @@ import pytest
 
 from tests.models.deploying import Process, adds, following, sha256_of
 from zypher_jobs.contracts.deployment import DeployedVersion, ProcessState, Traffic
-from zypher_jobs.contracts.model import ModelManifest
+from zypher_jobs.contracts.model import BatchingInfo, ModelManifest
 from zypher_jobs.errors import Conflict, InvalidUpload, UnknownVersion, VersionNotReady
 from zypher_jobs.queue.embedded import EmbeddedServer
 from zypher_jobs.settings import Settings
@@ -46,6 +46,23 @@ async def test_the_first_version_of_a_model_goes_live_in_every_process(api: Proc
     for process in (api, worker):
         assert await process.ask(5) == ("1", 6)
         assert process.state("1") == "ready"
+
+
+async def test_each_process_says_what_batches_it_makes(api: Process, worker: Process) -> None:
+    """For all others to see; a worker's are those of queued predictions. A model without batches says nothing."""
+    await api.upload("1", adds(1))
+    await asyncio.gather(*(worker.ask(5) for _ in range(8)))
+
+    async def said() -> BatchingInfo | None:
+        found = {each.process_id: each.versions for each in await api.deployments.processes()}
+        batching = found["worker-1"]["adds@1"].batching
+        return batching if batching is not None and batching.batches else None
+
+    batching = await wait_until(said)
+    assert batching is not None
+    assert batching.batches * batching.mean_batch_size >= 8
+    assert api.deployer.states()["adds@1"].batching is not None
+    assert api.deployer.states()["mock@1"].batching is None
 
 
 async def test_another_version_gets_traffic_only_when_told(api: Process, worker: Process) -> None:

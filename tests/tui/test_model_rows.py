@@ -9,6 +9,7 @@ from msgspec import structs
 
 from tests.tui.facts import NOW, overview, row
 from zypher_jobs.contracts.deployment import ModelDetail, Traffic, VersionDetail, VersionState
+from zypher_jobs.contracts.model import BatchingInfo
 from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core.book import Book
 from zypher_tui.core.model_facts import call, traffic_text
@@ -53,6 +54,23 @@ def ended(number: int, of: str, ago_ms: int, **fields: object) -> Row:
         started_ms=NOW_MS - ago_ms - 50, finished_ms=NOW_MS - ago_ms,
     )  # fmt: skip
     return structs.replace(made, model="m", **fields)
+
+
+def test_batches_are_those_of_all_processes() -> None:
+    """The mean is of all batches, the most the largest; a process that makes none changes nothing."""
+    states = {
+        "a": _batches(batches=10, mean_batch_size=1.0, max_batch_size=4, waiting=1, running=0),
+        "b": _batches(batches=30, mean_batch_size=3.0, max_batch_size=16, waiting=2, running=1),
+        "c": VersionState(state="asleep"),
+    }
+    (line,) = rows_of(models=[model(structs.replace(version("1"), processes=states))])
+    assert line.batching == BatchingInfo(batches=40, mean_batch_size=2.5, max_batch_size=16, waiting=3, running=1)
+    (line,) = rows_of(models=[model(version("1", a="ready"))])
+    assert line.batching is None
+
+
+def _batches(**figures: float) -> VersionState:
+    return VersionState(state="ready", batching=msgspec.convert(figures, BatchingInfo))
 
 
 def test_each_version_has_a_line_wherever_it_is_known_from() -> None:

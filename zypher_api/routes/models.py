@@ -1,12 +1,12 @@
-"""``GET /models``: what can be asked."""
+"""``GET /models`` and ``/deployments``: what can be asked, and how each process has it."""
 
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 
-from zypher_api.answers import ModelList
-from zypher_api.model_detail import model_detail
+from zypher_api.answers import DeploymentList, ModelList
+from zypher_api.model_detail import model_detail, model_details
 from zypher_api.openapi import ANY_SCOPE, Answer, Content, Operation
 from zypher_api.responses import RawResponse
 from zypher_api.routes.deployment_docs import example_detail
@@ -52,6 +52,24 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
         problems=("unknown_model",),
     )
 
+    deployments_operation = Operation(
+        method="get",
+        path="/deployments",
+        operation_id="list_deployments",
+        scopes=ANY_SCOPE,
+        tag="models",
+        summary="List the models with their versions, as every process has them",
+        description="What `GET /models/{name}` says, of all models at once.",
+        answers={
+            200: Answer(
+                description="Every model, by name.",
+                content=Content(
+                    type=DeploymentList, example=DeploymentList(models=[example_detail(services.default_model)])
+                ),
+            )
+        },
+    )
+
     @read("/models", list_operation)
     async def list_models() -> ASGIApp:
         return RawResponse(_encode(ModelList(models=services.registry.infos())))
@@ -60,4 +78,8 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
     async def read_model(name: FromPath[str]) -> ASGIApp:
         return RawResponse(_encode(await model_detail(services, name)))
 
-    return [list_models, read_model]
+    @read("/deployments", deployments_operation)
+    async def list_deployments() -> ASGIApp:
+        return RawResponse(_encode(DeploymentList(models=await model_details(services))))
+
+    return [list_models, read_model, list_deployments]

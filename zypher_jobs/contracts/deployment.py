@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from zypher_jobs.contracts.model import ModelInfo, ModelManifest, VersionName
+from zypher_jobs.contracts.model import BatchingInfo, ModelInfo, ModelManifest, VersionName
 
 Share = Annotated[float, Meta(gt=0, description="Of any sum: 90 and 10 is the same as 0.9 and 0.1.")]
 
@@ -71,6 +71,8 @@ class VersionState(msgspec.Struct, frozen=True, kw_only=True):
     """Of its file; empty for what comes from the settings."""
     error: str | None = None
     """Why it failed."""
+    batching: BatchingInfo | None = None
+    """Its batches there; ``None`` where it makes none, or its process is older than this field."""
 
 
 class ProcessState(msgspec.Struct, frozen=True, kw_only=True):

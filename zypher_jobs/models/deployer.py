@@ -357,7 +357,7 @@ class Deployer:
     @staticmethod
     def _state_of(served: ServedModel, sha256: str) -> VersionState:
         if served.ready:
-            return VersionState(state="ready", sha256=sha256)
+            return VersionState(state="ready", sha256=sha256, batching=served.batching)
         if served.asleep or served.loading:
             return VersionState(state="asleep" if served.asleep else "loading", sha256=sha256)
         return VersionState(state="failed", sha256=sha256, error=served.error)

@@ -50,15 +50,15 @@ def other_facts(row: ModelRow, served: Served | None) -> Iterator[Fact]:
         yield Fact(name="file", text=f"sha256 {found.sha256[:16]}…{size}{uploaded}")
     elif found is not None:
         yield Fact(name="file", text="none: it comes from the settings of the processes")
-    batching = detail.batching if detail is not None and detail.version == row.version else None
-    if batching is not None:
+    if (batching := row.batching) is not None:
         mean = f"{batching.mean_batch_size:.1f} on average" if batching.batches else "none yet"
+        waiting = f" · {formats.count(batching.waiting)} wait for one" if batching.waiting else ""
         text = f"{mean}, {batching.max_batch_size} at most · {formats.count(batching.batches)} so far"
-        yield Fact(name="batches", text=f"{text}, of the API process that answered; {batching.waiting} wait for one")
+        yield Fact(name="batches", text=f"{text}, in all processes{waiting}")
     if detail is not None and detail.description:
         yield Fact(name="model", text=detail.description)
     if served is not None and served.source is SourceName.REDIS:
-        yield Fact(name="source", text="Redis: it has no schemas, examples or batches; those are the API's")
+        yield Fact(name="source", text="Redis: it has no schemas or examples; those are the API's")
 
 
 def shadow_facts(row: ModelRow) -> Iterator[Fact]:

@@ -8,6 +8,7 @@ from itertools import islice
 import msgspec
 
 from zypher_jobs.contracts.deployment import ModelDetail, VersionDetail
+from zypher_jobs.contracts.model import BatchingInfo
 from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core.comparing import VersionStats, by_version
 from zypher_tui.core.errors import LOOKED_AT
@@ -67,6 +68,23 @@ class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
     def is_shadow(self) -> bool:
         """Whether it gets copies only."""
         return self.detail is not None and self.detail.shadow == self.version
+
+    @property
+    def batching(self) -> BatchingInfo | None:
+        """Its batches in all processes together; ``None``: none of them makes any."""
+        states = self.found.processes.values() if self.found else ()
+        said = [state.batching for state in states if state.batching is not None]
+        if not said:
+            return None
+        batches = sum(each.batches for each in said)
+        predictions = sum(each.batches * each.mean_batch_size for each in said)
+        return BatchingInfo(
+            max_batch_size=max(each.max_batch_size for each in said),
+            batches=batches,
+            mean_batch_size=predictions / batches if batches else 0.0,
+            waiting=sum(each.waiting for each in said),
+            running=sum(each.running for each in said),
+        )
 
     @property
     def condition(self) -> Condition:

@@ -169,26 +169,16 @@ def submitted(status: int, body: bytes) -> str:
     return clean(item.prediction.prediction_id)
 
 
-class _Named(msgspec.Struct):
-    name: str
-
-
 class _Models(msgspec.Struct):
-    models: list[_Named]
+    models: list[ModelDetail]
 
 
 _models = msgspec.json.Decoder(_Models)
-_detail = msgspec.json.Decoder(ModelDetail)
 
 
-def model_names(status: int, body: bytes) -> list[str]:
-    """``GET /models``, of which only the names are read: as they are, to ask for each."""
-    return sorted({model.name for model in _decoded(_models, status, body).models})
-
-
-def model(status: int, body: bytes) -> ModelDetail:
-    """``GET /models/{name}``."""
-    return cleaned(_decoded(_detail, status, body))
+def models(status: int, body: bytes) -> list[ModelDetail]:
+    """``GET /deployments``."""
+    return cleaned(_decoded(_models, status, body).models)
 
 
 def changed(status: int, body: bytes) -> None:

@@ -32,7 +32,6 @@ HEALTH_EVERY_S = 3.0
 CONNECT_TIMEOUT_S = 1.5
 ANSWER_TIMEOUT_S = 3.0
 """Longer than the API's own wait for Redis, whose end it reports."""
-MODELS_AT_ONCE = 8
 CHANGE_TIMEOUT_S = 90.0
 """Longer than the API by itself waits for every process to have a version ready."""
 SILENCE_S = 40.0
@@ -142,14 +141,8 @@ class ApiSource:
 
     async def models(self) -> list[ModelDetail]:
         """See ``Source``."""
-        listed = await self._get("/models")
-        names = answers.model_names(listed.status_code, listed.content)
-        found: list[ModelDetail] = []
-        for start in range(0, len(names), MODELS_AT_ONCE):
-            asked = [self._get(f"/models/{quote(name, safe='')}") for name in names[start : start + MODELS_AT_ONCE]]
-            read = await asyncio.gather(*asked)
-            found += [answers.model(each.status_code, each.content) for each in read if each.status_code != 404]
-        return found
+        answer = await self._get("/deployments")
+        return answers.models(answer.status_code, answer.content)
 
     async def history(self, *, since: datetime, until: datetime, most: int) -> list[HistoryFrame]:
         """See ``Source``."""

@@ -1,4 +1,4 @@
-"""Models as Redis knows them: what was deployed, and how each process that lives has it. No schemas, no batches."""
+"""Models as Redis knows them: what was deployed, and how each process that lives has it. No schemas, no examples."""
 
 from zypher_jobs.contracts.deployment import Deployment, ModelDetail, ProcessState, VersionDetail
 from zypher_jobs.queue.deployments import Deployments

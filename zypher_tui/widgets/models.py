@@ -21,7 +21,7 @@ class ModelTable(Table[ModelRow]):
         (
             ("state", "How processes have it, and how many of them: 5/5"),
             ("per s", "Ended per second, in the last minute"),
-            ("batch", "Mean and most, in the API process that answered"),
+            ("batch", "Mean and most, in all processes together"),
             ("◆", "Marked, to be compared"),
         ),
     )
@@ -128,8 +128,8 @@ def _times(row: ModelRow, _: int) -> list[Part]:
 
 
 def _batch(row: ModelRow, _: int) -> list[Part]:
-    """Mean and most, of the version that the API says it of."""
-    batching = row.detail.batching if row.detail and row.detail.version == row.version else None
+    """Mean and most."""
+    batching = row.batching
     if batching is None:
         return [(formats.UNKNOWN, palette.DIM)]
     mean = f"{batching.mean_batch_size:.1f}" if batching.batches else formats.UNKNOWN

@@ -25,7 +25,7 @@ def models_of(system: DemoSystem) -> list[ModelDetail]:
 
 def as_redis_has_it(model: ModelDetail) -> ModelDetail:
     """Without what only the API says."""
-    return msgspec.structs.replace(model, description="", input_example=None, output_example=None, batching=None)
+    return msgspec.structs.replace(model, description="", input_example=None, output_example=None)
 
 
 def _detail(system: DemoSystem, model: Model, processes: list[str], broken: str) -> ModelDetail:
@@ -40,8 +40,7 @@ def _detail(system: DemoSystem, model: Model, processes: list[str], broken: str)
         output_schema={},
         input_example=model.input_example,
         output_example=model.output_example,
-        batching=_batching(ended) if model.name != "mock" else None,
-        versions=[_version(model, version, processes, broken) for version in model.versions],
+        versions=[_version(model, version, processes, broken, ended) for version in model.versions],
         shadow=model.shadow,
         comparisons=[_comparison(model.shadow, ended)] if model.shadow else [],
         previous=Traffic(shares={"1": 1}) if model.shadow else None,
@@ -60,13 +59,18 @@ def _comparison(shadow: str, ended: int) -> ShadowCounts:
     )  # fmt: skip
 
 
-def _version(model: Model, version: Version, processes: list[str], broken: str) -> VersionDetail:
+def _version(model: Model, version: Version, processes: list[str], broken: str, ended: int) -> VersionDetail:
     digest = hashlib.sha256(f"{model.name}@{version.name}".encode()).hexdigest()
     is_file = version.uploaded_s is not None
     sha256 = digest if is_file else ""
+    batching = (
+        _batching(ended * version.share // 100 // len(processes)) if version.share and model.name != "mock" else None
+    )
     is_asleep = not version.share and model.shadow != version.name
     states = {
-        process: VersionState(state="asleep" if is_asleep and process != API_PROCESS else "ready", sha256=sha256)
+        process: VersionState(state="asleep", sha256=sha256)
+        if is_asleep and process != API_PROCESS
+        else VersionState(state="ready", sha256=sha256, batching=batching)
         for process in processes
     }
     if model.name == "fraud-scorer" and version.name == "2" and broken:
