@@ -34,6 +34,29 @@ raise SystemExit(Dashboard({}, api_url="http://x", store=store, clock_s=lambda: 
 """
 
 
+SHOW_A_HOSTILE_LIFE = """
+import json
+from datetime import timedelta
+import msgspec
+from tests.tui.facts import NOW
+from tests.tui.test_prediction_screen import Api, whole
+from zypher_jobs.contracts.prediction import PastAttempt, PredictionFailure, Status
+from zypher_tui.app import Dashboard
+from zypher_tui.core.cleaning import cleaned
+from zypher_tui.core.readings import SourceName
+
+hostile = "START\\x1b]0;owned\\x07\\x1b[2J\\x9b31m\\u202e[/red]END"
+failure = PredictionFailure(code=hostile, message=hostile)
+past = PastAttempt(number=1, started_at=NOW, finished_at=NOW + timedelta(seconds=1), worker=hostile, error=failure)
+value = {hostile: hostile, "long": hostile * 20_000}
+failed = cleaned(whole("a", status=Status.FAILED, error=failure, attempts=2, past_attempts=[past], log=[hostile] * 30,
+                       started_at=NOW, finished_at=NOW + timedelta(seconds=3), trace_id=hostile, worker=hostile))
+api = Api(msgspec.structs.replace(failed, output=value), input_json=json.dumps(value))
+dashboard = Dashboard({SourceName.API: lambda: api}, api_url="http://x", interval_s=0.05, clock_s=lambda: 1.0)
+raise SystemExit(dashboard.run())
+"""
+
+
 class Pty:
     """A process on a terminal of 120 by 36."""
 
@@ -102,6 +125,27 @@ async def test_no_escape_sequence_of_a_payload_reaches_the_terminal(terminal: Pt
     ):
         assert sequence not in output
     assert terminal.process.returncode == 0
+
+
+async def test_no_escape_sequence_of_a_whole_prediction_reaches_the_terminal() -> None:
+    """Of its input, output, errors and log, folded and written out."""
+    terminal = Pty(SHOW_A_HOSTILE_LIFE)
+    try:
+        await wait_until(lambda: b"\xe2\x9c\x97 failed" in terminal.read())
+        terminal.type(b"\r")
+        await wait_until(lambda: b"f shows all" in terminal.read())
+        terminal.type(b"f\x1b[6~\x1b[6~\x1b[6~e")
+        await wait_until(lambda: b"Nothing can be sent" in terminal.read())
+        terminal.type(b"\x03")
+        await wait_until(terminal.has_ended)
+        output = terminal.read()
+        for sequence in (b"\x1b]0;owned", b"START\x1b]", b"\x1b[2J\xc2\x9b", b"\xc2\x9b", b"\xe2\x80\xae", b"owned\x07"):
+            assert sequence not in output
+        assert "␛]0;owned".encode() in output
+        assert b"u001b]0;owned" in output
+        assert terminal.process.returncode == 0
+    finally:
+        terminal.close()
 
 
 @pytest.mark.parametrize("end", ["q", "ctrl-c", "SIGTERM"])

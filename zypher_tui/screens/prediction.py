@@ -197,12 +197,11 @@ class PredictionScreen(Keyed, Screen[None]):
         if given is None or not given.is_whole:
             self._say(f"It cannot be edited: {self._why_no_input}.")
             return
-        text = editable(given.value)
-        if len(text) > MOST_CHARS:
-            self._say(
-                f"Its input is too long to be edited here ({formats.size_bytes(len(text))}); y copies it as curl."
-            )
+        if len(given.json) > MOST_CHARS:
+            size = formats.size_bytes(len(given.json))
+            self._say(f"Its input is too long to be edited here ({size}); y copies it as curl.")
             return
+        text = editable(given.value)
         name = f"{known.model}@{known.version}" if known.version else known.model
 
         async def send(text: str, intake: Intake | None) -> str:
