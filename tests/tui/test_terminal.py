@@ -139,7 +139,14 @@ async def test_no_escape_sequence_of_a_whole_prediction_reaches_the_terminal() -
         terminal.type(b"\x03")
         await wait_until(terminal.has_ended)
         output = terminal.read()
-        for sequence in (b"\x1b]0;owned", b"START\x1b]", b"\x1b[2J\xc2\x9b", b"\xc2\x9b", b"\xe2\x80\xae", b"owned\x07"):
+        for sequence in (
+            b"\x1b]0;owned",
+            b"START\x1b]",
+            b"\x1b[2J\xc2\x9b",
+            b"\xc2\x9b",
+            b"\xe2\x80\xae",
+            b"owned\x07",
+        ):
             assert sequence not in output
         assert "␛]0;owned".encode() in output
         assert b"u001b]0;owned" in output
