@@ -27,7 +27,9 @@ from zypher_tui.core.store import Store
 from zypher_tui.core.view import View
 from zypher_tui.feeds import INTERVAL_S, Feeds, Opener
 from zypher_tui.keymap import Keyed, as_file, keymap
+from zypher_tui.load.desk import ApiDesk, ClosedDesk, Desk
 from zypher_tui.palette import palette
+from zypher_tui.screens.load import LoadPane
 from zypher_tui.screens.models import ModelsPane
 from zypher_tui.screens.overview import OverviewPane
 from zypher_tui.screens.pane import Copied, Filtered, Led, Opened, Pane
@@ -49,6 +51,7 @@ from zypher_tui.widgets.time_bar import TimeBar
 
 FRAME_S = 0.5
 """Least time between two frames; what comes in meanwhile is drawn together."""
+NO_DESK = "Nothing can be sent from here: this dashboard only shows what was seen."
 
 
 class Dashboard(Keyed, App[int]):
@@ -87,8 +90,9 @@ class Dashboard(Keyed, App[int]):
         clock_s: Callable[[], float] = time.monotonic,
         config: Config | None = None,
         theme: Theme = DARK,
+        desk: Desk | None = None,
     ) -> None:
-        """``theme`` is what it begins with; ``NO_COLOR`` has no colours, whatever it says."""
+        """``theme`` is what it begins with; ``NO_COLOR`` has no colours, whatever it says. ``desk`` starts loads."""
         no_color = bool(os.environ.get("NO_COLOR"))
         super().__init__(ansi_color=True if no_color else None)
         for each in THEMES.values():
@@ -129,6 +133,7 @@ class Dashboard(Keyed, App[int]):
                 read_models=self._read_models,
                 sources=lambda: self.feeds.sources,
             ),
+            LoadPane(id="pane-load", desk=desk or ClosedDesk(NO_DESK)),
         )
         self._open = 0
 
@@ -418,7 +423,8 @@ def run_dashboard(
     """Show the dashboard in this terminal until ``q`` or Ctrl-C; returns the exit code."""
     begin = fitting(theme or config.theme, colours=terminal_colours())
     openers = openers_of(api_url, redis_url, api_key=api_key)
-    return Dashboard(openers, api_url=api_url, config=config, theme=begin).run() or 0
+    desk = ApiDesk(api_url, api_key=api_key)
+    return Dashboard(openers, api_url=api_url, config=config, theme=begin, desk=desk).run() or 0
 
 
 def keys_as_file(config: Config) -> str:

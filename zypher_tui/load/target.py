@@ -22,7 +22,7 @@ _JSON = {"Content-Type": "application/json"}
 _ASYNC = _JSON | {"Async-Mode": "true"}
 
 
-class TargetAway(Exception):  # a state of the world, as it is shown
+class TargetAway(ValueError):
     """The API does not do what it was asked for; the message is a whole sentence."""
 
 
@@ -110,7 +110,8 @@ class ApiTarget:
 
     async def models(self) -> list[LoadModel]:
         """Those that there are. Raises ``TargetAway``."""
-        return (await self._read(_read_models, "/models")).models
+        found: list[LoadModel] = (await self._read(_read_models, "/models")).models
+        return [model for model in found if model.name == clean(model.name)]
 
     async def send(self, path: str, body: bytes, *, is_async: bool) -> Reply:
         """See ``Target``."""

@@ -88,7 +88,9 @@ def _model(models: Sequence[str]) -> Callable[[str], str]:
     def read(text: str) -> str:
         if not text:
             raise ValueError(f"Which model? There are {', '.join(models)}." if models else "Which model?")
-        name = text.partition("@")[0]
+        name, _, version = text.partition("@")
+        if "@" in text and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", version):
+            raise ValueError(f"{version!r} is no version; write one such as {name}@1.")
         if name not in models:
             near = difflib.get_close_matches(name, models, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(models) or 'none'}."
@@ -112,7 +114,7 @@ def _rate_within(limit_per_s: float) -> Callable[[str], float]:
     def read(text: str) -> float:
         rate = _rate(text)
         if rate > limit_per_s:
-            raise ValueError(f"{rate:g}/s is above the limit of {limit_per_s:g}/s; raise the limit if you mean it.")
+            raise ValueError(f"{rate:g}/s is above the limit of {limit_per_s:g}/s; raise that if you mean it.")
         return rate
 
     return read

@@ -79,7 +79,7 @@ class Chart(LineWidget):
             floor = (height - 1 - y) * 4
             filled = [min(max(level - floor, 0), 4) for level in levels]
             dots = "".join(BRAILLE[filled[i]][filled[i + 1]] for i in range(0, len(filled), 2))
-            axis = _axis_label(y, height, top) if known else ""
+            axis = axis_label(y, height, top) if known else ""
             strips.append(line([(f"{axis:>{AXIS_CELLS - 1}} ", palette.DIM), (dots, styles[height - 1 - y])], width))
         return strips
 
@@ -92,7 +92,8 @@ def nice_ceiling(highest: float) -> float:
     return next(step * power for step in (1, 1.5, 2, 3, 4, 6, 8, 10) if step * power >= highest)
 
 
-def _axis_label(y: int, height: int, top: float) -> str:
+def axis_label(y: int, height: int, top: float) -> str:
+    """What stands before a line: the highest value, 0, and where there is room the middle."""
     if y == 0:
         return formats.count(round(top))
     if y == height - 1:
