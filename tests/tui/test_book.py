@@ -149,6 +149,18 @@ def slow_clock() -> Callable[[], float]:
     return itertools.count(0.0, 0.6).__next__
 
 
+def test_rows_that_leave_while_they_are_shown_are_shown_no_more() -> None:
+    """A frame may be drawn between that and the next view: it has what is left."""
+    book = Book()
+    book.fold(summary(str(number), created_at=NOW + timedelta(milliseconds=number)) for number in range(3))
+    shown = Newest(book.rows, book.until(None))
+    book.forget(["1"])
+    assert [each.prediction_id for each in shown] == [shown[0].prediction_id, shown[-1].prediction_id] == ["2", "0"]
+    book.forget(["0", "2"])
+    assert list(shown) == []
+    assert not shown
+
+
 @settings(deadline=None)
 @given(st.lists(lives(), max_size=4), st.sampled_from(["status:failed", "-status:queued", "attempts>1", "age<1h w2"]))
 def test_a_selection_is_what_its_filter_keeps(rounds: list[list[Event]], text: str) -> None:

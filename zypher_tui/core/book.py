@@ -197,14 +197,14 @@ def place(rows: Sequence[Row], row: Row) -> int:
 
 
 class Newest(Sequence[Row]):
-    """The first ``count`` of some rows, backwards."""
+    """The first ``count`` of some rows, backwards; fewer when rows have left since, as may be while a frame is drawn."""
 
     def __init__(self, rows: Sequence[Row] = (), count: int | None = None) -> None:
         self._rows = rows
         self._count = len(rows) if count is None else count
 
     def __len__(self) -> int:
-        return self._count
+        return min(self._count, len(self._rows))
 
     @overload
     def __getitem__(self, index: int) -> Row: ...
@@ -212,14 +212,16 @@ class Newest(Sequence[Row]):
     def __getitem__(self, index: slice) -> list[Row]: ...
     def __getitem__(self, index: int | slice) -> Row | list[Row]:
         if isinstance(index, slice):
-            return [self[each] for each in range(*index.indices(self._count))]
-        if not -self._count <= index < self._count:
+            return [self[each] for each in range(*index.indices(len(self)))]
+        count = len(self)
+        if not -count <= index < count:
             raise IndexError(index)
-        return self._rows[self._count - 1 - index if index >= 0 else -1 - index]
+        return self._rows[count - 1 - index if index >= 0 else -1 - index]
 
     def find(self, row: Row) -> int | None:
         """Where it stands."""
         index = place(self._rows, row)
-        if index < self._count and self._rows[index].prediction_id == row.prediction_id:
-            return self._count - 1 - index
+        count = len(self)
+        if index < count and self._rows[index].prediction_id == row.prediction_id:
+            return count - 1 - index
         return None
