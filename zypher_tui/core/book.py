@@ -197,7 +197,7 @@ def place(rows: Sequence[Row], row: Row) -> int:
 
 
 class Newest(Sequence[Row]):
-    """The first ``count`` of some rows, backwards; fewer when rows have left since, as may be while a frame is drawn."""
+    """The first ``count`` of some rows, backwards; fewer when rows have left since, as may be before the next frame."""
 
     def __init__(self, rows: Sequence[Row] = (), count: int | None = None) -> None:
         self._rows = rows
