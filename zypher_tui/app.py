@@ -95,6 +95,7 @@ class Dashboard(Keyed, App[int]):
         """``theme`` is what it begins with; ``NO_COLOR`` has no colours, whatever it says. ``desk`` starts loads."""
         no_color = bool(os.environ.get("NO_COLOR"))
         super().__init__(ansi_color=True if no_color else None)
+        self.animation_level = "none"  # a page down is there at once, and a slow link gets no frames on the way
         for each in THEMES.values():
             self.register_theme(textual_theme(each))
         self.use_theme(NONE if no_color else theme)
@@ -350,11 +351,13 @@ class Dashboard(Keyed, App[int]):
 
     def _neighbour(self, prediction_id: str, step: int) -> str | None:
         """So many lines below a prediction in the list of the open pane, else among all of them."""
-        table = self.pane.first
+        row, table = self.store.book.get(prediction_id), self.pane.first
+        if row is None:
+            return None
         if isinstance(table, PredictionTable):
-            return table.neighbour(prediction_id, step)
-        rows, row = self.view.rows, self.store.book.get(prediction_id)
-        at = None if row is None else rows.find(row)
+            return table.neighbour(row, step)
+        rows = self.view.rows
+        at = rows.find(row)
         return rows[at + step].prediction_id if at is not None and 0 <= at + step < len(rows) else None
 
     def _leave_prediction(self) -> None:

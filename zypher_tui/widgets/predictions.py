@@ -69,9 +69,9 @@ class PredictionTable(Table[Row]):
         """By its place, not by looking at each."""
         return self._newest.find(row)
 
-    def neighbour(self, prediction_id: str, step: int) -> str | None:
+    def neighbour(self, row: Row, step: int) -> str | None:
         """So many lines below a prediction, or above it; the cursor goes along."""
-        at = next((index for index, row in enumerate(self._newest) if row.prediction_id == prediction_id), None)
+        at = self.find(row)
         if at is None or not 0 <= at + step < len(self._newest):
             return None
         self.action_move(at + step - self._cursor)
