@@ -28,6 +28,12 @@ tui *arguments: _running
 top *arguments: _running
     @exec .venv/bin/zypher top "$@"
 
+# send a model a bounded load: `just load mock --rate 50 --for 30s`
+[group('run')]
+[no-exit-message]
+load *arguments: _running
+    @exec .venv/bin/zypher load "$@"
+
 # check each part and every setting, and say what to do
 [group('run')]
 [no-exit-message]

@@ -4,6 +4,8 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.api.running import RunningApi, running_api
 from tests.tui.facts import health, overview, reading
@@ -20,6 +22,7 @@ from zypher_tui.load.plan import How, Plan
 from zypher_tui.load.report import Report, State
 from zypher_tui.load.shapes import Shape
 from zypher_tui.screens.load import LoadPane
+from zypher_tui.widgets.load_chart import stretched
 
 SIZES = [(80, 24), (120, 36), (200, 60)]
 
@@ -187,6 +190,18 @@ async def test_the_screen_is_as_it_was(state: State, golden: Callable[[str, str]
             assert "\x1b" not in screen_text(dashboard)
             golden(f"load-{state.value}-{columns}x{rows}", screen_text(dashboard))
         desk.report = None
+
+
+@given(st.lists(st.none() | st.floats(0, 1e6), max_size=60), st.integers(1, 80), st.integers(1, 200))
+def test_a_chart_keeps_the_highest_of_what_it_draws_together(values: list[float | None], more: int, count: int) -> None:
+    """However wide it is; what is not known yet stays empty."""
+    seconds = len(values) + more
+    drawn = stretched(values, seconds, count)
+    assert len(drawn) == count
+    assert max((value for value in drawn if value is not None), default=None) == max(
+        (value for value in values if value is not None), default=None
+    )
+    assert drawn[-1] is None or seconds > count
 
 
 @pytest.fixture
