@@ -42,6 +42,10 @@ class Historian:
             except RedisUnavailable as error:
                 log.debug("history is not recorded", extra={"error": error.message})
                 pause_s = self._every_s
+            except Exception:
+                # a frame that cannot be written must not keep later ones from being written
+                log.exception("history is not recorded")
+                pause_s = self._every_s
             await asyncio.sleep(pause_s + random.uniform(0, _JITTER_S))  # noqa: S311  # no secret
 
     async def record(self, health: Callable[[Overview], Health] | None = None) -> float:
