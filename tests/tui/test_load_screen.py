@@ -224,7 +224,7 @@ async def test_a_load_is_seen_stopped_and_what_it_left_is_canceled(api: RunningA
         await wait_until(lambda: "Load · ● ended" in screen_text(dashboard))
         await wait_until(lambda: "X cancels these" in screen_text(dashboard))
         await pilot.press("X")
-        await wait_until(lambda: "0 open ⊘" in screen_text(dashboard))
+        await wait_until(lambda: " 0 open " in screen_text(dashboard) and " canceled" in screen_text(dashboard))
     assert (await api.get(f"/predict/{theirs}")).json()["status"] == "queued"
 
 

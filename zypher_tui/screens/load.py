@@ -125,7 +125,7 @@ class LoadPane(Pane):
         report = self._desk.report
         if report is not None and report.open and not self._is_under_way:
             self._desk.cancel_open()
-            self.notify(f"{report.open:,} predictions of this load are canceled.", timeout=4, markup=False)
+            self.notify(f"Asked to cancel {report.open:,} predictions of this load.", timeout=4, markup=False)
 
     @on(LoadLine.Gone)
     def start_or_stop(self, message: LoadLine.Gone) -> None:
@@ -172,8 +172,7 @@ class LoadPane(Pane):
         self._say(report)
         self._draw_charts(report, plan)
         width = self._outcome.size.width
-        is_queued = plan is not None and plan.how is not How.SYNC
-        self._outcome.show(outcome_lines(report, is_queued=is_queued, width=width))
+        self._outcome.show(outcome_lines(report, plan.how if plan else How.SYNC, width=width))
         self._errors.show(error_lines(report, width=self._errors.size.width))
 
     def _say(self, report: Report | None) -> None:

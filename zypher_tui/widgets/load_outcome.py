@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
+from rich.style import Style
 from textual.strip import Strip
 
 from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core import cells, formats
 from zypher_tui.load.meter import Outcome
+from zypher_tui.load.plan import How
 from zypher_tui.load.report import Report
 from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import LineWidget, Part, length, line
@@ -49,7 +51,7 @@ class Lines(LineWidget):
         return line(self._lines[y] if y < len(self._lines) else [], self.size.width)
 
 
-def outcome_lines(report: Report | None, *, is_queued: bool, width: int) -> list[list[Part]]:
+def outcome_lines(report: Report | None, how: How, *, width: int) -> list[list[Part]]:
     """Sent, what is left of it in the queue, and each outcome that there was, two in a line where there is room."""
     if report is None:
         return [[(" Nothing was sent yet.", palette.DIM)]]
@@ -58,21 +60,12 @@ def outcome_lines(report: Report | None, *, is_queued: bool, width: int) -> list
         [(" sent ", palette.DIM), (f"{report.sent:,}", palette.STRONG), (of, palette.DIM)]
         + ([(f" · {report.in_flight:,} under way", palette.PLAIN)] if report.in_flight else [])
     ]
-    if is_queued:
-        lines.append(_queue_line(report))
+    if how is not How.SYNC:
+        lines += _in_two(_queue_entries(report, how), width)
     entries = [_entry(outcome, count) for outcome, count in report.outcomes.items() if count or outcome is Outcome.OK]
     if report.held_back:
-        entries.append(
-            [("‖ ", palette.WARNING), (f"{report.held_back:,} ", palette.STRONG), ("held back", palette.DIM)]
-        )
-    half = (width - 1) // 2
-    while entries:
-        first = entries.pop(0)
-        parts: list[Part] = [(" ", palette.PLAIN), *first]
-        if entries and length(first) < half and length(entries[0]) <= half:
-            parts += [(" " * (half - length(first)), palette.PLAIN), *entries.pop(0)]
-        lines.append(parts)
-    return lines
+        entries.append(_counted("‖", report.held_back, "held back", palette.WARNING))
+    return lines + _in_two(entries, width)
 
 
 def error_lines(report: Report | None, *, width: int) -> list[list[Part]]:
@@ -88,17 +81,15 @@ def error_lines(report: Report | None, *, width: int) -> list[list[Part]]:
     return lines
 
 
-def _queue_line(report: Report) -> list[Part]:
-    parts: list[Part] = [
-        (" queue ", palette.DIM),
-        (f"{report.open:,} open", palette.STRONG if report.open else palette.DIM),
-    ]
-    for status, count in report.ended.items():
-        glyph, style = palette.STATUS[status]
-        parts.append((f" {glyph} {formats.count(count)} {status.value}", style))
+def _queue_entries(report: Report, how: How) -> list[list[Part]]:
+    """Where each was waited for, its end is that of its request."""
+    glyph, style = palette.STATUS[Status.QUEUED]
+    entries = [_counted(glyph, report.open, "open", style if report.open else palette.DIM)]
+    for status, count in report.ended.items() if how is How.ASYNC else ():
+        entries.append(_counted(palette.STATUS[status][0], count, status.value, palette.STATUS[status][1]))
     if report.forgotten:
-        parts.append((f" ? {formats.count(report.forgotten)} not known", palette.DIM))
-    return parts
+        entries.append(_counted("?", report.forgotten, "not known", palette.DIM))
+    return entries
 
 
 def _entry(outcome: Outcome, count: int) -> list[Part]:
@@ -107,5 +98,21 @@ def _entry(outcome: Outcome, count: int) -> list[Part]:
         Outcome.REFUSED: palette.WARNING,
         Outcome.ABANDONED: palette.DIM,
     }
-    style = styles.get(outcome, palette.ERROR if count else palette.DIM)
-    return [(f"{_GLYPHS[outcome]} ", style), (f"{count:,} ", palette.STRONG), (WORDS[outcome], palette.DIM)]
+    return _counted(_GLYPHS[outcome], count, WORDS[outcome], styles.get(outcome, palette.ERROR))
+
+
+def _counted(glyph: str, count: int, word: str, style: Style) -> list[Part]:
+    return [(f"{glyph} ", style), (f"{count:,} ", palette.STRONG), (word, palette.DIM)]
+
+
+def _in_two(entries: list[list[Part]], width: int) -> list[list[Part]]:
+    """Two in a line where there is room for both."""
+    half = (width - 1) // 2
+    waiting, lines = list(entries), list[list[Part]]()
+    while waiting:
+        first = waiting.pop(0)
+        parts: list[Part] = [(" ", palette.PLAIN), *first]
+        if waiting and length(first) < half and length(waiting[0]) <= half:
+            parts += [(" " * (half - length(first)), palette.PLAIN), *waiting.pop(0)]
+        lines.append(parts)
+    return lines
