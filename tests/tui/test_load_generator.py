@@ -2,10 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.api.models import Gate
 from tests.api.running import RunningApi, running_api, running_worker
@@ -17,7 +19,7 @@ from zypher_tui.load.meter import Outcome
 from zypher_tui.load.plan import How, Plan
 from zypher_tui.load.report import State
 from zypher_tui.load.shapes import Shape
-from zypher_tui.load.target import ApiTarget, TargetAway
+from zypher_tui.load.target import ApiTarget, Reply, TargetAway
 
 EXAMPLE = [b'{"input": "hello"}']
 TEXT = [b'{"text": "boom"}']
@@ -216,3 +218,83 @@ async def test_a_load_that_is_canceled_leaves_nothing_running(target: ApiTarget)
         await running
     assert {task for task in asyncio.all_tasks() - before if "load" in repr(task.get_coro())} == set()
     assert load.report().state is State.ENDED
+
+
+class Moody:
+    """Answers as a list says, after so many turns of the loop; counts how many ask at once."""
+
+    def __init__(self, moods: list[tuple[int, int]]) -> None:
+        self.moods = moods
+        self.asked = self.at_once = self.most_at_once = 0
+
+    async def send(self, path: str, body: bytes, *, is_async: bool) -> Reply:
+        status, turns = self.moods[self.asked % len(self.moods)]
+        self.asked += 1
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            for _ in range(turns):
+                await asyncio.sleep(0.001)
+        finally:
+            self.at_once -= 1
+        return Reply(status=status, prediction_id=f"{self.asked}", retry_after_s=0.01 if status == 429 else None)
+
+    async def wait_for(self, prediction_id: str) -> Reply:
+        return Reply(status=200, prediction_id=prediction_id, ended=Status.SUCCEEDED)
+
+    async def statuses(self, prediction_ids: Sequence[str]) -> Mapping[str, Status]:
+        return dict.fromkeys(prediction_ids, Status.QUEUED)
+
+    async def cancel(self, prediction_ids: Sequence[str]) -> None:
+        raise AssertionError("nobody asked for that")
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    moods=st.lists(st.tuples(st.sampled_from([200, 202, 404, 429, 500, 503, 0]), st.integers(0, 30)), min_size=1),
+    shape=st.sampled_from(Shape),
+    how=st.sampled_from(How),
+    total=st.integers(1, 60),
+    callers=st.integers(1, 20),
+    in_flight=st.integers(1, 9),
+    limit=st.integers(50, 2_000),
+    stops=st.booleans(),
+    honors=st.booleans(),
+)
+def test_no_load_exceeds_its_bounds(
+    *,
+    moods: list[tuple[int, int]],
+    shape: Shape,
+    how: How,
+    total: int,
+    callers: int,
+    in_flight: int,
+    limit: int,
+    stops: bool,
+    honors: bool,
+) -> None:
+    """Whatever is answered: never more than the total, nor than may be under way; and each request has one outcome."""
+
+    async def run() -> None:
+        target = Moody(moods)
+        asked = plan(
+            shape=shape, how=how, total=total, callers=callers, in_flight=in_flight, rate_per_s=float(limit),
+            limit_per_s=float(limit), duration_s=0.15, honors_retry_after=honors,
+        )  # fmt: skip
+        load = Generator(asked, EXAMPLE, target)
+        running = asyncio.create_task(load.run())
+        await asyncio.sleep(0.05)
+        if stops:
+            load.stop()
+        await running
+        report = load.report()
+        assert target.asked <= report.sent <= total
+        assert target.most_at_once <= in_flight
+        assert sum(report.outcomes.values()) == report.sent
+        assert (report.state, report.in_flight, target.at_once) == (State.ENDED, 0, 0)
+        assert report.held_back == 0 or honors
+
+    asyncio.run(run())
