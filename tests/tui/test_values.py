@@ -19,7 +19,7 @@ from zypher_tui.core import cells
 from zypher_tui.core.cleaning import clean
 from zypher_tui.core.curl import MOST_CHARS, curl_of
 from zypher_tui.core.life import given_of
-from zypher_tui.core.values import FOLDED, WHOLE, editable, harmless_json, plain_json, value_lines, written
+from zypher_tui.core.values import FOLDED, WHOLE, draft_of, harmless_json, plain_json, value_lines, written
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -45,7 +45,8 @@ def prediction(**fields: Any) -> Prediction:
         ("data:audio/x-new;base64," + "QUFB" * 40, "<audio/x-new in base64, 120 B>"),
         (list(range(1000)), "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, <988 more numbers, all 0 to 999>]"),
         ([[1, 2, 3]] * 28, "<28 x 3 numbers, 1 to 3>"),
-        ([[[0.5]]], "<1 x 1 x 1 numbers, 0.5>"),
+        ([[[0.5, 2]]] * 8, "<8 x 1 x 2 numbers, 0.5 to 2>"),
+        ([[1, 2], [3, 4]], "[[1, 2], [3, 4]]"),
         ([1, "a", None, True], '[1, "a", null, true]'),
         ("a" * 1_000_000, '"' + "a" * 300 + '" <999,700 characters more>'),
         ("\x1b]0;x\x07 [/red] \u202e", '"\\u001b]0;x\\u0007 [/red] \\u202e"'),
@@ -78,10 +79,10 @@ def test_any_value_is_clean_lines_and_harmless_json(value: Any) -> None:
     """What a terminal gets is clean by construction, and what is edited or copied means the same."""
     for line in value_lines(value, FOLDED):
         assert clean(line) == line
-    text = editable(value)
-    assert all(clean(line) == line for line in text.split("\n"))
-    assert harmless_json(text) == text
-    assert json.loads(text) == value
+    draft = draft_of(value)
+    assert all(clean(line) == line for line in draft.text.split("\n"))
+    assert harmless_json(draft.text) == draft.text
+    assert draft.value_of(json.loads(draft.text)) == value
     assert json.loads(plain_json(value)) == value
     assert plain_json(value).isascii()
     assert plain_json(value).isprintable()
@@ -101,11 +102,35 @@ def test_any_value_is_clean_lines_and_harmless_json(value: Any) -> None:
 def test_a_huge_value_takes_no_time(value: Any) -> None:
     """Neither to write nor to break into lines: a frame never waits for it."""
     begun_s = time.process_time()
+    draft_of(value)
     lines = written(value)
     for line in lines.whole:
         cells.wrap(line, 76)
     assert time.process_time() - begun_s < 1
     assert sum(map(len, lines.whole)) < 2 * WHOLE.chars
+
+
+def test_a_draft_names_what_nobody_edits_by_hand() -> None:
+    """An image, a matrix, a book; what is said of each is what it is when it is sent, wherever it stands then."""
+    value = {"image": PNG, "pixels": [[0, 255] * 14] * 28, "book": "word " * 5_000, "row": [1, 2], "deep": [{"a": PNG}]}
+    draft = draft_of(value)
+    assert draft.text.split("\n") == [
+        "{",
+        '  "image": "<1: PNG image in base64, 9.0 kB>",',
+        '  "pixels": "<2: 28 x 28 numbers, 0 to 255>",',
+        '  "book": "<3: 25,000 characters>",',
+        '  "row": [1, 2],',
+        '  "deep": [',
+        "    {",
+        '      "a": "<4: PNG image in base64, 9.0 kB>"',
+        "    }",
+        "  ]",
+        "}",
+    ]
+    edited = json.loads(draft.text)
+    assert draft.value_of(edited) == value
+    assert draft.value_of({"other": [edited["image"]]}) == {"other": [PNG]}
+    assert draft_of("<1: x>").value_of("<1: x>") == "<1: x>"
 
 
 def test_a_preview_is_the_input_only_if_it_is_all_of_it() -> None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 import msgspec
 
 from zypher_tui.core.cleaning import clean
+from zypher_tui.core.values import Draft
 
 SAID_CHARS = 200
 MOST_CHOICES = 8
@@ -33,8 +34,11 @@ class Misfit(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.path}: {self.says}"
 
 
-def misfit(text: str, schema: Mapping[str, Any]) -> Misfit | None:
-    """Why the text is no input of that JSON Schema; ``None``: it is one. An empty schema takes any JSON."""
+def misfit(text: str, schema: Mapping[str, Any], draft: Draft | None = None) -> Misfit | None:
+    """Why the text is no input of that JSON Schema; ``None``: it is one. An empty schema takes any JSON.
+
+    ``draft`` knows what is meant by the names in it.
+    """
     try:
         value = json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as error:
@@ -43,7 +47,7 @@ def misfit(text: str, schema: Mapping[str, Any]) -> Misfit | None:
         )
     except (ValueError, RecursionError) as error:
         return Misfit(path="line 1", says=clean(str(error))[:SAID_CHARS])
-    return _schema_misfit(value, schema) if schema else None
+    return _schema_misfit(draft.value_of(value) if draft else value, schema) if schema else None
 
 
 def _schema_misfit(value: Any, schema: Mapping[str, Any]) -> Misfit | None:

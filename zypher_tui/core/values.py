@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
@@ -50,8 +51,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Of all lines."""
 
 
+EDITED_CHARS = 10_000
+"""Of a text that stands in an editor."""
+EDITED_NUMBERS = 64
 FOLDED = Limits(text_chars=300, numbers=12, lines=24, chars=3_000)
 WHOLE = Limits(text_chars=10_000, numbers=400, lines=4_000, chars=100_000)
+
+_EVERYTHING = Limits(text_chars=2**31, numbers=2**31, lines=2**31, chars=2**31)
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,9 +89,56 @@ def value_lines(value: Any, limits: Limits) -> list[str]:
     return lines
 
 
-def editable(value: Any) -> str:
-    """JSON for an editor: what would not be shown as it is stands there as ``\\uXXXX``."""
-    return harmless_json(json.dumps(value, indent=2, ensure_ascii=False))
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A value as JSON for an editor; what nobody edits by hand stands there as a name."""
+
+    text: str
+    """What would not be shown as it is stands there as ``\\uXXXX``."""
+    kept: dict[str, Any]
+    """What is meant by each name: ``<1: PNG image in base64, 9.0 kB>``."""
+
+    def value_of(self, edited: Any) -> Any:
+        """With what the names in it mean."""
+        if isinstance(edited, str):
+            return self.kept.get(edited, edited)
+        if isinstance(edited, list):
+            return [self.value_of(each) for each in cast("list[Any]", edited)]
+        if isinstance(edited, dict):
+            return {name: self.value_of(each) for name, each in cast("dict[str, Any]", edited).items()}
+        return edited
+
+
+def draft_of(value: Any) -> Draft:
+    """Data in base64, long lists of numbers and very long texts are named."""
+    kept = dict[str, Any]()
+    short = _shortened(value, kept)
+    text = "\n".join(_lines(short, _EVERYTHING, "", "", 0))
+    try:
+        is_same = json.loads(text) == short
+    except ValueError:
+        is_same = False
+    return Draft(text=harmless_json(text if is_same else json.dumps(short, indent=2, ensure_ascii=False)), kept=kept)
+
+
+def _shortened(value: Any, kept: dict[str, Any]) -> Any:
+    if isinstance(value, dict):
+        return {name: _shortened(each, kept) for name, each in cast("dict[str, Any]", value).items()}
+    name = ""
+    whole: Any = value
+    if isinstance(value, str):
+        rest = f"<{len(value):,} characters>" if len(value) > EDITED_CHARS else ""
+        name = (_encoded(value) or rest)[1:]
+    elif isinstance(value, list):
+        items = cast("list[Any]", value)
+        shape = _shape(items)
+        if shape is None or math.prod(shape) <= EDITED_NUMBERS:
+            return [_shortened(each, kept) for each in items]
+        name = f"{' x '.join(f'{each:,}' for each in shape)} numbers, {_range(_flat(items))}>"
+    if not name:
+        return whole
+    name = f"<{len(kept) + 1}: {name}"
+    kept[name] = whole
+    return name
 
 
 def harmless_json(text: str) -> str:
@@ -156,6 +209,8 @@ def _list(items: list[Any], limits: Limits, before: str, after: str, depth: int)
 def _numbers(items: list[Any], limits: Limits) -> str | None:
     """A list that is one line: of numbers, however many, or a short one of plain values."""
     shape = _shape(items)
+    if shape is not None and len(shape) > 1 and math.prod(shape) <= limits.numbers:
+        return json.dumps(items)
     if shape is not None and len(shape) > 1:
         return f"<{' x '.join(f'{each:,}' for each in shape)} numbers, {_range(_flat(items))}>"
     is_all_numbers = shape is not None

@@ -1,6 +1,7 @@
 """An input is edited, checked while it is, and sent."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from textual.timer import Timer
 
 from zypher_tui.core import cells
 from zypher_tui.core.fitting import Misfit, misfit
+from zypher_tui.core.values import Draft, plain_json
 from zypher_tui.keymap import Help, Keyed
 from zypher_tui.palette import palette
 from zypher_tui.sources.source import Intake, Refused, SourceAway
@@ -43,9 +45,9 @@ class EditScreen(Keyed, ModalScreen[str | None]):
         Binding("ctrl+c", "app.quit", show=False, priority=True, system=True),
     ]
 
-    def __init__(self, text: str, *, title: str, intake: Callable[[], Awaitable[Intake]], send: Send) -> None:
+    def __init__(self, draft: Draft, *, title: str, intake: Callable[[], Awaitable[Intake]], send: Send) -> None:
         super().__init__()
-        self._text = text
+        self._draft = draft
         self._title = title
         self._read_intake = intake
         self._send = send
@@ -53,7 +55,7 @@ class EditScreen(Keyed, ModalScreen[str | None]):
         self._is_sending = False
         self._is_leaving = False
         self._due: Timer | None = None
-        self._area = JsonArea(text, id="edit-area", show_line_numbers=True)
+        self._area = JsonArea(draft.text, id="edit-area", show_line_numbers=True)
         self._said = _Said(id="edit-said")
 
     def compose(self) -> ComposeResult:
@@ -79,7 +81,7 @@ class EditScreen(Keyed, ModalScreen[str | None]):
 
     def action_drop(self) -> None:
         """Leave; a second time, if something was changed."""
-        if self._area.text != self._text and not self._is_leaving:
+        if self._area.text != self._draft.text and not self._is_leaving:
             self._is_leaving = True
             self._said.show("▲ It was changed: esc again drops that, ctrl+s sends it.", is_bad=True)
             return
@@ -106,14 +108,13 @@ class EditScreen(Keyed, ModalScreen[str | None]):
         wrong = await self._wrong()
         if wrong is not None:
             self._said.show(f"✗ {wrong.sentence}", is_bad=True)
-        elif self._schema:
-            self._said.show("● fits", is_bad=False)
         else:
-            self._said.show("● is JSON", is_bad=False)
+            named = "; what stands in <…> is sent as it was" if self._draft.kept else ""
+            self._said.show(f"● {'fits' if self._schema else 'is JSON'}{named}", is_bad=False)
         return wrong
 
     async def _wrong(self) -> Misfit | None:
-        return await asyncio.to_thread(misfit, self._area.text, self._schema)
+        return await asyncio.to_thread(misfit, self._area.text, self._schema, self._draft)
 
     @property
     def _schema(self) -> Mapping[str, Any]:
@@ -124,7 +125,8 @@ class EditScreen(Keyed, ModalScreen[str | None]):
             if await self._check() is not None:
                 return
             self._said.show("◐ sending…", is_bad=False)
-            self.dismiss(await self._send(self._area.text, self._intake))
+            value = self._draft.value_of(json.loads(self._area.text))
+            self.dismiss(await self._send(plain_json(value), self._intake))
         except Refused as error:
             self._said.show(f"✗ It was refused: {error}", is_bad=True)
         except SourceAway as error:

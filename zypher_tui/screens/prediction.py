@@ -15,7 +15,7 @@ from zypher_tui.core.errors import kind
 from zypher_tui.core.life import as_of, stand_in
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.rows import Row
-from zypher_tui.core.values import editable, plain_json
+from zypher_tui.core.values import draft_of, plain_json
 from zypher_tui.core.view import Link, View
 from zypher_tui.following import Following
 from zypher_tui.keymap import Help, Keyed
@@ -197,11 +197,11 @@ class PredictionScreen(Keyed, Screen[None]):
         if given is None or not given.is_whole:
             self._say(f"It cannot be edited: {self._why_no_input}.")
             return
-        if len(given.json) > MOST_CHARS:
-            size = formats.size_bytes(len(given.json))
+        draft = draft_of(given.value)
+        if len(draft.text) > MOST_CHARS:
+            size = formats.size_bytes(len(draft.text))
             self._say(f"Its input is too long to be edited here ({size}); y copies it as curl.")
             return
-        text = editable(given.value)
         name = f"{known.model}@{known.version}" if known.version else known.model
 
         async def send(text: str, intake: Intake | None) -> str:
@@ -220,7 +220,7 @@ class PredictionScreen(Keyed, Screen[None]):
 
         title = f"Input for {name}, from {known.prediction_id}"
         self._dashboard.push_screen(
-            EditScreen(text, title=title, intake=lambda: source.intake(known.model), send=send), sent
+            EditScreen(draft, title=title, intake=lambda: source.intake(known.model), send=send), sent
         )
 
     def action_neighbour(self, step: int) -> None:

@@ -47,7 +47,7 @@ def error_lines(known: Prediction, traceback: Sequence[str], width: int, *, is_f
     lines: Lines = []
     if known.error is not None:
         lines += wrapped([f"{cut(known.error.message)} ({known.error.code})"], width, palette.ERROR)
-        if is_folded and len(traceback) > FOLDED_TRACEBACK:
+        if is_folded and len(traceback) > FOLDED_TRACEBACK + 1:
             lines.append([(f" … {len(traceback) - FOLDED_TRACEBACK:,} lines before, f shows all", palette.DIM)])
             traceback = traceback[-FOLDED_TRACEBACK:]
         lines += wrapped(list(traceback), width, palette.DIM)
@@ -62,7 +62,7 @@ def log_lines(known: Prediction, heard: Sequence[Told], width: int, *, is_folded
         timed = [(formats.clock(each.at) if each.at else "", each.text) for each in heard]
     else:
         timed = [("", text) for text in known.log]
-    kept = timed[-FOLDED_LOG:] if is_folded else timed
+    kept = timed[-FOLDED_LOG:] if is_folded and len(timed) > FOLDED_LOG + 1 else timed
     lines: Lines = []
     if len(kept) < len(timed):
         lines.append([(f" … {len(timed) - len(kept):,} lines before", palette.DIM)])
