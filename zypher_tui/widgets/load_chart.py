@@ -26,6 +26,8 @@ class LoadChart(LineWidget):
         self._filled: Values = ()
         self._dotted: Values = ()
         self._seconds = 1
+        self._drawn: tuple[object, ...] = ()
+        self._strips: list[Strip] = []
 
     def show(self, title: str, filled: Values, dotted: Values, *, seconds: int) -> None:
         """A value for each second, as far as they are known; ``seconds`` in all."""
@@ -38,14 +40,24 @@ class LoadChart(LineWidget):
     def line_at(self, y: int) -> Strip:
         """One line of it."""
         width, height = self.size
+        state = (self._filled, self._dotted, self._seconds, width, height, palette.theme.name)
+        if state != self._drawn:
+            self._drawn = state
+            self._strips = self._draw(width, height)
+        return self._strips[y] if y < len(self._strips) else Strip.blank(width)
+
+    def _draw(self, width: int, height: int) -> list[Strip]:
         count = 2 * max(width - AXIS_CELLS, 1)
         filled, dotted = (stretched(values, self._seconds, count) for values in (self._filled, self._dotted))
         top = nice_ceiling(max((value for value in (*filled, *dotted) if value is not None), default=0))
-        floor = (height - 1 - y) * 4
-        fill, dots = ([_level(value, top, height * 4) - floor for value in values] for values in (filled, dotted))
-        shade = palette.ramp(self._ramp, height)[height - 1 - y]
-        axis = f"{axis_label(y, height, top):>{AXIS_CELLS - 1}} "
-        return line([(axis, palette.DIM), *_cells(fill, dots, shade)], width)
+        fill, dots = ([_level(value, top, height * 4) for value in values] for values in (filled, dotted))
+        shades = palette.ramp(self._ramp, height)
+        strips: list[Strip] = []
+        for y in range(height):
+            axis = f"{axis_label(y, height, top):>{AXIS_CELLS - 1}} "
+            parts = _cells(fill, dots, floor=(height - 1 - y) * 4, shade=shades[height - 1 - y])
+            strips.append(line([(axis, palette.DIM), *parts], width))
+        return strips
 
 
 def stretched(values: Values, seconds: int, count: int) -> list[float | None]:
@@ -64,13 +76,21 @@ def _level(value: float | None, top: float, dots: int) -> int:
     return 0 if not value else min(max(math.ceil(value / top * dots), 1), dots)
 
 
-def _cells(fill: Sequence[int], dots: Sequence[int], shade: Style) -> list[Part]:
+def _cells(fill: Sequence[int], dots: Sequence[int], *, floor: int, shade: Style) -> list[Part]:
+    """One line of cells; neighbours that look alike are one part."""
     parts: list[Part] = []
+    text, style = "", shade
     for at in range(0, len(fill), 2):
-        left, right = (min(max(level, 0), 4) for level in fill[at : at + 2])
-        drawn = ord(BRAILLE[left][right])
-        over = sum(_DOTS[side][level - 1] for side, level in enumerate(dots[at : at + 2]) if 1 <= level <= 4)
+        left, right = (min(max(level - floor, 0), 4) for level in fill[at : at + 2])
+        drawn, over = BRAILLE[left][right], 0
+        for side in (0, 1):
+            if 1 <= (level := dots[at + side] - floor) <= 4:
+                over |= _DOTS[side][level - 1]
         if over:
-            drawn = (max(10240, drawn)) | over
-        parts.append((chr(drawn), palette.STRONG if over else shade))
-    return parts
+            drawn = chr(max(ord(drawn), 0x2800) | over)
+        wanted = palette.STRONG if over else shade
+        if wanted is not style:
+            parts.append((text, style))
+            text, style = "", wanted
+        text += drawn
+    return [*parts, (text, style)]
