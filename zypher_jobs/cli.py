@@ -10,6 +10,8 @@ if sys.version_info < (3, 11):  # noqa: UP036  # an environment made by hand rea
 
 import os
 import signal
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,8 @@ _REDIS = click.option(
     help="The Redis to read directly when the API is away, such as redis://host:6379; by default the settings'.",
 )
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_REPLAY = click.option("--replay", type=_FILE, help="Show a file that `zypher top --record` wrote.")
+_AT = click.option("--at", help="With --replay: that time; +5m after its begin, or 2026-11-26T00:10:00Z. [its end]")
 
 
 class _Duration(click.ParamType[float]):
@@ -128,9 +132,20 @@ def worker(*, replaces: bool, exit_with_parent: bool) -> int:
     "--config", "config_file", type=click.Path(path_type=Path), help="Instead of ~/.config/zypher/dashboard.toml."
 )
 @click.option("--keys", is_flag=True, help="Print all keys as such a file, and end.")
+@_REPLAY
+@_AT
 @_API_URL
 @_REDIS
-def tui(*, theme: str | None, config_file: Path | None, keys: bool, api_url: str | None, redis_url: str | None) -> int:
+def tui(
+    *,
+    theme: str | None,
+    config_file: Path | None,
+    keys: bool,
+    replay: Path | None,
+    at: str | None,
+    api_url: str | None,
+    redis_url: str | None,
+) -> int:
     """Show the dashboard."""
     from zypher_tui.config import find_config
 
@@ -140,6 +155,11 @@ def tui(*, theme: str | None, config_file: Path | None, keys: bool, api_url: str
 
         click.echo(keys_as_file(config), nl=False)
         return 0
+    if replay is not None:
+        with _reading(replay):
+            from zypher_tui.replaying import run_replay
+
+            return run_replay(replay, config, at=at, theme=theme)
     found_api_url, redis_url, api_key = _sources(api_url, redis_url)
     from zypher_tui.app import run_dashboard
 
@@ -151,8 +171,8 @@ def tui(*, theme: str | None, config_file: Path | None, keys: bool, api_url: str
 @click.option("--json", "as_json", is_flag=True, help="With --once: as JSON.")
 @click.option("--watch", is_flag=True, help="Print them again and again: one JSON object a line.")
 @click.option("--check", help="Conditions, such as p95_ms<300,dead==0: exit code 1 if one does not hold.")
-@click.option("--replay", type=_FILE, help="With --once or --check: of a file that --record wrote.")
-@click.option("--at", help="With --replay: of that time; +5m after its begin, or 2026-11-26T00:10:00Z. [its end]")
+@_REPLAY
+@_AT
 @click.option("--record", type=_FILE, help="Write what is seen into a file, until interrupted.")
 @click.option(
     "--every", "--every-s", "every_s", type=click.FloatRange(min=0.1), default=2.0, help="Seconds between two. [2]"
@@ -214,13 +234,21 @@ def top(
 
 
 def _top_of_file(path: Path, at: str | None, check: str | None, *, as_json: bool) -> int:
+    with _reading(path):
+        from zypher_tui.top import Moment, print_once
+
+        moment = Moment(path=path, at=at)
+        return print_once(moment, as_json=as_json) if check is None else _check(moment, check)
+
+
+@contextmanager
+def _reading(path: Path) -> Generator[None]:
+    """What is wrong with a recording, or with a time of it, is one sentence."""
     from zypher_tui.core.durations import WrongTime
     from zypher_tui.core.recording import WrongRecording
-    from zypher_tui.top import Moment, print_once
 
-    moment = Moment(path=path, at=at)
     try:
-        return print_once(moment, as_json=as_json) if check is None else _check(moment, check)
+        yield
     except WrongTime as error:
         raise click.BadParameter(str(error), param_hint="--at") from error
     except WrongRecording as error:

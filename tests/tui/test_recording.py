@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tui.facts import NOW, health, overview, reading, summary
+from tests.tui.facts import NOW, health, histogram, overview, reading, summary
 from tests.tui.recordings import HEADER, an_incident, recorded, taped
 from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.prediction import Mode, PredictionFailure, PredictionSummary, Status
@@ -32,6 +32,8 @@ from zypher_tui.core.recording import (
     write_line,
 )
 from zypher_tui.core.tape import Tape
+from zypher_tui.core.view import Link
+from zypher_tui.sources import replayed
 from zypher_tui.sources.recording_file import RecordingFile, RecordingFull
 from zypher_tui.sources.replay import Replay
 
@@ -64,13 +66,19 @@ events = st.builds(
     status=st.sampled_from([*map(str, Status), "lost"]),
     worker=texts,
 )
+counts = st.dictionaries(st.sampled_from(Status), st.integers(0, 3))
+latencies = st.lists(
+    st.builds(histogram, st.sampled_from(["wait", "run"]), st.lists(st.integers(0, 2), min_size=4, max_size=4)),
+    max_size=2,
+    unique_by=lambda each: each.kind,
+)
 api_readings = st.builds(
     reading,
     st.just(SourceName.API),
     st.just(0.0),
     error=st.none() | texts,
     latency_ms=st.none() | numbers,
-    overview=st.none() | st.builds(overview, depth=st.integers(0, 2**40)),
+    overview=st.none() | st.builds(overview, depth=st.integers(0, 2**40), counts=counts, latencies=latencies),
     overview_error=st.none() | texts,
     health=st.none() | st.builds(health, redis_ok=st.booleans()),
 )
@@ -113,7 +121,9 @@ def test_what_is_written_is_read_again(script: list[Any], tmp_path_factory: pyte
     replay = Replay(path)
     lines = list(replay.lines())
     assert (replay.header, replay.amiss) == (HEADER, None)
-    assert lines == written
+    assert [line for line in lines if not isinstance(line, FrameLine)] == [
+        line for line in written if not isinstance(line, FrameLine)
+    ]
     found: dict[str, PredictionSummary] = {}
     for row in rows_of(lines):
         assert found.get(row.prediction_id) != row
@@ -129,8 +139,8 @@ def test_what_is_written_is_read_again(script: list[Any], tmp_path_factory: pyte
 
 def test_a_file_that_was_cut_anywhere_reads_up_to_there(tmp_path: Path) -> None:
     """At every byte: the lines before it, and a sentence."""
-    whole = an_incident()
-    recorded(tmp_path / "whole", *whole)
+    recorded(tmp_path / "whole", *an_incident())
+    whole = list(Replay(tmp_path / "whole").lines())
     content = (tmp_path / "whole").read_bytes()
     most = 0
     for length in range(len(content)):
@@ -347,3 +357,37 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 def test_a_time_with_a_zone_is_an_instant() -> None:
     """In any zone."""
     assert time_of("2026-11-03T10:00:00+01:00", NOW) == NOW
+
+
+def test_a_long_recording_is_loaded_in_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many frames some, evenly, and those at which a source went away or came back; the last of each prediction."""
+    monkeypatch.setattr(replayed, "MOST_FRAMES", 20)
+    tape, lines = Tape(previews=True), list[Line]()
+    for second in range(400):
+        tape.see([summary(f"p{second}", status=Status.SUCCEEDED, created_at=NOW + timedelta(seconds=second))])
+        tape.hear([Event(event_id=f"{second}-0.1", at=NOW, prediction_id="only heard", status="running", model="m")])
+        api = reading(SourceName.API, 0, overview=overview(depth=second, counts={Status.SUCCEEDED: second}))
+        away = reading(SourceName.API, 0, error="connection refused")
+        lines += taped(tape, second, away if second in (333, 334) else api)
+    loaded = replayed.load(recorded(tmp_path / "long", *lines))
+    store, first_s = loaded.store, NOW.timestamp()
+    assert 20 <= len(store.timeline) <= 26
+    assert (loaded.first_s, loaded.last_s >= first_s + 380, loaded.amiss) == (first_s, True, None)
+    assert len(store.book) == 401
+    heard = store.book.get("only heard")
+    assert heard is not None
+    assert heard.status is Status.RUNNING
+    for second, link in ((332, Link.UP), (333, Link.AWAY), (335, Link.UP)):
+        view = store.view(loaded.last_s, at_s=first_s + second)
+        assert view.links[0].link is link
+        assert len(view.rows) <= second + 2
+    frame = store.timeline.at(first_s + 335)
+    assert frame is not None
+    assert frame.overview is not None
+    assert [count.count for count in frame.overview.counts] == [335]
+
+
+def test_nothing_can_be_shown_of_a_file_without_frames(tmp_path: Path) -> None:
+    """Its writer was killed at once."""
+    with pytest.raises(WrongRecording, match="There is nothing to show in it"):
+        replayed.load(recorded(tmp_path / "short"))

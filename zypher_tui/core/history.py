@@ -42,7 +42,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 class History:
     """The samples of the last hours. Not more: a week of watching takes no more memory than a day."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, kept_s: float = KEPT_S) -> None:
+        self._kept_s = kept_s
         self._samples: list[Sample] = []
         self._coarse = 0
         """Samples, from the oldest on, that are ``COARSE_S`` apart."""
@@ -84,7 +85,7 @@ class History:
 
     def add_earlier(self, overviews: Iterable[tuple[float, Overview]]) -> None:
         """Put what a server recorded, ``(time, overview)`` in order, before the oldest sample."""
-        earlier = History()
+        earlier = History(kept_s=self._kept_s)
         for at_s, overview in overviews:
             if not self._samples or at_s < self._samples[0].at_s:
                 earlier.add(overview, at_s=at_s)
@@ -95,7 +96,7 @@ class History:
     def _thin(self, now_s: float) -> None:
         """Let go of what is too old, and of what is too close together or too large for its age."""
         samples = self._samples
-        while samples[0].at_s < now_s - KEPT_S:
+        while samples[0].at_s < now_s - self._kept_s:
             del samples[0]
             self._coarse, self._untallied = max(self._coarse - 1, 0), max(self._untallied - 1, 0)
         while samples[self._untallied].at_s < now_s - TALLIED_S:

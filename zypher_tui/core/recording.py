@@ -5,7 +5,8 @@ gzip'ed JSON, one object a line (``zcat FILE | jq``). The first line is the ``He
 ==========  ================================================================================
 ``events``  what happened
 ``rows``    predictions that are new, or of which something is known that was not before
-``frame``   how each source stood, with the figures and the health that they brought
+``frame``   how each source stood, with the figures and the health that they brought; with ``is_whole`` false,
+            of the counters only those that changed
 ==========  ================================================================================
 
 A file comes from anywhere: ``read_line`` cleans every string and refuses what could not have been written.
@@ -32,6 +33,8 @@ MAX_TOTAL_BYTES = 2 * 2**30
 """Of all lines, unpacked: a small file may hold a great deal of nothing."""
 MAX_CHARS = 2_000
 """Longer strings are cut."""
+_BLOCK = MAX_CHARS // 2
+"""A string that is longer fills one of these from end to end."""
 
 Instant: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -72,6 +75,8 @@ class FrameLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
     overview_from: SourceName | None = None
     overview: Overview | None = None
     """Without predictions: those are rows."""
+    is_whole: bool = True
+    """Whether all counters are in it, or those that changed since the frame before; see ``shrinking``."""
     health: Health | None = None
 
 
@@ -166,7 +171,7 @@ def read_header(line: bytes) -> Header:
 def read_line(line: bytes) -> Line | None:
     """A later line, its strings clean; ``None`` for a kind that this version does not know.
 
-    Raises ``ValueError`` for what is none.
+    Raises ``ValueError`` for what is none. Of a frame ``check_frame`` says whether it can be shown.
     """
     try:
         found = _decode(line)
@@ -188,8 +193,16 @@ def _is_plain(line: bytes) -> bool:
         line.isascii()
         and b"\x7f" not in line
         and line.count(b"\\") == line.count(b'\\"')
-        and (len(line) <= MAX_CHARS or max(map(len, line.split(b'"'))) <= MAX_CHARS)
+        and not any(line.find(b'"', begin, begin + _BLOCK) < 0 for begin in range(0, len(line) - _BLOCK, _BLOCK))
     )
+
+
+def check_frame(frame: FrameLine) -> None:
+    """Raises ``Implausible``; for a frame with all its counters."""
+    if frame.overview is not None:
+        check_overview(frame.overview)
+    if frame.health is not None:
+        check_health(frame.health)
 
 
 def _check(line: Line) -> None:
@@ -199,8 +212,3 @@ def _check(line: Line) -> None:
     elif isinstance(line, EventsLine):
         for event in line.events:
             check_event(event)
-    else:
-        if line.overview is not None:
-            check_overview(line.overview)
-        if line.health is not None:
-            check_health(line.health)

@@ -3,6 +3,7 @@
 The figures are the API's while it brings them, else those read from Redis directly, else the last ones with their age.
 """
 
+import math
 from collections.abc import Collection, Sequence
 
 import msgspec
@@ -37,16 +38,19 @@ class _SourceState(msgspec.Struct):
 class Store:
     """All that is known. ``expected``: the sources that are asked."""
 
-    def __init__(self, expected: Collection[SourceName] = (SourceName.API, SourceName.REDIS)) -> None:
+    def __init__(
+        self, expected: Collection[SourceName] = (SourceName.API, SourceName.REDIS), *, keeps_all: bool = False
+    ) -> None:
+        """``keeps_all``: of the past, too, every frame, and as it came; somebody else sees to it that they are few."""
         self.book = Book()
-        self.timeline = Timeline()
+        self.timeline = Timeline(kept_s=math.inf, fine_s=math.inf) if keeps_all else Timeline()
         self.heat = Heat()
         self.book.follow(self.heat)
         self.attention = Attention()
         self.departures = Departures()
         self._looking_back = LookingBack(self.timeline, self.book)
         self._states = {source: _SourceState() for source in SourceName if source in expected}
-        self._history = History()
+        self._history = History(kept_s=math.inf) if keeps_all else History()
         self._overview: Overview | None = None
         self._overview_at_s = 0.0
         self._overview_from: SourceName | None = None
@@ -58,6 +62,12 @@ class Store:
             self._fold(reading)
         self._keep_frame(readings[-1].at_s)
         self._look(readings[-1].at_s)
+
+    def recall(self, *readings: Reading) -> None:
+        """Take in what was seen long ago; what needed attention then is found when somebody looks back."""
+        for reading in readings:
+            self._fold(reading)
+        self._keep_frame(readings[-1].at_s)
 
     def _fold(self, reading: Reading) -> None:
         state = self._states[reading.source]

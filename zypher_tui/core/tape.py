@@ -10,6 +10,7 @@ from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.prediction import PredictionSummary
 from zypher_tui.core.readings import Reading
 from zypher_tui.core.recording import EventsLine, Line, RowsLine, frame_of
+from zypher_tui.core.shrinking import Shrinker
 
 REMEMBERED = 50_000
 """Predictions whose last line is known; of one that is older than those, it is written once more."""
@@ -23,6 +24,7 @@ class Tape:
 
     def __init__(self, *, previews: bool) -> None:
         self._previews = previews
+        self._shrinker = Shrinker()
         self._written: OrderedDict[str, PredictionSummary] = OrderedDict()
         self._changed: dict[str, PredictionSummary] = {}
         self._events: list[Event] = []
@@ -73,7 +75,7 @@ class Tape:
             self._written.popitem(last=False)
         self.events += len(events)
         self.frames += 1
-        yield frame_of(readings, at)
+        yield self._shrinker.shrink(frame_of(readings, at))
 
     def _known(self, prediction_id: str) -> PredictionSummary | None:
         return self._changed.get(prediction_id) or self._written.get(prediction_id)

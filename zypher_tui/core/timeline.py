@@ -44,9 +44,11 @@ _decode = msgspec.msgpack.Decoder(Frame).decode
 
 
 class Timeline:
-    """Frames in order of time, at most ``KEPT_S`` of them: a day takes no more memory than twelve hours."""
+    """Frames in order of time, at most ``kept_s`` of them: a day takes no more memory than twelve hours."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, kept_s: float = KEPT_S, fine_s: float = FINE_S) -> None:
+        self._kept_s = kept_s
+        self._fine_s = fine_s
         self._frames: list[_Packed] = []
         self._coarse = 0
         """Frames, from the oldest on, that are ``COARSE_S`` apart."""
@@ -90,10 +92,10 @@ class Timeline:
 
     def _thin(self, now_s: float) -> None:
         """Let go of what is too old, and of what is too close together for its age; a step at a time."""
-        while self._frames[0].at_s < now_s - KEPT_S:
+        while self._frames[0].at_s < now_s - self._kept_s:
             del self._frames[0]
             self._coarse = max(self._coarse - 1, 0)
-        while self._coarse < len(self._frames) and self._frames[self._coarse].at_s < now_s - FINE_S:
+        while self._coarse < len(self._frames) and self._frames[self._coarse].at_s < now_s - self._fine_s:
             previous_s = self._frames[self._coarse - 1].at_s if self._coarse else float("-inf")
             if self._frames[self._coarse].at_s < previous_s + COARSE_S:
                 del self._frames[self._coarse]

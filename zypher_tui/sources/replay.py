@@ -1,11 +1,14 @@
 """Reads a recording: its lines one by one, in bounded memory, and what is amiss with it."""
 
-from collections.abc import Iterator
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 
-from zypher_tui.core.recording import Header, Line, WrongRecording, read_header, read_line
+from zypher_tui.core.recording import FrameLine, Header, Line, WrongRecording, check_frame, read_header, read_line
+from zypher_tui.core.shrinking import Restorer
 from zypher_tui.core.unpacking import Unpacker
 
 _PIECE_BYTES = 64 * 1024
@@ -27,13 +30,18 @@ class Replay:
             raise WrongRecording("It is no recording of Zypher: there is nothing in it.")
         self.header: Header = read_header(first)
 
-    def lines(self) -> Iterator[Line]:
-        """All that it holds, in order of time; once."""
+    def lines(self, is_wanted: Callable[[FrameLine], bool] = lambda _: True) -> Iterator[Line]:
+        """All that it holds, in order of time, once; frames only if they are wanted, and then with all counters."""
+        restorer = Restorer()
         for number, text in enumerate(self._packed):
             if number > MAX_LINES:
                 raise WrongRecording(f"It has more than {MAX_LINES:,} lines: that is no recording.")
             try:
                 line = read_line(text)
+                if isinstance(line, FrameLine):
+                    line = restorer.restore(line) if is_wanted(line) else restorer.take(line)
+                    if line is not None:
+                        check_frame(line)
             except (ValueError, msgspec.DecodeError) as error:
                 self._damaged += 1
                 if self._damaged > MAX_DAMAGED:
@@ -41,6 +49,15 @@ class Replay:
                 continue
             if line is not None:
                 yield line
+
+    def end_s(self) -> float | None:
+        """When its last line was written, in Unix time; reads all of it. ``None``: there is no line."""
+        last = deque(self._packed, maxlen=MAX_DAMAGED)
+        while last:
+            with contextlib.suppress(ValueError, msgspec.DecodeError):
+                if (line := read_line(last.pop())) is not None:
+                    return line.at.timestamp()
+        return None
 
     @property
     def amiss(self) -> str | None:

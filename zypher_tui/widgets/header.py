@@ -1,5 +1,7 @@
 """The first line: who this is, and how it stands with the API and with Redis. Below it, when needed, what is wrong."""
 
+from collections.abc import Sequence
+
 from textual.strip import Strip
 
 from zypher_tui.core import cells, formats
@@ -17,6 +19,8 @@ class Header(LineWidget):
 
     def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's name
         super().__init__(id=id)
+        self.origin: Sequence[str] = ()
+        """Where this is from, when it is not a running system: as it is written where there is room, and shorter."""
         self._left: list[Part] = []
         self._right: list[Part] = []
         self._means: dict[SourceName, float] = {}
@@ -51,9 +55,11 @@ class Header(LineWidget):
     def line_at(self, y: int) -> Strip:  # noqa: ARG002  # there is only one
         """One line: the right part only where there is room for it."""
         width = self.size.width
-        room = width - length(self._left) - length(self._right) - 1
-        right = [(" " * room, palette.PLAIN), *self._right] if room >= 2 else []
-        return line([*self._left, *right], width)
+        for right in (*([(text, palette.WARNING)] for text in self.origin), [] if self.origin else self._right):
+            room = width - length(self._left) - length(right) - 1
+            if room >= 2:
+                return line([*self._left, (" " * room, palette.PLAIN), *right], width)
+        return line(self._left, width)
 
 
 def _link(link: LinkView, latency_ms: float | None) -> list[Part]:

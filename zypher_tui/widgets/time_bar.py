@@ -15,6 +15,8 @@ class TimeBar(LineWidget):
 
     def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's name
         super().__init__(id=id)
+        self.words: tuple[str, str] = ("ago", "now")
+        """What the distance is from, and what ``p`` does."""
         self._shown: tuple[str, str, float] = ("", "", 1.0)
         self.display = False
 
@@ -26,7 +28,7 @@ class TimeBar(LineWidget):
         at = formats.clock(at_of(view.now_ms)) if view.taken_at else "nothing is known"
         span_s = (last_s or 0) - (first_s or 0)
         share = min(max((view.now_s - (first_s or 0)) / span_s, 0), 1) if span_s > 0 else 1.0
-        shown = (at, f"{formats.age_s(view.past_s)} ago", share)
+        shown = (at, f"{formats.age_s(view.past_s)} {self.words[0]}", share)
         if shown != self._shown:
             self._shown = shown
             self.refresh()
@@ -37,7 +39,7 @@ class TimeBar(LineWidget):
         width = self.size.width
         left: list[Part] = [(" ‖ ", palette.WARNING), (at, palette.STRONG), (f" · {ago} ", palette.WARNING)]
         right: list[Part] = []
-        for key, word in (("[ ]", "10 s"), ("{ }", "5 min"), ("p", "now")):
+        for key, word in (("[ ]", "10 s"), ("{ }", "5 min"), ("p", self.words[1])):
             right += [(f" {keymap.shown(key)} ", palette.BRAND), (f"{word} ", palette.DIM)]
         if length(left) + length(right) > width:
             right = []

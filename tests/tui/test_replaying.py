@@ -1,0 +1,95 @@
+"""The dashboard over a recording: any of its times, and nothing that needs a server."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.tui.recordings import HEADER, recorded
+from tests.tui.screen import screen_lines, screen_text
+from zypher_jobs.testing import wait_until
+from zypher_tui.core.readings import SourceName
+from zypher_tui.core.recording import Line
+from zypher_tui.core.tape import Tape
+from zypher_tui.replaying import ReplayDashboard
+from zypher_tui.sources.demo import DemoSource, DemoSystem
+from zypher_tui.sources.replayed import Replayed, load
+
+LONG_S = 60
+AWAY_S = range(30, 40)
+
+
+@pytest.fixture(scope="module")
+def a_recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A minute of the simulated system, whose API is away for ten seconds."""
+    system, tape, lines = DemoSystem(), Tape(previews=True), list[Line]()
+    sources = [DemoSource(name, system, lambda: 0.0) for name in SourceName]
+    for second in range(1, LONG_S + 1):
+        system.away.clear()
+        if second in AWAY_S:
+            system.away.add(SourceName.API)
+        readings = [source.read_at(second, overview=True) for source in sources]
+        for reading in readings:
+            if reading.overview is not None:
+                tape.see(reversed(reading.overview.latest))
+        lines += tape.lines(readings, HEADER.started_at + timedelta(seconds=second))
+    return recorded(tmp_path_factory.mktemp("replay") / "incident.zyr", *lines)
+
+
+@pytest.fixture
+def replayed(a_recording: Path) -> Replayed:
+    """It, read."""
+    return load(a_recording)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
+async def test_it_says_what_it_shows(replayed: Replayed, size: tuple[int, int]) -> None:
+    """Which file, and from when, as far as there is room; and which time of it."""
+    dashboard = ReplayDashboard(replayed)
+    async with dashboard.run_test(size=size) as pilot:
+        await pilot.pause()
+        first = screen_lines(dashboard)[0].rstrip()
+        assert first.endswith(
+            "replay of incident.zyr, recorded at 2026-11-03 09:00" if size[0] > 80 else "replay of incident.zyr"
+        )
+        assert "09:01:00 · 0 s before the end" in screen_text(dashboard)
+        assert "API ● up" in first
+
+
+async def test_time_is_scrubbed(replayed: Replayed) -> None:
+    """Back to the outage and out of it, never beyond its ends; predictions are as they were."""
+    dashboard = ReplayDashboard(replayed)
+    async with dashboard.run_test(size=(120, 36)) as pilot:
+        at_end = len(dashboard.view.rows)
+        await pilot.press("[", "[", "[")
+        assert "09:00:30 · 30 s before the end" in screen_text(dashboard)
+        assert "away" in screen_lines(dashboard)[0]
+        assert "Figures come straight from Redis." in screen_text(dashboard)
+        assert 0 < len(dashboard.view.rows) < at_end
+        await pilot.press("{")
+        assert "09:00:01 · 59 s before the end" in screen_text(dashboard)
+        await pilot.press("}")
+        assert "09:01:00 · 0 s before the end" in screen_text(dashboard)
+
+
+async def test_it_goes_on_from_a_time(replayed: Replayed) -> None:
+    """``p`` lets it run as fast as it was, until it is pressed again."""
+    dashboard = ReplayDashboard(replayed, at_s=replayed.first_s + 5)
+    async with dashboard.run_test(size=(120, 36)) as pilot:
+        await pilot.press("p")
+        await wait_until(lambda: dashboard.view.now_s >= replayed.first_s + 6)
+        await pilot.press("p")
+        stopped_s = dashboard.view.now_s
+        await pilot.pause(0.6)
+        assert dashboard.view.now_s == stopped_s
+
+
+async def test_a_prediction_opens_with_what_its_line_says(replayed: Replayed) -> None:
+    """The rest was never in the file; nothing can be done to it, and the screen says why."""
+    dashboard = ReplayDashboard(replayed)
+    async with dashboard.run_test(size=(120, 36)) as pilot:
+        await pilot.press("2", "enter")
+        await wait_until(lambda: "no source is connected" in screen_text(dashboard))
+        await pilot.press("escape", "3", "4", "5", "6", "1")
+        await pilot.pause()
+        assert "replay of incident.zyr" in screen_text(dashboard)
