@@ -22,8 +22,8 @@ from zypher_jobs.testing import wait_until
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "tutorial.md"
 COLUMNS, ROWS = 100, 40
-TO_THE_LANGUAGE = "\x1b[1;5F\x1b[A\x1b[F\x1b[D"
-"""Ctrl+End, up, end, left: before the quote that ends it."""
+TO_THE_LANGUAGE = "\x1b[B\x1b[B\x1b[F\x1b[D"
+"""Down, down, end, left: before the quote that ends it."""
 BACKSPACE = "\x7f"
 GOOD = {"text": "hello world", "language": "de"}
 BAD = {"text": "hello order", "language": "de-AT"}
@@ -86,7 +86,7 @@ class Walk:
                 return queue["running"] == queue["depth"] == 0
 
             await wait_until(is_quiet, timeout_s=90)
-        await self.see(r"^(?!.*running {2,}\S)", timeout_s=10)
+        await asyncio.to_thread(self.terminal.wait, lambda text: "◐ running" not in text, timeout_s=10)
 
 
 def _anywhere(line: str) -> str:
@@ -134,7 +134,8 @@ async def walk(path: Walk) -> None:
     """)
     await path.see(r"translator.*failed", "LookupError")
     path.show()
-    path.say("`enter` opens what the first line is about: the predictions of that model that failed.")
+    path.say("`a` leads there, and `enter` opens what the line is about: the predictions of that model that failed.")
+    await path.press("a", "open")
     await path.press("\r", r"Predictions · 15 of \d+ · .*status:failed", "LookupError")
     path.show()
     path.say("""
@@ -157,9 +158,11 @@ async def walk(path: Walk) -> None:
     path.show()
     path.say("## A worker that dies")
     path.say("""
-        `escape` leads back, `3` opens the workers. Both have longer texts to translate when somebody kills
-        one of them (`kill -9`, an out-of-memory killer, a machine that is gone):
+        `escape` leads back to the failed one, and again to the list; `3` opens the workers. Both have longer
+        texts to translate when somebody kills one of them (`kill -9`, an out-of-memory killer, a machine that
+        is gone):
     """)
+    await path.press("\x1b", "✗ failed", "esc back")
     await path.press("\x1b", "Predictions · ")
     await path.ask(LONG, times=6)
     await path.press("3", "3 Workers 2", r"running\D+[1-9]|[1-4]/4")
@@ -169,9 +172,10 @@ async def walk(path: Walk) -> None:
     await path.see("lost", lost[-4:])
     path.show()
     path.say("The supervisor has started another worker. All six predictions succeed, none of them was lost:")
-    await path.press("2", "Predictions")
-    await path.press("/model:translator attempts>1\r", r"Predictions · [1-6] of", timeout_s=60)
-    await path.see(*["● succeeded"], timeout_s=60)
+    await path.press("2", r"Predictions · .* of")
+    await path.press("\x1b", r"Predictions · \d+ ─")
+    await path.press("/", "escape takes it away")
+    await path.press("attempts>1\r", r"Predictions · [1-6] of")
     await path.settle()
     path.show()
 

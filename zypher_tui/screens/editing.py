@@ -91,10 +91,10 @@ class EditScreen(Keyed, ModalScreen[str | None]):
         """Send it, if it fits."""
         if not self._is_sending:
             self._is_sending = True
-            self.run_worker(self._send_it(), name="send", exit_on_error=False)
+            self.run_worker(self._send_it(), group="send", exit_on_error=False)
 
     def _start_check(self) -> None:
-        self.run_worker(self._check(), name="check", exclusive=True, exit_on_error=False)
+        self.run_worker(self._check(), group="check", exclusive=True, exit_on_error=False)
 
     async def _learn(self) -> None:
         try:

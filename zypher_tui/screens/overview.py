@@ -41,8 +41,12 @@ class OverviewPane(Pane):
     )
 
     TITLE = "Overview"
-    KEYS = (("t", "span"), ("w", "latency"))
-    BINDINGS = [("t", "span", "Time span"), ("w", "latency", "Wait, run or total")]  # noqa: RUF012  # Textual's type
+    KEYS = (("a", "attention"), ("t", "span"), ("w", "latency"))
+    BINDINGS = [  # noqa: RUF012  # Textual's type
+        ("a", "attend", "To what needs attention"),
+        ("t", "span", "Time span"),
+        ("w", "latency", "Wait, run or total"),
+    ]
 
     def __init__(self, *, id: str, api_url: str) -> None:  # noqa: A002  # Textual's name
         super().__init__(id=id)
@@ -104,6 +108,10 @@ class OverviewPane(Pane):
         """Show the predictions of the cell; one alone is shown whole."""
         cell = message.cell
         self.post_message(Opened(cell.ids[0]) if cell.count == 1 else Filtered(cell.filter))
+
+    def action_attend(self) -> None:
+        """Have the keys go to what needs attention."""
+        self._attention.focus()
 
     def action_span(self) -> None:
         """The next span of time for the charts."""

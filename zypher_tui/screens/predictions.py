@@ -36,6 +36,7 @@ class PredictionsPane(Pane):
     KEYS = (("/", "filter"), ("space", "mark"), ("u", "unmark"))
     BINDINGS = [  # noqa: RUF012  # as Textual types it
         ("slash", "filter", "Filter"),
+        ("escape", "drop_filter", "Show all"),
         ("space", "mark", "Mark"),
         ("u", "unmark", "Unmark all"),
     ]
@@ -94,6 +95,10 @@ class PredictionsPane(Pane):
     def action_filter(self) -> None:
         """Type which predictions are shown."""
         self._filter_line.open()
+
+    def action_drop_filter(self) -> None:
+        """Show all again."""
+        self.show_only(EVERYTHING)
 
     def action_mark(self) -> None:
         """Mark the one under the cursor, or take its mark away, and go on to the next."""

@@ -165,7 +165,8 @@ class ApiSource:
 
     async def submit(self, order: Order) -> str:
         """See ``Submits``."""
-        one = {"model": order.model, "priority": order.priority.value, "input": msgspec.Raw(order.input_json.encode())}
+        given = msgspec.Raw(msgspec.json.format(order.input_json.encode(), indent=-1))
+        one = {"model": order.model, "priority": order.priority.value, "input": given}
         if order.version:
             one["version"] = order.version
         body, headers = msgspec.json.encode([one]), {"content-type": "application/json"}

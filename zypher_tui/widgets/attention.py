@@ -26,6 +26,10 @@ INDENT = 12
 AGE = 8
 
 
+GO = Act("a", "go there")
+"""What is offered while the keys go elsewhere; whoever shows the list has that key."""
+
+
 class AttentionList(LineWidget, can_focus=True):
     """Items, the worst first. The cursor stays on its item while others come and go."""
 
@@ -114,7 +118,7 @@ class AttentionList(LineWidget, can_focus=True):
         elif part < len(said):
             strip = line([(" " * INDENT, palette.PLAIN), (said[part], palette.PLAIN)], width)
         else:
-            strip = line(_advice(item, self._acts(item), width), width)
+            strip = line(_advice(item, self._acts(item) if self.has_focus else [GO], width), width)
         cursor = palette.CURSOR if self.has_focus else palette.CURSOR_AWAY
         return Strip([Segment(text, (style or Style.null()) + cursor) for text, style, _ in strip], width)
 
