@@ -1,13 +1,14 @@
 """One prediction read whole, and followed until it has ended and its webhooks were told."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
+from typing import NamedTuple, TypeVar
 
 from zypher_jobs.contracts.prediction import Prediction
 from zypher_jobs.contracts.webhook import Delivery, DeliveryState
 from zypher_jobs.errors import UnknownPrediction
-from zypher_tui.core.cleaning import clean_lines
+from zypher_tui.core.cleaning import clean, clean_lines
 from zypher_tui.core.life import Given
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.story import Story, Told
@@ -19,7 +20,15 @@ PENDING_EVERY = 3
 """How many times less often it is read when only a webhook is still to be told."""
 ENDED = "Nothing more is known of it: its retention has ended, or there never was one with that id."
 
+T = TypeVar("T")
 Sources = Callable[[], Mapping[SourceName, Source]]
+
+
+class _Why(NamedTuple):
+    """Why there is no answer: as the end of a sentence, and as one."""
+
+    reason: str
+    sentence: str
 
 
 class Following:
@@ -81,55 +90,60 @@ class Following:
     async def _read(self) -> None:
         if self.has_ended:
             return
-        why = "no source is connected"
-        for source in self._sources().values():
-            try:
-                self.whole, self.note = await source.prediction(self.prediction_id), ""
-                self.output = None if self.whole.output is None else written(self.whole.output)
-            except SourceAway as error:
-                why = _away(source, error)
-            except UnknownPrediction:
-                self.note = ENDED
-                return
-            else:
-                return
-        if self.whole is None:
-            self.note = f"Only its line of the list can be shown: {why}."
+        try:
+            found, why = await self._first(lambda source: source.prediction(self.prediction_id))
+        except UnknownPrediction:
+            self.note = ENDED
+            return
+        if found is not None:
+            self.whole, self.note = found, ""
+            self.output = None if found.output is None else written(found.output)
+        elif self.whole is None:
+            self.note = f"Only its line of the list can be shown: {why.sentence}."
         else:
-            self.note = f"As it was read last: {why}."
+            self.note = f"As it was read last: {why.sentence}."
 
     async def _read_given(self) -> None:
-        self.given_note = "no source is connected"
-        for source in self._sources().values():
-            try:
-                self.given, self.given_note = await source.given(self.prediction_id), ""
-                self.input = written(self.given.value) if self.given.is_whole else None
-            except SourceAway as error:
-                self.given_note = _away(source, error)
-            except UnknownPrediction:
-                self.given_note, self._is_forgotten = "its retention has ended", True
-                return
-            else:
-                return
+        try:
+            found, why = await self._first(lambda source: source.given(self.prediction_id))
+        except UnknownPrediction:
+            self.given_note, self._is_forgotten = "its retention has ended", True
+            return
+        if found is None:
+            self.given_note = why.sentence
+            return
+        self.given, self.given_note = found, ""
+        self.input = written(found.value) if found.is_whole else None
 
     async def read_traceback(self, fingerprint: str) -> None:
         """Once it is known which failure it was."""
-        for source in self._sources().values():
-            with suppress(SourceAway):
-                text = await source.traceback(self.prediction_id, fingerprint=fingerprint)
-                self.traceback = clean_lines(text.rstrip(), max_chars=TRACEBACK_CHARS) if text else ()
-                self._changed()
-                return
+        text, _ = await self._first(lambda source: source.traceback(self.prediction_id, fingerprint=fingerprint))
+        if text:
+            self.traceback = clean_lines(text.rstrip(), max_chars=TRACEBACK_CHARS)
+            self._changed()
 
     async def _read_deliveries(self) -> None:
-        self.deliveries_note = "no source is connected"
+        try:
+            found, why = await self._first(lambda source: source.deliveries(self.prediction_id))
+        except UnknownPrediction:
+            return
+        self.deliveries = self.deliveries if found is None else found
+        self.deliveries_note = why.reason if found is None else ""
+
+    async def _first(self, ask: Callable[[Source], Awaitable[T]]) -> tuple[T | None, "_Why"]:
+        """The answer of the first source that has one, or why there is none. Raises ``UnknownPrediction``."""
+        why = _Why("no source is connected", "no source is connected")
         for source in self._sources().values():
             try:
-                self.deliveries, self.deliveries_note = await source.deliveries(self.prediction_id), ""
-            except (SourceAway, UnknownPrediction) as error:
-                self.deliveries_note = str(error)
-            else:
-                return
+                return await ask(source), why
+            except SourceAway as error:
+                why = _Why(str(error), f"{source.name.label} is away: {error}")
+            except UnknownPrediction:
+                raise
+            except Exception as error:  # noqa: BLE001  # the dashboard outlives every source's defect and says so
+                said = clean(f"{type(error).__name__}: {error}")[:200]
+                why = _Why(said, f"{source.name.label} fails: {said}")
+        return None, why
 
     async def _hear(self) -> None:
         """What it says while it runs; from its beginning again when the stream broke off."""
@@ -137,11 +151,9 @@ class Following:
             source = next(iter(self._sources().values()), None)
             if source is not None:
                 story = Story()
-                try:
+                with suppress(Exception):  # what it says is read with it, each second
                     async with aclosing(source.story(self.prediction_id)) as told:
                         await self._listen(told, story)
-                except SourceAway:
-                    pass  # what it says is read with it, each second
             await asyncio.sleep(self._every_s)
 
     async def _listen(self, told: AsyncGenerator[list[Told]], story: Story) -> None:
@@ -150,7 +162,3 @@ class Following:
             if story.hear(some):
                 self._again.set()
             self._changed()
-
-
-def _away(source: Source, error: SourceAway) -> str:
-    return f"{source.name.label} is away: {error}"

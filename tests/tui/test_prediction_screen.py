@@ -203,6 +203,25 @@ async def test_an_away_source_leaves_what_was_read() -> None:
         await wait_until(lambda: "As it was read last" not in screen_text(dashboard))
 
 
+async def test_a_source_with_a_defect_says_so_and_is_asked_again() -> None:
+    """Whatever it raises; what it brings once it is well is shown."""
+
+    class Broken(Api):
+        async def prediction(self, prediction_id: str) -> Prediction:
+            if self.is_away:
+                raise ValueError("bad \x1b[31m thing")
+            return await super().prediction(prediction_id)
+
+    api = Broken(whole("a", status=Status.RUNNING, started_at=NOW, attempts=1))
+    api.is_away = True
+    dashboard = dashboard_over(api)
+    async with dashboard.run_test(size=(120, 36)) as pilot:
+        await open_newest(dashboard, pilot, known=1)
+        await wait_until(lambda: "API fails: ValueError: bad ␛[31m thing" in screen_text(dashboard))
+        api.is_away = False
+        await wait_until(lambda: "API fails" not in screen_text(dashboard))
+
+
 async def test_webhooks_are_followed_after_the_end() -> None:
     """A delivery that is pending is read again until it has come to an end."""
     ended = NOW + timedelta(seconds=1)
