@@ -134,6 +134,7 @@ def worker(*, replaces: bool, exit_with_parent: bool) -> int:
 @click.option("--keys", is_flag=True, help="Print all keys as such a file, and end.")
 @_REPLAY
 @_AT
+@click.option("--demo", is_flag=True, help="Show a simulated system; nothing needs to run.")
 @_API_URL
 @_REDIS
 def tui(
@@ -143,6 +144,7 @@ def tui(
     keys: bool,
     replay: Path | None,
     at: str | None,
+    demo: bool,
     api_url: str | None,
     redis_url: str | None,
 ) -> int:
@@ -160,6 +162,10 @@ def tui(
             from zypher_tui.replaying import run_replay
 
             return run_replay(replay, config, at=at, theme=theme)
+    if demo:
+        from zypher_tui.demo import run_demo
+
+        return run_demo(config, theme=theme)
     found_api_url, redis_url, api_key = _sources(api_url, redis_url)
     from zypher_tui.app import run_dashboard
 

@@ -1,17 +1,24 @@
-"""The dashboard over a simulated system that was watched for a while and then stands still: for pictures and tests."""
+"""The dashboard over a simulated system, watched for a while: it goes on, or stands still for pictures and tests."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 
 from msgspec import structs
 
 from zypher_jobs.contracts.prediction import PredictionSummary
-from zypher_tui.app import Dashboard, Opener
+from zypher_tui.app import Dashboard, Opener, terminal_colours
+from zypher_tui.config import Config
 from zypher_tui.core.readings import Reading, SourceName
 from zypher_tui.core.store import Store
+from zypher_tui.core.traffic import ModelChange
+from zypher_tui.load.desk import ClosedDesk
 from zypher_tui.sources.demo import DemoSource, DemoSystem
+from zypher_tui.sources.source import Intake, Order, Refused
+from zypher_tui.themes import fitting
 
 WATCHED_S = 150
+DEMO_URL = "http://127.0.0.1:8080"
 DOWN_S = 12
 """How long that which is down has been down at the end."""
 EVERY = 100_000
@@ -25,6 +32,64 @@ STATES: Mapping[str, tuple[SourceName, ...]] = {
     "both-down": (SourceName.API, SourceName.REDIS),
 }
 """What can be shown, and what is down then."""
+
+
+IS_DEMO = "This is a demo: nothing is sent, and nothing changes."
+
+
+class ActedSource(DemoSource):
+    """Can be asked to do what an API does, and does not do it."""
+
+    async def intake(self, model: str) -> Intake:
+        """See ``Submits``: any input."""
+        del model
+        return Intake(versions=(), schema={})
+
+    async def submit(self, order: Order) -> str:
+        """See ``Submits``."""
+        del order
+        raise Refused(IS_DEMO)
+
+    async def change_model(self, change: ModelChange) -> None:
+        """See ``Deploys``."""
+        del change
+        raise Refused(IS_DEMO)
+
+
+class LivingDemo(Dashboard):
+    """Says what it is."""
+
+    def on_mount(self) -> None:
+        """After the dashboard's own."""
+        self.notify(IS_DEMO, timeout=6, markup=False)
+
+
+def run_demo(config: Config, *, theme: str | None = None) -> int:
+    """Show a simulated system that lives as time passes, with no server; returns the exit code."""
+    return living_demo(time.monotonic, config, theme=theme).run() or 0
+
+
+def living_demo(time_s: Callable[[], float], config: Config | None = None, *, theme: str | None = None) -> Dashboard:
+    """The same at the same time after its start: it has been watched for ``WATCHED_S``, and goes on from there."""
+    began_s = time_s()
+
+    def clock_s() -> float:
+        return WATCHED_S + time_s() - began_s
+
+    store = Store()
+    system, readings, known = _watch("live")
+    for reading in readings:
+        store.fold(reading)
+    store.book.fold(reversed(known))
+    store.departures.hear(system.events(None))
+    openers: dict[SourceName, Opener] = {
+        SourceName.API: lambda: ActedSource(SourceName.API, system, clock_s),
+        SourceName.REDIS: lambda: DemoSource(SourceName.REDIS, system, clock_s),
+    }
+    begin = fitting(theme or (config.theme if config else None), colours=terminal_colours())
+    return LivingDemo(
+        openers, api_url=DEMO_URL, store=store, clock_s=clock_s, config=config, theme=begin, desk=ClosedDesk(IS_DEMO)
+    )
 
 
 def demo_dashboard(state: str) -> Dashboard:
@@ -43,8 +108,7 @@ def demo_dashboard(state: str) -> Dashboard:
     return Dashboard(openers, api_url="http://127.0.0.1:8080", store=store, clock_s=lambda: float(WATCHED_S))
 
 
-@cache
-def _watched(state: str) -> tuple[DemoSystem, list[Reading], list[PredictionSummary]]:
+def _watch(state: str) -> tuple[DemoSystem, list[Reading], list[PredictionSummary]]:
     """A system at the end of its time, what its sources said meanwhile, and the predictions that it still told of."""
     system, store = DemoSystem(busy=state != "empty"), Store()
     readings, known = list[Reading](), list[PredictionSummary]()
@@ -60,6 +124,10 @@ def _watched(state: str) -> tuple[DemoSystem, list[Reading], list[PredictionSumm
         if second == last_s:
             known, _ = system.page(None, EVERY)
     return system, readings, known
+
+
+_watched = cache(_watch)
+"""For those that stand still."""
 
 
 def _without_predictions(reading: Reading) -> Reading:
