@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import pyte
+from rich.cells import cell_len
 
 
 class Terminal:
@@ -51,12 +52,22 @@ class Terminal:
     @property
     def lines(self) -> list[str]:
         """What stands on the screen."""
-        return list(self._screen.display)
+        return [self._line(row) for row in range(self._screen.lines)]
 
     @property
     def text(self) -> str:
         """The same, as one."""
         return "\n".join(line.rstrip() for line in self.lines)
+
+    def _line(self, row: int) -> str:
+        """One line; half of a wide character that was written over is a space, where pyte's own way to it fails."""
+        text, is_second_half = "", False
+        for column in range(self._screen.columns):
+            data = self._screen.buffer[row][column].data
+            if data or not is_second_half:
+                text += data or " "
+            is_second_half = bool(data) and cell_len(data) == 2
+        return text
 
     def read(self, timeout_s: float = 0.0) -> bytes:
         """What it wrote since the last time, waiting for something at most so long; the screen follows."""
@@ -90,6 +101,14 @@ class Terminal:
         """Whether the process is gone; reads on, so that it never waits for room to write."""
         self.read()
         return self.process.poll() is not None
+
+    def wait_for_end(self, *, timeout_s: float = 10.0) -> None:
+        """Read on until the process has ended; raises ``TimeoutError``."""
+        deadline_s = time.perf_counter() + timeout_s
+        while not self.has_ended():
+            if time.perf_counter() > deadline_s:
+                raise TimeoutError(f"it goes on with this screen:\n{self.text}")
+            self.read(0.05)
 
     def close(self) -> None:
         """Leave nothing behind."""
