@@ -135,6 +135,7 @@ def worker(*, replaces: bool, exit_with_parent: bool) -> int:
 @_REPLAY
 @_AT
 @click.option("--demo", is_flag=True, help="Show a simulated system; nothing needs to run.")
+@click.option("--read-only", is_flag=True, help="Change nothing: no cancel, replay, drop or pause.")
 @_API_URL
 @_REDIS
 def tui(
@@ -145,6 +146,7 @@ def tui(
     replay: Path | None,
     at: str | None,
     demo: bool,
+    read_only: bool,
     api_url: str | None,
     redis_url: str | None,
 ) -> int:
@@ -169,7 +171,9 @@ def tui(
     found_api_url, redis_url, api_key = _sources(api_url, redis_url)
     from zypher_tui.app import run_dashboard
 
-    return run_dashboard(config, api_url=found_api_url, redis_url=redis_url, api_key=api_key, theme=theme)
+    return run_dashboard(
+        config, api_url=found_api_url, redis_url=redis_url, api_key=api_key, theme=theme, read_only=read_only
+    )
 
 
 @zypher.command()

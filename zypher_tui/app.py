@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import ClassVar
 
 from rich.console import Console
@@ -25,10 +26,12 @@ from zypher_tui.core.model_rows import Served
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.store import Store
 from zypher_tui.core.view import View
+from zypher_tui.deeds import Deeds
 from zypher_tui.feeds import INTERVAL_S, Feeds, Opener
 from zypher_tui.keymap import Keyed, as_file, keymap
 from zypher_tui.load.desk import ApiDesk, ClosedDesk, Desk
 from zypher_tui.palette import palette
+from zypher_tui.screens.asked import Asked
 from zypher_tui.screens.load import LoadPane
 from zypher_tui.screens.models import ModelsPane
 from zypher_tui.screens.overview import OverviewPane
@@ -36,7 +39,8 @@ from zypher_tui.screens.pane import Copied, Filtered, Led, Opened, Pane
 from zypher_tui.screens.prediction import PredictionScreen
 from zypher_tui.screens.predictions import PredictionsPane
 from zypher_tui.screens.workers import WorkersPane
-from zypher_tui.sources.source import Source, SourceAway
+from zypher_tui.sources.operator import ApiOperator, Operator
+from zypher_tui.sources.source import READ_ONLY, Source, SourceAway
 from zypher_tui.textual_theme import textual_theme, variables_of
 from zypher_tui.themes import DARK, NONE, THEMES, Theme, fitting
 from zypher_tui.widgets.commands import Command, CommandDialog
@@ -77,6 +81,8 @@ class Dashboard(Keyed, App[int]):
         Binding("c", "copy", "Copy"),
         Binding("slash", "filter", "Filter", key_display="/"),
         Binding("colon,ctrl+k", "commands", "Commands", key_display=":"),
+        Binding("P", "queues", "Pause or resume a queue"),
+        Binding("A", "deeds", "Last actions"),
         Binding("ctrl+t", "next_theme", "Next theme", key_display="^t"),
     ]
 
@@ -91,8 +97,13 @@ class Dashboard(Keyed, App[int]):
         config: Config | None = None,
         theme: Theme = DARK,
         desk: Desk | None = None,
+        operator: Callable[[], Operator] | None = None,
+        read_only: bool = False,
     ) -> None:
-        """``theme`` is what it begins with; ``NO_COLOR`` has no colours, whatever it says. ``desk`` starts loads."""
+        """``theme`` is what it begins with; ``NO_COLOR`` has no colours, whatever it says. ``desk`` starts loads.
+
+        ``operator`` makes what acts; without one nothing can be changed from here.
+        """
         no_color = bool(os.environ.get("NO_COLOR"))
         super().__init__(ansi_color=True if no_color else None)
         self.animation_level = "none"  # a page down is there at once, and a slow link gets no frames on the way
@@ -110,6 +121,7 @@ class Dashboard(Keyed, App[int]):
             interval_s=interval_s,
             clock_s=clock_s,
         )
+        self.deeds = Deeds(self, operator, read_only=read_only, view=lambda: self.view, changed=self._take_in)
         self._api_url = clean(api_url)
         self._interval_s = interval_s
         self._clock_s = clock_s
@@ -185,6 +197,7 @@ class Dashboard(Keyed, App[int]):
 
     async def on_unmount(self) -> None:
         """Let go of the sources."""
+        await self.deeds.aclose()
         await self.feeds.aclose()
 
     async def action_quit(self) -> None:
@@ -277,6 +290,19 @@ class Dashboard(Keyed, App[int]):
         row = table.selected if isinstance(table, PredictionTable) else None
         self.copy_to_clipboard(row.prediction_id if row else curl(self._api_url))
         self.notify("Copied the prediction's id." if row else "Copied the example call.", timeout=2, markup=False)
+
+    def action_queues(self) -> None:
+        """Pause a queue, or resume it."""
+        self.deeds.ask_for_queue()
+
+    def action_deeds(self) -> None:
+        """What was done from here."""
+        self.deeds.show_notes()
+
+    @on(Asked)
+    def act(self, message: Asked) -> None:
+        """Do what a key asked for."""
+        self.deeds.begin(message)
 
     @on(TabLine.Opened)
     def open_tab(self, message: TabLine.Opened) -> None:
@@ -386,6 +412,13 @@ class Dashboard(Keyed, App[int]):
                 return Served(models=await source.models(), source=source.name, at_s=self._clock_s())
         return None
 
+    async def _take_in(self, again: Sequence[str], gone: Sequence[str]) -> None:
+        """Something was done to these: show it now."""
+        self.store.book.bury(gone)
+        self._predictions.table.marked.difference_update(gone)
+        await self.feeds.look_again(again)
+        self._draw()
+
     def _note_change(self) -> None:
         self._changed = True
         if not self._has_drawn_figures:
@@ -421,13 +454,23 @@ class Dashboard(Keyed, App[int]):
 
 
 def run_dashboard(
-    config: Config, *, api_url: str, redis_url: str | None, api_key: str | None = None, theme: str | None = None
+    config: Config,
+    *,
+    api_url: str,
+    redis_url: str | None,
+    api_key: str | None = None,
+    theme: str | None = None,
+    read_only: bool = False,
 ) -> int:
     """Show the dashboard in this terminal until ``q`` or Ctrl-C; returns the exit code."""
     begin = fitting(theme or config.theme, colours=terminal_colours())
-    openers = openers_of(api_url, redis_url, api_key=api_key)
-    desk = ApiDesk(api_url, api_key=api_key)
-    return Dashboard(openers, api_url=api_url, config=config, theme=begin, desk=desk).run() or 0
+    openers = openers_of(api_url, redis_url, api_key=api_key, read_only=read_only)
+    desk = ClosedDesk(READ_ONLY) if read_only else ApiDesk(api_url, api_key=api_key)
+    operator = partial(ApiOperator, api_url, api_key=api_key)
+    dashboard = Dashboard(
+        openers, api_url=api_url, config=config, theme=begin, desk=desk, operator=operator, read_only=read_only
+    )
+    return dashboard.run() or 0
 
 
 def keys_as_file(config: Config) -> str:
@@ -441,18 +484,20 @@ def terminal_colours() -> int:
     return {"truecolor": 1 << 24, "256": 256}.get(system or "", 16)
 
 
-def openers_of(api_url: str, redis_url: str | None, *, api_key: str | None = None) -> dict[SourceName, Opener]:
+def openers_of(
+    api_url: str, redis_url: str | None, *, api_key: str | None = None, read_only: bool = False
+) -> dict[SourceName, Opener]:
     """The sources behind those addresses."""
-    openers: dict[SourceName, Opener] = {SourceName.API: lambda: _open_api(api_url, api_key)}
+    openers: dict[SourceName, Opener] = {SourceName.API: lambda: _open_api(api_url, api_key, read_only=read_only)}
     if redis_url:
         openers[SourceName.REDIS] = lambda: _open_redis(redis_url)
     return openers
 
 
-def _open_api(url: str, api_key: str | None) -> Source:
+def _open_api(url: str, api_key: str | None, *, read_only: bool) -> Source:
     from zypher_tui.sources.api import ApiSource  # noqa: PLC0415  # 120 ms, after the first frame
 
-    return ApiSource(url, api_key=api_key)
+    return ApiSource(url, api_key=api_key, read_only=read_only)
 
 
 def _open_redis(url: str) -> Source:

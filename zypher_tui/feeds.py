@@ -132,6 +132,14 @@ class Feeds:
             async with asyncio.timeout(LOOK_UP_S):
                 await self._read_again(wanted[:MOST_IDS])
 
+    async def look_again(self, prediction_ids: Sequence[str]) -> None:
+        """Read these now, for something was done to them; those that are gone leave the list."""
+        for first in range(0, len(prediction_ids), MOST_IDS):
+            some = prediction_ids[first : first + MOST_IDS]
+            found = await self._read_again(some)
+            if found is not None:
+                self._store.book.bury(set(some).difference(found))
+
     async def _fill_in(self) -> None:
         """Read the summaries of rows that ended."""
         while True:

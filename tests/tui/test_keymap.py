@@ -63,7 +63,7 @@ def test_what_is_printed_is_a_file_that_changes_nothing(tmp_path: Path) -> None:
 
 async def test_a_chosen_key_does_it_and_the_old_one_does_not(tmp_path: Path) -> None:
     """On a pane, in a table and everywhere; the last line shows the keys that work."""
-    keys = 'time-span = ["z"]\ndown = ["n"]\npause = ["P", "f4"]\nquit = "ctrl+x"\n10-s-back = [","]\n'
+    keys = 'time-span = ["z"]\ndown = ["n"]\npause = ["Y", "f4"]\nquit = "ctrl+x"\n10-s-back = [","]\n'
     dashboard = dashboard_with(tmp_path, keys)
     async with dashboard.run_test(size=(120, 36)) as pilot:
         await pilot.pause()
@@ -77,11 +77,11 @@ async def test_a_chosen_key_does_it_and_the_old_one_does_not(tmp_path: Path) -> 
         assert "‖" not in screen_text(dashboard)
         table = dashboard.query_one("#feed", PredictionTable)
         assert table.selected == dashboard.view.rows[0]
-        await pilot.press("z", "n", "P")
+        await pilot.press("z", "n", "Y")
         await pilot.pause()
         assert "last 1m44s" not in screen_text(dashboard)
         assert "‖" in screen_text(dashboard)
-        assert " P now" in screen_text(dashboard)
+        assert " Y now" in screen_text(dashboard)
         assert table.selected == dashboard.view.rows[1]
         await pilot.press("f4", "q")
         await pilot.pause()

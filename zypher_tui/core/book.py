@@ -14,6 +14,7 @@ CAPACITY = 200_000
 OUTPUTS = 20_000
 """So many of the newest keep their outputs; of older ones they are read again when somebody looks at them."""
 _LEAVE_AT_ONCE = 1_000
+_MOST_BURIED = 20_000
 _LEAVES_UNTIL_ANEW = 50
 """A dict from which as much goes as comes grows all the same; so it is made anew after so many times."""
 
@@ -41,6 +42,7 @@ class Book:
         self._entered = 0
         self._followers: list[Follower] = []
         self._undetailed: dict[str, None] = {}
+        self._buried: dict[str, None] = {}
         self._open: dict[str, None] = {}
         """Ids of those that have not ended, in the order in which they are to be read again."""
         self.revision = 0
@@ -68,6 +70,8 @@ class Book:
 
     def put(self, new: Row) -> None:
         """Take in one row, unless it is older than what is known."""
+        if new.prediction_id in self._buried:
+            return
         row = self._by_id.get(new.prediction_id)
         if row is not None and row.status.is_terminal and not new.status.is_terminal:
             return
@@ -115,8 +119,16 @@ class Book:
             self._open[each] = None
         return taken
 
+    def bury(self, prediction_ids: Iterable[str]) -> None:
+        """They were dropped, for good: answers that were on their way then may still tell of them."""
+        buried = tuple(prediction_ids)
+        self.forget(buried)
+        self._buried |= dict.fromkeys(buried)
+        while len(self._buried) > _MOST_BURIED:
+            del self._buried[next(iter(self._buried))]
+
     def forget(self, prediction_ids: Iterable[str]) -> None:
-        """They were dropped."""
+        """They are not there any more."""
         for prediction_id in prediction_ids:
             row = self._by_id.get(prediction_id)
             if row is not None:

@@ -46,6 +46,16 @@ class WrongFilter(ValueError):
     """It cannot be understood; the message says where, and the way out."""
 
 
+class Term(msgspec.Struct, frozen=True):
+    """One of a filter's, as it was typed: ``-model:a``."""
+
+    is_negated: bool
+    name: str
+    """Empty: a word."""
+    sign: str
+    word: str
+
+
 class Filter(msgspec.Struct, frozen=True):
     """What ``parse`` read."""
 
@@ -53,6 +63,7 @@ class Filter(msgspec.Struct, frozen=True):
     tests: tuple[Test, ...] = ()
     has_ages: bool = False
     """Whether it keeps others as time goes on."""
+    terms: tuple[Term, ...] = ()
 
     def keeps(self, row: Row, now_ms: int) -> bool:
         """Whether a prediction is shown; ages count from ``now_ms``."""
@@ -65,7 +76,7 @@ EVERYTHING = Filter()
 def parse(text: str) -> Filter:
     """Read a filter; raises ``WrongFilter``."""
     tests: list[Test] = []
-    named = set[str]()
+    terms: list[Term] = []
     position = 0
     end = len(text.rstrip())
     while position < end:
@@ -75,10 +86,12 @@ def parse(text: str) -> Filter:
                 "A quote has no end." if '"' in text[position:] else "There is a - with nothing behind it."
             )
         position = match.end()
-        named.add((match[2] or "").rstrip(":<>="))
-        test = _test(match[2] or "", _plain(match[3]), is_quoted=match[3].startswith('"'))
+        key, word = match[2] or "", _plain(match[3])
+        test = _test(key, word, is_quoted=match[3].startswith('"'))
         tests.append(_not(test) if match[1] else test)
-    return Filter(text.strip(), tuple(tests), has_ages="age" in named)
+        name = key.rstrip(":<>=")
+        terms.append(Term(bool(match[1]), name, key.removeprefix(name), word))
+    return Filter(text.strip(), tuple(tests), has_ages=any(term.name == "age" for term in terms), terms=tuple(terms))
 
 
 def _plain(word: str) -> str:
@@ -151,7 +164,7 @@ def _compares(name: str, sign: str, word: str) -> Test:
     if match is None:
         wanted = "a time such as 200ms, 30s, 5m, 2h or 1d" if is_time else "a whole number"
         raise WrongFilter(f"{name}{sign} takes {wanted}, not {word!r}.")
-    bound = float(match[1]) * _UNITS_MS.get(match[2], 1)
+    bound = _bound(match)
     compare = _COMPARE[sign]
 
     def test(row: Row, now_ms: int) -> bool:
@@ -159,6 +172,24 @@ def _compares(name: str, sign: str, word: str) -> Test:
         return value is not None and compare(value, bound)
 
     return test
+
+
+def _bound(match: re.Match[str]) -> float:
+    return float(match[1]) * _UNITS_MS.get(match[2], 1)
+
+
+def bound_ms(word: str) -> float:
+    """What ``age<`` compares with."""
+    match = _TIME.fullmatch(word)
+    assert match is not None
+    return _bound(match)
+
+
+def instant_ms(word: str, now_ms: int) -> int:
+    """What ``created<`` compares with."""
+    bound = _instant(word)
+    assert bound is not None
+    return bound if isinstance(bound, int) else _last(bound, now_ms)
 
 
 def _is_before(name: str, sign: str, word: str) -> Test:

@@ -11,6 +11,7 @@ from textual.screen import Screen
 from zypher_jobs.contracts.prediction import Prediction
 from zypher_tui.core import formats
 from zypher_tui.core.curl import curl_of
+from zypher_tui.core.deeds import Verb
 from zypher_tui.core.errors import kind
 from zypher_tui.core.life import as_of, stand_in
 from zypher_tui.core.readings import SourceName
@@ -19,6 +20,7 @@ from zypher_tui.core.values import draft_of, plain_json
 from zypher_tui.core.view import Link, View
 from zypher_tui.following import Following
 from zypher_tui.keymap import Help, Keyed
+from zypher_tui.screens.asked import Asked
 from zypher_tui.screens.editing import MOST_CHARS, EditScreen
 from zypher_tui.screens.pane import Copied, Filtered, Opened
 from zypher_tui.sources.source import Intake, Order, Source, Submits
@@ -32,6 +34,8 @@ KEYS = (
     ("f", "fold"),
     ("y", "curl"),
     ("e", "edit"),
+    ("r", "replay"),
+    ("x", "cancel"),
     ("n b", "next"),
     ("c", "id"),
     ("o", "output"),
@@ -60,6 +64,9 @@ class PredictionScreen(Keyed, Screen[None]):
         Binding("enter,f", "fold", "Fold", key_display="f"),
         Binding("down,j", "scroll(1)", "Scroll down", show=False),
         Binding("up,k", "scroll(-1)", "Scroll up", show=False),
+        Binding("r", "ask('replay')", "Replay"),
+        Binding("x", "ask('cancel')", "Cancel"),
+        Binding("D", "ask('drop')", "Drop"),
         Binding("y", "copy_curl", "Copy as curl"),
         Binding("e", "edit", "Edit and send"),
         Binding("c", "copy_id", "Copy the id"),
@@ -129,6 +136,10 @@ class PredictionScreen(Keyed, Screen[None]):
         known = self._following.whole or (None if self._row is None else stand_in(self._row))
         at_ms = None if self._view is None else self._view.as_of_ms
         return known if known is None or at_ms is None else as_of(known, at_ms)
+
+    def action_ask(self, verb: str) -> None:
+        """Have it done to this one."""
+        self.post_message(Asked(Verb(verb), [self._prediction_id]))
 
     def show(self, prediction_id: str) -> None:
         """Show another one."""

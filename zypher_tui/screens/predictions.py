@@ -33,7 +33,7 @@ class PredictionsPane(Pane):
     )
 
     TITLE = "Predictions"
-    KEYS = (("/", "filter"), ("space", "mark"), ("u", "unmark"))
+    KEYS = (("/", "filter"), ("space", "mark"), ("r", "replay"), ("x", "cancel"), ("R X D", "many"), ("u", "unmark"))
     BINDINGS = [  # noqa: RUF012  # as Textual types it
         ("slash", "filter", "Filter"),
         ("escape", "drop_filter", "Show all"),

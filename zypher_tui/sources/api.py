@@ -23,7 +23,7 @@ from zypher_tui.core.story import Told
 from zypher_tui.core.traffic import Deed, ModelChange
 from zypher_tui.sources import answers
 from zypher_tui.sources.events import EventParser, StoryParser
-from zypher_tui.sources.source import MOST_IDS, MOST_LETTERS, Intake, Order, SourceAway, reason
+from zypher_tui.sources.source import MOST_IDS, MOST_LETTERS, READ_ONLY, Intake, Order, Refused, SourceAway, reason
 
 LATEST = 100
 """Predictions asked for."""
@@ -50,7 +50,9 @@ class ApiSource:
 
     name = SourceName.API
 
-    def __init__(self, url: str, *, api_key: str | None = None) -> None:
+    def __init__(self, url: str, *, api_key: str | None = None, read_only: bool = False) -> None:
+        """``read_only`` refuses whatever would change something."""
+        self._read_only = read_only
         loopback = (urlsplit(url).hostname or "") in ("127.0.0.1", "localhost", "::1")
         self._known_health: tuple[Health | str, float] = ("", 0.0)
         self._client = httpx.AsyncClient(
@@ -165,6 +167,7 @@ class ApiSource:
 
     async def submit(self, order: Order) -> str:
         """See ``Submits``."""
+        self._require_writable()
         given = msgspec.Raw(msgspec.json.format(order.input_json.encode(), indent=-1))
         one = {"model": order.model, "priority": order.priority.value, "input": given}
         if order.version:
@@ -178,6 +181,7 @@ class ApiSource:
 
     async def change_model(self, change: ModelChange) -> None:
         """See ``Deploys``."""
+        self._require_writable()
         method, path = _CHANGES[change.deed]
         body = None if change.traffic is None else msgspec.json.encode(change.traffic)
         headers = {} if body is None else {"content-type": "application/json"}
@@ -204,6 +208,10 @@ class ApiSource:
                 yield answer.aiter_raw()
         except (httpx.HTTPError, ValueError) as error:
             raise SourceAway(reason(error, timeout_s=SILENCE_S)) from error
+
+    def _require_writable(self) -> None:
+        if self._read_only:
+            raise Refused(READ_ONLY)
 
     def _away(self, why: str) -> Reading:
         self._known_health = ("", 0.0)

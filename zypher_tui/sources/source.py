@@ -27,6 +27,9 @@ class SourceAway(Exception):  # a state of the world, as it is shown
     """A source does not bring what it was asked for; the message is the end of a sentence: ``connection refused``."""
 
 
+READ_ONLY = "This dashboard is read-only (--read-only): it changes nothing."
+
+
 class Refused(Exception):  # an answer, as it is shown
     """What was sent is not taken; the message says why, with the path of the field."""
 

@@ -32,6 +32,9 @@ class Header(LineWidget):
         left: list[Part] = [(" Zypher ", palette.BRAND), (view.version or "", palette.DIM)]
         for link in view.links:
             left += [("   ", palette.PLAIN), *_link(link, self._latencies.get(link.source))]
+        paused = [queue.name for queue in (view.overview.queues if view.overview else ()) if queue.paused]
+        if paused:
+            left += [("   ", palette.PLAIN), (f"■ {', '.join(paused)} paused", palette.WARNING)]
         right: list[Part] = []
         if view.uptime_s is not None:
             right = [("running for ", palette.DIM), (formats.age_s(view.uptime_s), palette.PLAIN)]

@@ -2,15 +2,21 @@
 
 import shlex
 from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
 
 from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core import cells, formats
 from zypher_tui.core.book import Newest
+from zypher_tui.core.deeds import Verb
+from zypher_tui.core.filters import EVERYTHING
 from zypher_tui.core.rows import Row, at_of
 from zypher_tui.core.selection import Selection
 from zypher_tui.core.view import View
 from zypher_tui.keymap import Help
 from zypher_tui.palette import palette
+from zypher_tui.screens.asked import Asked
 from zypher_tui.widgets.drawing import Part, entitle
 from zypher_tui.widgets.table import Column, Table
 
@@ -27,6 +33,14 @@ class PredictionTable(Table[Row]):
         ),
     )
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "ask('replay')", "Replay"),
+        Binding("x", "ask('cancel')", "Cancel"),
+        Binding("R", "ask_many('replay')", "Replay them all"),
+        Binding("X", "ask_many('cancel')", "Cancel them all"),
+        Binding("D", "ask_many('drop')", "Drop them all"),
+    ]
+
     def __init__(self, *, id: str, api_url: str, title: str = "Predictions") -> None:  # noqa: A002  # Textual's name
         super().__init__(id=id, columns=COLUMNS, key=lambda row: row.prediction_id)
         self._title = title
@@ -36,12 +50,14 @@ class PredictionTable(Table[Row]):
         self._api_url = api_url
         self._newest = Newest()
         self._is_whole = True
+        self._kept = EVERYTHING
         self._as_of_ms: int | None = None
 
     def show_view(self, view: View, selection: Selection | None = None) -> None:
         """Show the view's predictions, or what the selection of them has found."""
         self._as_of_ms = view.as_of_ms
         self._is_whole = selection is None or not selection.filter.tests
+        self._kept = EVERYTHING if selection is None else selection.filter
         total = len(view.rows)
         self._newest = rows = view.rows if selection is None else selection.rows
         if selection is not None and selection.filter.tests:
@@ -68,6 +84,20 @@ class PredictionTable(Table[Row]):
     def find(self, row: Row) -> int | None:
         """By its place, not by looking at each."""
         return self._newest.find(row)
+
+    def action_ask(self, verb: str) -> None:
+        """Do it to the marked ones, or else to the one under the cursor."""
+        row = self.selected
+        ids = sorted(self.marked) or ([row.prediction_id] if row else [])
+        if ids:
+            self.post_message(Asked(Verb(verb), ids))
+
+    def action_ask_many(self, verb: str) -> None:
+        """Do it to the marked ones, or else to all that the filter keeps."""
+        if self.marked:
+            self.post_message(Asked(Verb(verb), sorted(self.marked)))
+        else:
+            self.post_message(Asked(Verb(verb), kept=self._kept, rows=self._newest))
 
     def neighbour(self, row: Row, step: int) -> str | None:
         """So many lines below a prediction, or above it; the cursor goes along."""

@@ -1,0 +1,176 @@
+"""What a person does from the dashboard: whether it can be done, asked first where it touches many, done, and told."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+
+from textual.app import App
+
+from zypher_tui.core import formats
+from zypher_tui.core.cleaning import clean
+from zypher_tui.core.deeds import CannotBeMeant, Choice, Noted, Outcome, Verb, choose, choose_ids
+from zypher_tui.core.readings import SourceName
+from zypher_tui.core.rows import at_of
+from zypher_tui.core.view import Link, View
+from zypher_tui.screens.asked import Asked
+from zypher_tui.sources.operator import Operator, OperatorError
+from zypher_tui.sources.source import READ_ONLY
+from zypher_tui.widgets.deed_dialog import DeedDialog
+from zypher_tui.widgets.queue_dialog import DoneDialog, QueueDialog
+
+NOTED = 200
+LOOKED_AT_AGAIN = 2_000
+"""Predictions that are read again at most after something was done to many; events tell of the others."""
+NO_API = "Acting needs the API, and this dashboard reads without one."
+
+
+class Deeds:
+    """One for each dashboard. ``opener`` makes the operator when it is first needed; ``None``: there is none."""
+
+    def __init__(
+        self,
+        app: App[int],
+        opener: Callable[[], Operator] | None,
+        *,
+        read_only: bool,
+        view: Callable[[], View],
+        changed: Callable[[Sequence[str], Sequence[str]], Awaitable[None]],
+    ) -> None:
+        """``changed`` is told which are to be read again, and which are gone for certain."""
+        self._app = app
+        self._opener = opener
+        self._read_only = read_only
+        self._view = view
+        self._changed = changed
+        self._operator: Operator | None = None
+        self._under_way = set[str]()
+        self._replayed: dict[str, str] = {}
+        self.notes: deque[Noted] = deque(maxlen=NOTED)
+
+    async def aclose(self) -> None:
+        """Let go of connections."""
+        if self._operator is not None:
+            await self._operator.aclose()
+
+    def why_not(self) -> str | None:
+        """Why nothing can be done now, with the way out."""
+        if self._read_only:
+            return READ_ONLY
+        if self._opener is None:
+            return NO_API
+        view = self._view()
+        if view.past_s is not None:
+            at = formats.clock(at_of(view.now_ms)) if view.taken_at else "that time"
+            return f"This is the past ({at}), which nobody changes. Press p to come back to now."
+        api = next((link for link in view.links if link.source is SourceName.API), None)
+        if api is not None and api.link is Link.AWAY:
+            return f"The API is away ({api.reason}), and acting needs it. Try again when it is back."
+        return None
+
+    def begin(self, asked: Asked) -> None:
+        """Do it: one at once, many after a question."""
+        if why := self.why_not():
+            self._say(why)
+            return
+        if len(asked.ids) == 1 and asked.verb is not Verb.DROP and asked.ids[0] not in self._replayed:
+            self._run(self._one(asked.verb, asked.ids[0]))
+            return
+        try:
+            choice = (
+                choose_ids(asked.ids)
+                if asked.ids
+                else choose(asked.verb, asked.kept, asked.rows, now_ms=self._view().now_ms)
+            )
+        except CannotBeMeant as error:
+            self._say(str(error))
+            return
+        if choice.ids == ():
+            self._say(f"None of those that are known can be {asked.verb.done.lower()}.")
+        else:
+            self._run(self._many(asked.verb, choice))
+
+    def ask_for_queue(self) -> None:
+        """Which queue is to be paused or resumed."""
+        if why := self.why_not():
+            self._say(why)
+            return
+        overview = self._view().overview
+        self._app.push_screen(QueueDialog(overview.queues if overview else (), self._begin_queue))
+
+    def show_notes(self) -> None:
+        """What was done from here."""
+        self._app.push_screen(DoneDialog(tuple(self.notes)))
+
+    def _begin_queue(self, queue: str, pause: bool) -> None:  # which way it goes
+        operator = self._open()
+        self._run(self._told(operator.pause(queue) if pause else operator.resume(queue)))
+
+    async def _one(self, verb: Verb, prediction_id: str) -> None:
+        if prediction_id in self._under_way:
+            return  # the key was held down
+        self._under_way.add(prediction_id)
+        try:
+            outcome = await self._told(self._open().one(verb, prediction_id))
+        finally:
+            self._under_way.discard(prediction_id)
+        if outcome is not None:
+            await self._take_in(outcome, (prediction_id,))
+
+    async def _many(self, verb: Verb, choice: Choice) -> None:
+        dialog = DeedDialog(verb, choice, note=self._note(verb, choice))
+        await self._app.push_screen(dialog)
+        operator = self._open()
+        try:
+            counted = await operator.count(verb, choice)
+        except OperatorError as error:
+            dialog.fail(str(error))
+            return
+        if not await dialog.agreed(counted):
+            return
+        try:
+            outcome = await self._told(operator.many(verb, choice, dialog.progress))
+        finally:
+            dialog.close()
+        await self._take_in(outcome or Outcome(sentence="", touched=0), choice.known)
+
+    def _note(self, verb: Verb, choice: Choice) -> str:
+        if verb is not Verb.REPLAY or choice.ids is None:
+            return ""
+        before = [self._replayed[each] for each in choice.ids if each in self._replayed]
+        if not before:
+            return ""
+        if len(choice.ids) == 1:
+            return f"It was replayed from here before, as {before[0][:8]}."
+        return f"{formats.count(len(before))} of them were replayed from here before."
+
+    async def _told(self, doing: Awaitable[Outcome]) -> Outcome | None:
+        """Do it and say what came of it."""
+        try:
+            outcome = await doing
+        except OperatorError as error:
+            self._say(str(error), is_well=False)
+            return None
+        self._say(outcome.sentence, is_well=True)
+        return outcome
+
+    async def _take_in(self, outcome: Outcome, ids: Sequence[str]) -> None:
+        """Show what has changed, now."""
+        self._replayed |= outcome.replays
+        again = [*outcome.replays.values(), *(each for each in ids if each not in outcome.gone)]
+        await self._changed(again[:LOOKED_AT_AGAIN], outcome.gone)
+
+    def _say(self, sentence: str, *, is_well: bool | None = None) -> None:
+        """Tell it; what was tried (``is_well`` is not ``None``) is noted too."""
+        if is_well is not None:
+            self.notes.append(Noted(at=datetime.now(UTC), sentence=clean(sentence), is_well=is_well))
+        severity = "information" if is_well else "warning"
+        self._app.notify(clean(sentence), severity=severity, timeout=4 if is_well else 8, markup=False)
+
+    def _open(self) -> Operator:
+        if self._operator is None:
+            assert self._opener is not None
+            self._operator = self._opener()
+        return self._operator
+
+    def _run(self, doing: Awaitable[object]) -> None:
+        self._app.run_worker(doing, exit_on_error=False, group="deeds")

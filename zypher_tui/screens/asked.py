@@ -1,0 +1,22 @@
+"""What a pane asks for when a key that acts is pressed; the dashboard does it, or says why it cannot."""
+
+from collections.abc import Sequence
+
+from textual.message import Message
+
+from zypher_tui.core.deeds import Verb
+from zypher_tui.core.filters import EVERYTHING, Filter
+from zypher_tui.core.rows import Row
+
+
+class Asked(Message):
+    """Something is to be done to those of ``ids``, or to all that ``kept`` keeps, of which ``rows`` are known."""
+
+    def __init__(
+        self, verb: Verb, ids: Sequence[str] = (), *, kept: Filter = EVERYTHING, rows: Sequence[Row] = ()
+    ) -> None:
+        super().__init__()
+        self.verb = verb
+        self.ids = tuple(ids)
+        self.kept = kept
+        self.rows = rows
