@@ -70,6 +70,6 @@ def _times(*times: datetime | None) -> None:
 
 
 def _numbers(*numbers: float | None) -> None:
-    known = [number for number in numbers if number is not None]
-    if known and (min(known) < 0 or max(known) > MOST):
-        raise Implausible("a number that nothing can have")
+    for number in numbers:
+        if number is not None and not 0 <= number <= MOST:
+            raise Implausible("a number that nothing can have")

@@ -171,7 +171,7 @@ def read_header(line: bytes) -> Header:
 def read_line(line: bytes) -> Line | None:
     """A later line, its strings clean; ``None`` for a kind that this version does not know.
 
-    Raises ``ValueError`` for what is none. Of a frame ``check_frame`` says whether it can be shown.
+    Raises ``ValueError`` for what is none.
     """
     try:
         found = _decode(line)
@@ -197,14 +197,6 @@ def _is_plain(line: bytes) -> bool:
     )
 
 
-def check_frame(frame: FrameLine) -> None:
-    """Raises ``Implausible``; for a frame with all its counters."""
-    if frame.overview is not None:
-        check_overview(frame.overview)
-    if frame.health is not None:
-        check_health(frame.health)
-
-
 def _check(line: Line) -> None:
     if isinstance(line, RowsLine):
         for row in line.rows:
@@ -212,3 +204,8 @@ def _check(line: Line) -> None:
     elif isinstance(line, EventsLine):
         for event in line.events:
             check_event(event)
+    else:
+        if line.overview is not None:
+            check_overview(line.overview)
+        if line.health is not None:
+            check_health(line.health)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from zypher_tui.core.recording import FrameLine, Header, Line, WrongRecording, check_frame, read_header, read_line
+from zypher_tui.core.recording import FrameLine, Header, Line, WrongRecording, read_header, read_line
 from zypher_tui.core.shrinking import Restorer
 from zypher_tui.core.unpacking import Unpacker
 
@@ -38,15 +38,13 @@ class Replay:
                 raise WrongRecording(f"It has more than {MAX_LINES:,} lines: that is no recording.")
             try:
                 line = read_line(text)
-                if isinstance(line, FrameLine):
-                    line = restorer.restore(line) if is_wanted(line) else restorer.take(line)
-                    if line is not None:
-                        check_frame(line)
             except (ValueError, msgspec.DecodeError) as error:
                 self._damaged += 1
                 if self._damaged > MAX_DAMAGED:
                     raise WrongRecording("Most of it cannot be understood.") from error
                 continue
+            if isinstance(line, FrameLine):
+                line = restorer.restore(line) if is_wanted(line) else restorer.take(line)
             if line is not None:
                 yield line
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from zypher_jobs.contracts.event import Event
+from zypher_tui.core.heat import KEPT_MS
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.recording import EventsLine, FrameLine, Header, RowsLine, WrongRecording, readings_of
 from zypher_tui.core.store import Store
@@ -34,6 +35,7 @@ def load(path: Path) -> Replayed:
     replay = Replay(path)
     begin_s = replay.header.started_at.timestamp()
     store = Store(keeps_all=True)
+    store.book.unfollow(store.heat)  # it would count, and forget, all but the last hour
     is_wanted = _chosen((max(end_s or 0.0, begin_s) - begin_s) / MOST_FRAMES)
     happened: list[Event] = []
     for line in replay.lines(is_wanted):
@@ -41,15 +43,25 @@ def load(path: Path) -> Replayed:
             happened += line.events
         elif isinstance(line, RowsLine):
             store.book.fold(line.rows)
-            _hear(store, happened)
+            hear(store, happened)
             happened.clear()
         else:
             store.recall(*readings_of(line))
-    _hear(store, happened)
+    hear(store, happened)
+    _heat_up(store)
     first_s, last_s = store.timeline.first_s, store.timeline.last_s
     if first_s is None or last_s is None:
         raise WrongRecording("There is nothing to show in it: it ends before its first frame.")
     return Replayed(path=path, header=replay.header, store=store, first_s=first_s, last_s=last_s, amiss=replay.amiss)
+
+
+def _heat_up(store: Store) -> None:
+    rows = store.book.rows
+    last_ms = max((row.finished_ms or 0 for row in rows), default=0)
+    for row in rows:
+        if row.finished_ms is not None and row.finished_ms > last_ms - KEPT_MS:
+            store.heat.changed(row)
+    store.book.follow(store.heat)
 
 
 def _chosen(apart_s: float) -> Callable[[FrameLine], bool]:
@@ -71,7 +83,7 @@ def _chosen(apart_s: float) -> Callable[[FrameLine], bool]:
     return is_wanted
 
 
-def _hear(store: Store, events: Iterable[Event]) -> None:
+def hear(store: Store, events: Iterable[Event]) -> None:
     """Once the rows that were written with them are there: most are of predictions whose end those say."""
     for event in events:
         row = store.book.get(event.prediction_id)
