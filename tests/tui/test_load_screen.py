@@ -16,7 +16,8 @@ from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.store import Store
-from zypher_tui.load.desk import ApiDesk, Desk, Offer
+from zypher_tui.deeds import READ_ONLY
+from zypher_tui.load.desk import ApiDesk, ClosedDesk, Desk, Offer
 from zypher_tui.load.meter import Meter, Outcome
 from zypher_tui.load.plan import How, Plan
 from zypher_tui.load.report import Report, State
@@ -140,6 +141,10 @@ async def test_a_dashboard_that_may_not_says_why() -> None:
         await pilot.press("X", "x")
         assert "○ ready" in screen_text(dashboard)
     assert "is not on this machine" in (ApiDesk("http://192.0.2.1:8080").why_not or "")
+    dashboard = dashboard_with(ClosedDesk(READ_ONLY))
+    async with dashboard.run_test(size=(80, 24)) as pilot:
+        dashboard.action_open_pane(list(dashboard.query("#panes > *")).index(dashboard.query_one(LoadPane)))
+        await wait_until(lambda: "▲ This dashboard is read-only (--read-only)" in screen_text(dashboard))
     desk = PaperDesk()
     dashboard = dashboard_with(desk)
     async with dashboard.run_test(size=(80, 24)) as pilot:

@@ -1,4 +1,4 @@
-"""Key 6: a bounded load, to try out a model and to see the queue react."""
+"""The last key: a bounded load, to try out a model and to see the queue react."""
 
 from typing import ClassVar
 
