@@ -151,6 +151,7 @@ def tui(
     redis_url: str | None,
 ) -> int:
     """Show the dashboard."""
+    _need_replay(replay, at)
     from zypher_tui.config import find_config
 
     config = find_config(config_file or _settings().dashboard)
@@ -223,8 +224,7 @@ def top(
         raise click.UsageError(
             "zypher top takes one of --once, --watch, --check and --record. For a live view run: zypher tui"
         )
-    if replay is None and at is not None:
-        raise click.UsageError("--at says a time of a recording: name it with --replay.")
+    _need_replay(replay, at)
     if replay is not None:
         if not once and check is None:
             raise click.UsageError("zypher top --replay takes --once or --check. For a live view: zypher tui --replay")
@@ -241,6 +241,11 @@ def top(
     if watch:
         return print_again(sources, every_s=every_s)
     return print_once(sources, as_json=as_json) if check is None else _check(sources, check)
+
+
+def _need_replay(replay: Path | None, at: str | None) -> None:
+    if replay is None and at is not None:
+        raise click.UsageError("--at says a time of a recording: name it with --replay.")
 
 
 def _top_of_file(path: Path, at: str | None, check: str | None, *, as_json: bool) -> int:

@@ -87,6 +87,7 @@ async def test_it_goes_on_from_a_time(replayed: Replayed) -> None:
 async def test_a_prediction_opens_with_what_its_line_says(replayed: Replayed) -> None:
     """The rest was never in the file; nothing can be done to it, and the screen says why."""
     dashboard = ReplayDashboard(replayed)
+    assert dashboard.deeds.why_not() is not None
     async with dashboard.run_test(size=(120, 36)) as pilot:
         await pilot.press("2", "enter")
         await wait_until(lambda: "no source is connected" in screen_text(dashboard))

@@ -71,5 +71,5 @@ class Replay:
                 while piece := file.read(_PIECE_BYTES):
                     yield from self._unpacker.feed(piece)
         except OSError as error:
-            raise WrongRecording(f"{self._path} cannot be read: {(error.strerror or str(error)).lower()}.") from error
+            raise WrongRecording(f"It cannot be read: {(error.strerror or str(error)).lower()}.") from error
         self._unpacker.close()
