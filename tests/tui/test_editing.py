@@ -92,26 +92,45 @@ async def test_a_failed_prediction_is_read_corrected_sent_and_watched(settings: 
         assert copied | BAD == copied
 
 
+async def test_nothing_is_sent_from_a_dashboard_that_only_reads(settings: Settings) -> None:
+    """The key says so; there is no editor to fill in for nothing."""
+    async with running_api(settings) as api:
+        await api.post("/predict", json={"input": "hello"}, headers={"Async-Mode": "true"})
+        url = str(api.base_url)
+        dashboard = Dashboard(openers_of(url, None, read_only=True), api_url=url, interval_s=0.1)
+        async with dashboard.run_test(size=(120, 36), notifications=True) as pilot:
+            await open_newest(dashboard, pilot, known=1)
+            await wait_until(lambda: '"input": "hello"' in screen_text(dashboard))
+            await pilot.press("e")
+            await wait_until(lambda: "--read-only" in screen_text(dashboard))
+            assert isinstance(dashboard.screen, PredictionScreen)
+
+
 class Takes(Api):
     """Takes predictions too, unless the test says otherwise."""
 
     def __init__(self, *predictions: Any, input_json: str = '{"input":"hello"}') -> None:
         super().__init__(*predictions, input_json=input_json)
         self.orders: list[Order] = []
-        self.why_not: Exception | None = None
+        self.raises: Exception | None = None
         self.intake_now = Intake(versions=("2",), schema={"type": "object", "required": ["input"]})
+
+    @property
+    def why_not(self) -> str:
+        """It takes them."""
+        return ""
 
     async def intake(self, model: str) -> Intake:
         """What the test says."""
         del model
-        if isinstance(self.why_not, SourceAway):
-            raise self.why_not
+        if isinstance(self.raises, SourceAway):
+            raise self.raises
         return self.intake_now
 
     async def submit(self, order: Order) -> str:
         """Keep it."""
-        if self.why_not is not None:
-            raise self.why_not
+        if self.raises is not None:
+            raise self.raises
         self.orders.append(order)
         self.predictions["new"] = whole("new", status=Status.RUNNING, started_at=None)
         return "new"
@@ -149,10 +168,10 @@ async def test_what_the_server_refuses_stays_in_the_editor() -> None:
             (Refused("$.input: too sad"), "✗ It was refused: $.input: too sad"),
             (SourceAway("connection refused"), "✗ The API is away (connection refused)"),
         ):
-            api.why_not = why
+            api.raises = why
             await pilot.press("ctrl+s")
             await wait_until(lambda said=said: said in screen_text(dashboard))
-        api.why_not = None
+        api.raises = None
         await pilot.press("ctrl+s")
         await wait_until(lambda: "edit of" in screen_text(dashboard))
         assert [(each.model, each.version, json.loads(each.input_json)) for each in api.orders] == [

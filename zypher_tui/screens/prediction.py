@@ -282,6 +282,8 @@ class PredictionScreen(Keyed, Screen[None]):
             self._say(f"The API is away{why}; without it nothing can be sent.")
         elif not isinstance(source, Submits):
             self._say("Nothing can be sent: what is shown is no running system.")
+        elif source.why_not:
+            self._say(source.why_not)
         else:
             return source
         return None

@@ -160,6 +160,11 @@ class ApiSource:
                 if batch := parser.feed(chunk):
                     yield batch
 
+    @property
+    def why_not(self) -> str:
+        """See ``Submits``."""
+        return READ_ONLY if self._read_only else ""
+
     async def intake(self, model: str) -> Intake:
         """See ``Submits``."""
         answer = await self._get(f"/models/{quote(model, safe='')}")

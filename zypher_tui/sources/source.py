@@ -57,6 +57,11 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
 class Submits(Protocol):
     """A source that takes predictions too."""
 
+    @property
+    def why_not(self) -> str:
+        """Why it takes none; empty: it does."""
+        ...
+
     async def intake(self, model: str) -> Intake:
         """Raises ``SourceAway``."""
         ...
