@@ -49,6 +49,7 @@ from zypher_tui.widgets.header import Header, Notice
 from zypher_tui.widgets.help import HelpDialog
 from zypher_tui.widgets.keys import KeyLine
 from zypher_tui.widgets.predictions import PredictionTable, curl
+from zypher_tui.widgets.small import LEAST_COLUMNS, LEAST_ROWS, TooSmall
 from zypher_tui.widgets.table import Table
 from zypher_tui.widgets.tabs import TabLine
 from zypher_tui.widgets.time_bar import TimeBar
@@ -64,8 +65,8 @@ class Dashboard(Keyed, App[int]):
     CSS_PATH = "dashboard.tcss"
     TITLE = "Zypher"
     ENABLE_COMMAND_PALETTE = False
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (160, "-wide")]  # noqa: RUF012  # as Textual types it
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall"), (50, "-vast")]  # noqa: RUF012
+    HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (LEAST_COLUMNS, "-narrow"), (160, "-wide")]  # noqa: RUF012  # as Textual types it
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (LEAST_ROWS, "-short"), (30, "-tall"), (50, "-vast")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "Quit"),
         Binding("ctrl+c", "quit", show=False, priority=True, system=True),
@@ -168,6 +169,7 @@ class Dashboard(Keyed, App[int]):
 
     def compose(self) -> ComposeResult:
         """Header, tabs, notice, time, the open pane, keys."""
+        yield TooSmall(id="small")
         yield self._header_line
         yield self._tab_line
         yield self._notice_line

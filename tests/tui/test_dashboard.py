@@ -53,6 +53,21 @@ async def test_any_size_is_drawn(size: tuple[int, int]) -> None:
         assert "Zypher" in screen_text(dashboard)
 
 
+@pytest.mark.parametrize("size", [(59, 24), (80, 14), (20, 5)])
+async def test_a_terminal_that_is_too_small_says_so(size: tuple[int, int]) -> None:
+    """And nothing else, whatever is wrong or shown; with more room all is there."""
+    dashboard = demo_dashboard("both-down")
+    async with dashboard.run_test(size=size) as pilot:
+        await pilot.press("p")
+        await pilot.pause()
+        said = " ".join(screen_text(dashboard).split())
+        assert said == f"Zypher needs 60x15 cells; this terminal has {size[0]}x{size[1]}. q quits."
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        assert "waiting" in screen_text(dashboard)
+        assert "cells" not in screen_text(dashboard)
+
+
 async def test_resizing_moves_to_the_other_layout() -> None:
     """In both directions, with nothing left behind."""
     dashboard = demo_dashboard("live")

@@ -109,7 +109,8 @@ async def test_a_server_that_is_not_there_is_a_reading() -> None:
     [
         ({}, "it answers 404; is it a Zypher API?", None),
         ({"/health/live": (200, "{}")}, None, "it answers 404; is it a Zypher API?"),
-        ({"/health/live": (200, "{}"), "/stats": (401, "{}")}, None, "it asks for a key (401)"),
+        ({"/health/live": (200, "{}"), "/stats": (401, "{}")}, None, "it asks for a key (401): set ZYPHER_API_KEY"),
+        ({"/health/live": (200, "{}"), "/stats": (403, "{}")}, None, "this key may not do that (403)"),
         (
             {"/health/live": (200, "{}"), "/stats": (200, '{"taken_at": 7}')},
             None,

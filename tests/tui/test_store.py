@@ -3,6 +3,7 @@
 import msgspec
 
 from tests.tui.facts import health, histogram, overview, reading
+from zypher_jobs import __version__
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.contracts.stats import PartHealth
 from zypher_tui.core.readings import SourceName
@@ -93,6 +94,16 @@ def test_an_api_that_has_no_figures_says_why() -> None:
     notice = store.view(1).notice
     assert notice is not None
     assert "it asks for a key (401)" in notice
+
+
+def test_an_api_of_another_version_is_named_with_both() -> None:
+    """Where that may be why its answers are not understood."""
+    store = Store(expected=[API])
+    other = msgspec.structs.replace(health(), version="9.8.7")
+    store.fold(reading(API, 1, health=other, overview_error="it answers, but not as this version of Zypher expects"))
+    notice = store.view(1).notice
+    assert notice is not None
+    assert f"It is Zypher 9.8.7, this dashboard is of Zypher {__version__}." in notice
 
 
 def test_a_model_that_is_not_ready_is_named_with_its_reason() -> None:

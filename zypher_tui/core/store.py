@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+from zypher_jobs import __version__
 from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.stats import Health, Overview
 from zypher_tui.core import formats
@@ -229,6 +230,7 @@ class Store:
         api = self._states.get(SourceName.API)
         if api and api.last and api.last.error is None and api.last.overview_error and not away:
             sentences.append(f"The API has no figures: {api.last.overview_error}.")
+            sentences += _versions(api.last.health)
         if not sentences:
             return _unready_sentence(api.last.health) if api and api.last and api.last.health else None
         if stale_s is not None:
@@ -245,6 +247,13 @@ def _since(since_s: float | None, now_s: float, still: bool) -> float | None:
     if not still:
         return None
     return now_s if since_s is None else since_s
+
+
+def _versions(health: Health | None) -> list[str]:
+    """Both of them, if they differ."""
+    if health is None or health.version == __version__:
+        return []
+    return [f"It is Zypher {health.version}, this dashboard is of Zypher {__version__}."]
 
 
 def _away_sentence(link: LinkView) -> str:

@@ -204,8 +204,10 @@ class _Problem(msgspec.Struct):
 
 def _sentence(status: int, body: bytes) -> str:
     detail = _detail_of(body)
-    if status in (401, 403):
-        return f"it asks for a key ({status})"
+    if status == 401:
+        return "it asks for a key (401): set ZYPHER_API_KEY to one that `zypher keys create NAME --scope read` prints"
+    if status == 403:
+        return f"this key may not do that (403){f': {detail}' if detail else ''}"
     return detail or f"it answers {status}; is it a Zypher API?"
 
 
