@@ -332,6 +332,7 @@ class Dashboard(Keyed, App[int]):
             self.post_message(Opened(target.prediction_id))
         elif target.screen is not Screen.PREDICTIONS and pane_id in ids:
             self.action_open_pane(ids.index(pane_id))
+            self.pane.lead_to(target)
         else:
             self.post_message(Filtered(target.filter))
 

@@ -74,6 +74,19 @@ def test_one_that_says_goodbye_is_not_lost() -> None:
     assert endings == {"w1": Ending.DRAINED, "w2": Ending.STOPPED}
 
 
+def test_how_one_went_while_nobody_looked_is_not_known() -> None:
+    """Between two readings that are far apart; it is lost only if something says so. The same of what was recorded."""
+    departures, book = Departures(), Book()
+    departures.fold(seen(after(60), alive("w3", after(60))), book)
+    departures.fold_earlier(
+        [seen(NOW, alive("w1", NOW), alive("w3", NOW)), seen(after(10), alive("w3", after(10)))], book
+    )
+    (gone,) = departures.until(ms_of(after(60)))
+    assert (gone.worker.worker_id, gone.ending, gone.gone_ms) == ("w1", Ending.GONE, ms_of(after(10)))
+    departures.hear([lost("a" * 32, "w1")])
+    assert departures.until(ms_of(after(60)))[0].ending is Ending.LOST
+
+
 def test_one_that_comes_back_was_never_gone() -> None:
     """A heartbeat was late."""
     departures, book = Departures(), Book()

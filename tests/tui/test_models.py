@@ -250,3 +250,18 @@ async def test_without_the_api_or_in_the_past_nothing_can_be_changed() -> None:
             await wait_until(lambda dashboard=dashboard: "fraud-scorer@3" in screen_text(dashboard))
             await pilot.press(before, "T")
             await wait_until(lambda dashboard=dashboard, why=why: why in said(dashboard))
+
+
+async def test_another_width_breaks_the_lines_anew() -> None:
+    """At once, not with the next figures."""
+    dashboard = demo_dashboard("live")
+    async with dashboard.run_test(size=(80, 24)) as pilot:
+        await wait_until(lambda: dashboard.feeds.is_reading)
+        await pilot.press("4")
+        await wait_until(lambda: "fraud-scorer@3" in screen_text(dashboard))
+        await pilot.press("down", "down", "down")
+        long = "RuntimeError: the ONNX graph needs opset 22, this runtime knows 21"
+        assert long not in screen_text(dashboard)
+        await pilot.resize_terminal(120, 36)
+        await pilot.pause()
+        assert long in screen_text(dashboard)

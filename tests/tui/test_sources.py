@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 
 from tests.api.running import running_api, running_worker
@@ -13,7 +14,7 @@ from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.errors import UnknownPrediction
 from zypher_jobs.queue import PredictionQueue
 from zypher_jobs.queue.embedded import EmbeddedServer
-from zypher_jobs.settings import Settings
+from zypher_jobs.settings import LatencyRange, Settings
 from zypher_jobs.testing import free_port, wait_until
 from zypher_tui.app import Dashboard, openers_of
 from zypher_tui.core.readings import SourceName
@@ -76,6 +77,23 @@ async def test_the_api_and_redis_tell_the_same(settings: Settings) -> None:
         assert health.redis.ok
         for source in sources:
             await source.aclose()
+
+
+async def test_the_api_and_redis_tell_what_a_worker_runs(settings: Settings) -> None:
+    """The same predictions; of a worker that nobody knows, none."""
+    slow = msgspec.structs.replace(settings, mock_latency_ms=LatencyRange(20_000, 20_000))
+    async with running_api(slow) as api, running_worker(api) as runs:
+        accepted = await api.post("/predict", json={"input": "hello"}, headers={"Async-Mode": "true"})
+        prediction_id = accepted.json()["prediction_id"]
+        for source in (ApiSource(url_of(slow)), RedisSource(redis_url_of(slow))):
+
+            async def found(source: ApiSource | RedisSource = source) -> list[str]:
+                return [each.prediction_id for each in await source.running_on(runs.worker_id)]
+
+            assert await wait_until(found) == [prediction_id]
+            assert await source.running_on("nobody/..") == []
+            await source.aclose()
+        await api.delete(f"/predict/{prediction_id}")
 
 
 async def test_a_hostile_prediction_comes_out_clean(settings: Settings) -> None:

@@ -31,6 +31,8 @@ class Ending(StrEnum):
     """It took no more, and went when all was done."""
     STOPPED = "stopped"
     """It said goodbye."""
+    GONE = "gone"
+    """It went while nobody looked."""
 
 
 class Departed(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,14 +67,19 @@ class Departures:
         for worker_id in alive.keys() & self._gone.keys():
             del self._gone[worker_id]  # it was only slow
         self._alive, self._read_ms = alive, now_ms
-        for worker_id in [each for each, gone in self._gone.items() if gone.gone_ms < now_ms - 2 * SHOWN_MS]:
-            del self._gone[worker_id]
 
     def hear(self, events: Iterable[Event]) -> None:
         """Take in what happened: attempts that were lost."""
         for event in events:
             if event.status == "lost" and event.worker:
                 self._take_over(event.worker, event.prediction_id)
+
+    def fold_earlier(self, overviews: Iterable[Overview], book: Book) -> None:
+        """Take in who was alive before the first that was folded, in order of time."""
+        earlier = Departures()
+        for overview in overviews:
+            earlier.fold(overview, book)
+        self._gone = {each: gone for each, gone in earlier._gone.items() if each not in self._alive} | self._gone
 
     def until(self, now_ms: int) -> tuple[Departed, ...]:
         """Those that went in the last while before then, the latest first."""
@@ -85,8 +92,10 @@ class Departures:
         silent_ms = self._read_ms - ms_of(worker.seen_at)
         if silent_ms > SILENT_MS or taken_over or (left and now_ms - self._read_ms > SILENT_MS):
             ending = Ending.LOST
+        elif worker.draining:
+            ending = Ending.DRAINED
         else:
-            ending = Ending.DRAINED if worker.draining else Ending.STOPPED
+            ending = Ending.GONE if now_ms - self._read_ms > SILENT_MS else Ending.STOPPED
         ids = tuple(dict.fromkeys([*taken_over, *(left if ending is Ending.LOST else ())]))[:MOST]
         self._gone[worker.worker_id] = Departed(worker=worker, gone_ms=now_ms, ending=ending, prediction_ids=ids)
         if len(self._gone) > MOST:

@@ -93,6 +93,7 @@ class Store:
         """Take in what was recorded before the first reading, in order of time."""
         self.timeline.add_earlier(frames)
         self._history.add_earlier((frame.at_s, frame.overview) for frame in frames if frame.overview is not None)
+        self.departures.fold_earlier((frame.overview for frame in frames if frame.overview is not None), self.book)
 
     def wants(self, source: SourceName, now_s: float) -> bool:
         """Whether that source should be asked: Redis is not, while the API brings all that it would, or may yet."""

@@ -29,6 +29,7 @@ class Condition(StrEnum):
     LOST = "lost"
     DRAINED = "drained"
     STOPPED = "stopped"
+    GONE = "gone"
 
 
 class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):

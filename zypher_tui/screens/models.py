@@ -9,8 +9,9 @@ from textual.widget import Widget
 
 from zypher_tui.core import formats
 from zypher_tui.core.comparing import Comparison, compare
+from zypher_tui.core.items import Target
 from zypher_tui.core.model_facts import call
-from zypher_tui.core.model_rows import ModelRow, Served, model_rows, recent
+from zypher_tui.core.model_rows import Condition, ModelRow, Served, model_rows, recent
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.rows import Row
 from zypher_tui.core.traffic import Deed, ModelChange
@@ -117,6 +118,12 @@ class ModelsPane(Pane):
         note = "as Redis knows them" if self._served and self._served.source is SourceName.REDIS else ""
         self._table.show_rows(view, model_rows(view, self._recent, self._served), note)
         self._show_selected()
+
+    def lead_to(self, target: Target) -> None:
+        """To its model, and there to the version that failed, if one did."""
+        failed = [row for row in self._table.rows if row.model == target.model and row.condition is Condition.FAILED]
+        key = failed[0].key if failed else None
+        self._table.select(lambda row: row.key == key if key else row.model == target.model)
 
     def action_mark(self) -> None:
         """Mark the one under the cursor, or take its mark away; of two that are marked, the earlier goes."""

@@ -61,6 +61,9 @@ class Pane(Keyed, Container):
         """What gets the focus when the pane is opened."""
         return None
 
+    def lead_to(self, target: Target) -> None:
+        """Put the cursor on what an item is about, if it is one of those here."""
+
     def show_view(self, view: View) -> None:
         """Draw what changed."""
         raise NotImplementedError

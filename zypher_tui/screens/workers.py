@@ -8,6 +8,7 @@ from textual.containers import Container
 from textual.widget import Widget
 
 from zypher_tui.core import formats
+from zypher_tui.core.items import Target
 from zypher_tui.core.timeline import Timeline
 from zypher_tui.core.view import View
 from zypher_tui.core.worker_rows import work_of
@@ -77,6 +78,10 @@ class WorkersPane(Pane):
         self._view = view
         self._table.show_view(view)
         self._show_selected()
+
+    def lead_to(self, target: Target) -> None:
+        """To its worker."""
+        self._table.select(lambda row: row.worker.worker_id == target.worker_id)
 
     def action_copy_id(self) -> None:
         """Put the worker's id on the terminal's clipboard."""

@@ -1,6 +1,7 @@
 """The version under the cursor: what it is, its queue and its run time lately, and how it does against another."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from zypher_tui.core import cells, formats
 from zypher_tui.core.comparing import Comparison
@@ -35,7 +36,14 @@ class ModelPanel(Lines):
     def __init__(self, *, id: str, api_url: str) -> None:  # noqa: A002  # Textual's name
         super().__init__(id=id)
         self._api_url = api_url
+        self._shown: Callable[[], None] | None = None
+        """Shows the same again."""
         entitle(self, "Model")
+
+    def on_resize(self) -> None:
+        """Break the lines anew."""
+        if self._shown is not None:
+            self._shown()
 
     def show_row(
         self,
@@ -46,6 +54,7 @@ class ModelPanel(Lines):
         compared: tuple[ModelRow, ModelRow, Comparison] | None,
     ) -> None:
         """Show it; ``rows`` are its newest predictions, ``compared`` two versions and what they differ in."""
+        self._shown = partial(self.show_row, row, view, served, rows, compared)
         width = self.scrollable_content_region.width or self.size.width
         entitle(self, "Model" if row is None else row.key)
         if row is None or width <= NAME_CELLS:

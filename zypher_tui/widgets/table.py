@@ -172,6 +172,12 @@ class Table(Keyed, ScrollView, Generic[Row], can_focus=True):
             self.scroll_to(y=self._cursor - shown + 1, animate=False)
         self.refresh()
 
+    def select(self, wanted: Callable[[Row], bool]) -> None:
+        """Put the cursor on the first row that is wanted, if there is one."""
+        at = next((index for index, row in enumerate(self._rows) if wanted(row)), None)
+        if at is not None:
+            self.action_move(at - self._cursor)
+
     def action_page(self, pages: int) -> None:
         """Move the cursor by what fits on the screen."""
         self.action_move(pages * max(self.size.height - 2, 1))

@@ -118,6 +118,8 @@ def _state(row: WorkerRow, work: Sequence[Work]) -> str:
         case Condition.DRAINED | Condition.STOPPED:
             at = formats.clock(at_of(row.departed.gone_ms)) if row.departed else formats.UNKNOWN
             return f" {gone} ago, at {at}: it said goodbye, nothing is lost"
+        case Condition.GONE:
+            return f" {gone} ago, last heartbeat {formats.clock(worker.seen_at)}: nobody saw how it went"
 
 
 def _fact(name: str, parts: list[Part], width: int) -> list[Part]:

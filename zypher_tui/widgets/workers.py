@@ -53,6 +53,7 @@ def condition_part(condition: Condition) -> Part:
         Condition.LOST: palette.STATUS[Status.FAILED],
         Condition.DRAINED: ("○", palette.DIM),
         Condition.STOPPED: ("○", palette.DIM),
+        Condition.GONE: ("?", palette.DIM),
     }[condition]
     return f"{glyph} {condition.value}", style
 
