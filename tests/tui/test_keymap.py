@@ -145,3 +145,12 @@ def test_a_key_is_written_as_it_is_shown() -> None:
     """Short, and as on the keyboard."""
     shown = {"question_mark": "?", "ctrl+t": "^t", "enter": "⏎", "pageup": "pgup", "G": "G", "ctrl+shift+a": "shift+^a"}
     assert {key: display(key) for key in shown} == shown
+
+
+def test_the_example_of_the_documentation_is_accepted(tmp_path: Path) -> None:
+    """As it stands there, also when keys are added."""
+    documented = Path("docs/dashboard.md").read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0]
+    path = tmp_path / "dashboard.toml"
+    path.write_text(documented, encoding="utf-8")
+    keymap.use(load_config(path))
+    assert keymap.keys_of(actions()["pause"]) == ("f4", "z")
