@@ -131,6 +131,7 @@ def worker(*, replaces: bool, exit_with_parent: bool) -> int:
 @click.option(
     "--config", "config_file", type=click.Path(path_type=Path), help="Instead of ~/.config/zypher/dashboard.toml."
 )
+@click.option("--fps", type=click.FloatRange(0.5, 4), help="Most frames in a second, such as 0.5 on a slow link. [2]")
 @click.option("--keys", is_flag=True, help="Print all keys as such a file, and end.")
 @_REPLAY
 @_AT
@@ -142,6 +143,7 @@ def tui(
     *,
     theme: str | None,
     config_file: Path | None,
+    fps: float | None,
     keys: bool,
     replay: Path | None,
     at: str | None,
@@ -155,6 +157,10 @@ def tui(
     from zypher_tui.config import find_config
 
     config = find_config(config_file or _settings().dashboard)
+    if fps is not None:
+        import msgspec
+
+        config = msgspec.structs.replace(config, fps=fps)
     if keys:
         from zypher_tui.app import keys_as_file
 

@@ -185,7 +185,7 @@ class Dashboard(Keyed, App[int]):
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread: a test
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, 0)
         self._draw()
-        self.set_interval(FRAME_S, self._frame)
+        self.set_interval(self.frame_s, self._frame)
         for name, loop in self.feeds.loops().items():
             self.run_worker(loop(), name=name, exit_on_error=False)
 
@@ -362,6 +362,11 @@ class Dashboard(Keyed, App[int]):
             )
         )
         self.call_later(self._draw)
+
+    @property
+    def frame_s(self) -> float:
+        """Least time between two frames: a person's choice for a slow link, else the usual one."""
+        return 1 / self._config.fps if self._config and self._config.fps else FRAME_S
 
     @property
     def pane(self) -> Pane:

@@ -19,7 +19,9 @@ from zypher_jobs.errors import SettingError
 from zypher_tui.themes import THEMES
 
 FILE = "dashboard.toml"
-_TOP = ("theme", "keys")
+SLOWEST_FPS = 0.5
+FASTEST_FPS = 4.0
+_TOP = ("theme", "fps", "keys")
 
 
 class WrongConfig(SettingError):
@@ -31,6 +33,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     path: Path
     theme: str | None = None
+    fps: float | None = None
+    """Frames in a second at most."""
     keys: Mapping[str, tuple[str, ...]] = {}
     """Keys by the names of their actions."""
     lines: tuple[str, ...] = ()
@@ -69,7 +73,8 @@ def load_config(path: Path, *, must_exist: bool = False) -> Config:
     for name in found:
         if name not in _TOP:
             raise WrongConfig(f"{config.where(name)}: {name} is not an option. {did_you_mean(name, _TOP)}")
-    return msgspec.structs.replace(config, theme=_theme(config, found), keys=_keys(config, found.get("keys", {})))
+    keys = _keys(config, found.get("keys", {}))
+    return msgspec.structs.replace(config, theme=_theme(config, found), fps=_fps(config, found), keys=keys)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -106,6 +111,16 @@ def _theme(config: Config, found: dict[str, Any]) -> str | None:
     if name is None or (isinstance(name, str) and name in THEMES):
         return name
     raise WrongConfig(f"{config.where('theme')}: {name!r} is not a theme. {did_you_mean(str(name), THEMES)}")
+
+
+def _fps(config: Config, found: dict[str, Any]) -> float | None:
+    fps = found.get("fps")
+    if fps is None:
+        return None
+    if isinstance(fps, bool) or not isinstance(fps, (int, float)) or not SLOWEST_FPS <= fps <= FASTEST_FPS:
+        where = config.where("fps")
+        raise WrongConfig(f"{where}: fps is a number from {SLOWEST_FPS:g} to {FASTEST_FPS:g}, not {fps!r}.")
+    return float(fps)
 
 
 def _keys(config: Config, found: Any) -> dict[str, tuple[str, ...]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from zypher_tui.app import Dashboard
 from zypher_tui.config import WrongConfig, config_path, find_config, keep_theme, load_config
 
 
@@ -46,6 +47,8 @@ def test_no_file_is_no_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         ("theme = 3", ("line 1", "3 is not a theme")),
         ("theme = [1]", ("line 1", "[1] is not a theme")),
         ('# theme = "a"\nthem = 1', ("line 2", "them is not an option. Did you mean theme?")),
+        ("fps = 9", ("line 1", "fps is a number from 0.5 to 4, not 9")),
+        ('fps = "2"', ("line 1", "not '2'")),
         ("theme = ", ("not valid TOML", "at ")),
     ],
 )
@@ -71,3 +74,10 @@ def test_keeping_a_theme_leaves_a_link_a_link(tmp_path: Path) -> None:
     assert link.is_symlink()
     assert kept.read_text() == 'theme = "mono"\n[other]\ntheme = "x"\n'
     assert {each.name for each in tmp_path.iterdir()} == {"dashboard.toml", "link.toml"}
+
+
+def test_a_slow_link_gets_fewer_frames(tmp_path: Path) -> None:
+    """As many in a second as the file says; else the usual ones."""
+    config = load_config(written(tmp_path, "fps = 0.5"))
+    assert Dashboard({}, api_url="http://x", config=config).frame_s == 2
+    assert Dashboard({}, api_url="http://x").frame_s == 0.5
