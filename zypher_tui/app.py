@@ -32,6 +32,7 @@ from zypher_tui.keymap import Keyed, as_file, keymap
 from zypher_tui.load.desk import ApiDesk, ClosedDesk, Desk
 from zypher_tui.palette import palette
 from zypher_tui.screens.asked import Asked
+from zypher_tui.screens.dead_letters import DeadLettersPane, Read
 from zypher_tui.screens.load import LoadPane
 from zypher_tui.screens.models import ModelsPane
 from zypher_tui.screens.overview import OverviewPane
@@ -137,6 +138,7 @@ class Dashboard(Keyed, App[int]):
         self._time_bar = TimeBar(id="time")
         self._key_line = KeyLine(id="keys")
         self._predictions = PredictionsPane(id="pane-predictions", api_url=self._api_url)
+        self._dead_letters = DeadLettersPane(id="pane-dead_letters", read_letters=self._read_letters)
         self._panes: Sequence[Pane] = (
             OverviewPane(id="pane-overview", api_url=self._api_url),
             self._predictions,
@@ -147,6 +149,7 @@ class Dashboard(Keyed, App[int]):
                 read_models=self._read_models,
                 sources=lambda: self.feeds.sources,
             ),
+            self._dead_letters,
             LoadPane(id="pane-load", desk=desk or ClosedDesk(NO_DESK)),
         )
         self._open = 0
@@ -413,6 +416,14 @@ class Dashboard(Keyed, App[int]):
                 self._note_change()
                 return
 
+    async def _read_letters(self, model: str, fingerprint: str) -> Read | None:
+        """Dead letters, from the first source that answers."""
+        for source in self.feeds.sources.values():
+            with contextlib.suppress(SourceAway):
+                letters = await source.dead_letters(model=model, fingerprint=fingerprint)
+                return Read(letters=letters, source=source.name)
+        return None
+
     async def _read_models(self) -> Served | None:
         """How the models are deployed, from the first source that answers."""
         for source in self.feeds.sources.values():
@@ -424,6 +435,7 @@ class Dashboard(Keyed, App[int]):
         """Something was done to these: show it now."""
         self.store.book.bury(gone)
         self._predictions.table.marked.difference_update(gone)
+        self._dead_letters.read()
         await self.feeds.look_again(again)
         self._draw()
 

@@ -10,6 +10,7 @@ from zypher_jobs.contracts.history import HistoryFrame
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
 from zypher_jobs.contracts.webhook import Delivery
 from zypher_jobs.errors import UnknownPrediction
+from zypher_tui.core.letters import DeadLetters
 from zypher_tui.core.life import Given
 from zypher_tui.core.readings import Reading, SourceName
 from zypher_tui.core.story import Told
@@ -37,6 +38,11 @@ class QuietSource:
         """Nothing is told."""
         del prediction_id, fingerprint
         return ""
+
+    async def dead_letters(self, *, model: str, fingerprint: str) -> DeadLetters:
+        """None."""
+        del model, fingerprint
+        return DeadLetters()
 
     async def deliveries(self, prediction_id: str) -> list[Delivery]:
         """Nobody was told."""

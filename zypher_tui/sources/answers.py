@@ -10,11 +10,13 @@ from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
 from zypher_jobs.contracts.stats import Health, Overview
 from zypher_jobs.contracts.webhook import Delivery
 from zypher_tui.core.cleaning import clean, cleaned
+from zypher_tui.core.letters import DeadLetters
 from zypher_tui.core.life import Given, given_of
 from zypher_tui.sources.source import Intake, Refused, SourceAway
 
 _overview = msgspec.json.Decoder(Overview)
 _health = msgspec.json.Decoder(Health)
+_dead_letters = msgspec.json.Decoder(DeadLetters)
 _prediction = msgspec.json.Decoder(Prediction)
 
 
@@ -132,6 +134,13 @@ def beginning(sized: tuple[int, bytes], listed: tuple[int, bytes], *, why: str) 
     if not lines:
         return None
     return given_of(lines[0].input_preview, size_bytes=_decoded(_sized, *sized).input_bytes, why=why)
+
+
+def dead_letters(status: int, body: bytes) -> DeadLetters:
+    """``GET /dead-letters``; the tracebacks are left out."""
+    found: DeadLetters = _decoded(_dead_letters, status, body)
+    letters = [msgspec.structs.replace(each, traceback="") for each in found.letters]
+    return cleaned(DeadLetters(groups=found.groups, letters=letters))
 
 
 def traceback(status: int, body: bytes, prediction_id: str) -> str:

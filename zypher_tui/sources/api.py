@@ -17,6 +17,7 @@ from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
 from zypher_jobs.contracts.stats import Health, Overview
 from zypher_jobs.contracts.webhook import Delivery
 from zypher_jobs.errors import UnknownPrediction
+from zypher_tui.core.letters import DeadLetters
 from zypher_tui.core.life import Given
 from zypher_tui.core.readings import Reading, SourceName, ending
 from zypher_tui.core.story import Told
@@ -113,6 +114,12 @@ class ApiSource:
         query = {"fingerprint": fingerprint, "limit": str(MOST_LETTERS)}
         answer = await self._get("/dead-letters", query)
         return answers.traceback(answer.status_code, answer.content, prediction_id)
+
+    async def dead_letters(self, *, model: str, fingerprint: str) -> DeadLetters:
+        """See ``Source``."""
+        query = {"limit": str(MOST_LETTERS)} | ({"model": model} if model else {})
+        answer = await self._get("/dead-letters", query | ({"fingerprint": fingerprint} if fingerprint else {}))
+        return answers.dead_letters(answer.status_code, answer.content)
 
     async def deliveries(self, prediction_id: str) -> list[Delivery]:
         """See ``Source``."""

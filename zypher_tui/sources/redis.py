@@ -16,9 +16,10 @@ from zypher_jobs.contracts.webhook import Delivery
 from zypher_jobs.errors import Conflict, RedisUnavailable, UnknownPrediction
 from zypher_jobs.queue.connection import connect
 from zypher_jobs.queue.deployments import Deployments
-from zypher_jobs.queue.inspect import Inspector
+from zypher_jobs.queue.inspect import GROUPED, Inspector
 from zypher_jobs.queue.selecting import select
 from zypher_tui.core.cleaning import clean, cleaned
+from zypher_tui.core.letters import DeadLetters
 from zypher_tui.core.life import Given, given_of
 from zypher_tui.core.readings import Reading, SourceName, ending
 from zypher_tui.core.story import Told
@@ -78,6 +79,18 @@ class RedisSource:
         with _away():
             letters = await self._inspector.dead_letters(limit=MOST_LETTERS)
         return next((each.traceback for each in letters if each.prediction_id == prediction_id), "")
+
+    async def dead_letters(self, *, model: str, fingerprint: str) -> DeadLetters:
+        """See ``Source``."""
+        with _away():
+            groups = await self._inspector.dead_letter_groups()
+            found = await self._inspector.dead_letters(limit=GROUPED if model or fingerprint else MOST_LETTERS)
+        letters = [
+            msgspec.structs.replace(each, traceback="")
+            for each in found
+            if model in ("", each.model) and fingerprint in ("", each.fingerprint)
+        ]
+        return cleaned(DeadLetters(groups=groups, letters=letters[:MOST_LETTERS]))
 
     async def deliveries(self, prediction_id: str) -> list[Delivery]:
         """See ``Source``; they are read through the API only."""

@@ -12,6 +12,7 @@ from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.history import HistoryFrame
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary, Priority
 from zypher_jobs.contracts.webhook import Delivery
+from zypher_tui.core.letters import DeadLetters
 from zypher_tui.core.life import Given
 from zypher_tui.core.readings import Reading, SourceName
 from zypher_tui.core.story import Told
@@ -105,6 +106,10 @@ class Source(Protocol):
 
         Raises ``SourceAway``.
         """
+        ...
+
+    async def dead_letters(self, *, model: str, fingerprint: str) -> DeadLetters:
+        """All groups, and the newest letters of that model and kind, if one is named. Raises ``SourceAway``."""
         ...
 
     async def deliveries(self, prediction_id: str) -> list[Delivery]:

@@ -11,6 +11,7 @@ from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.history import HistoryFrame
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary
 from zypher_jobs.contracts.webhook import Delivery
+from zypher_tui.core.letters import DeadLetters
 from zypher_tui.core.life import Given
 from zypher_tui.core.readings import Reading, SourceName
 from zypher_tui.core.story import Told
@@ -63,6 +64,12 @@ class DemoSource:
         del fingerprint
         letters = self._reached.dead_letters()
         return next((each.traceback for each in letters if each.prediction_id == prediction_id), "")
+
+    async def dead_letters(self, *, model: str, fingerprint: str) -> DeadLetters:
+        """See ``Source``."""
+        found = self._reached.dead_letters()
+        letters = [each for each in found if model in ("", each.model) and fingerprint in ("", each.fingerprint)]
+        return DeadLetters(groups=self._reached.dead_letter_groups(), letters=letters)
 
     async def deliveries(self, prediction_id: str) -> list[Delivery]:
         """See ``Source``; the API alone tells them."""

@@ -8,9 +8,12 @@ from datetime import timedelta
 from functools import cached_property
 from itertools import chain, islice
 
+import msgspec
+
 from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.prediction import (
     DeadLetter,
+    DeadLetterGroup,
     Mode,
     Prediction,
     PredictionFailure,
@@ -21,6 +24,7 @@ from zypher_jobs.contracts.prediction import (
 from zypher_jobs.contracts.stats import Health, Overview, PartHealth
 from zypher_jobs.contracts.webhook import Delivery
 from zypher_jobs.errors import UnknownPrediction
+from zypher_tui.core.letters import grouped
 from zypher_tui.core.readings import SourceName
 from zypher_tui.sources.demo.cast import MODELS, UNREACHABLE
 from zypher_tui.sources.demo.deliveries import deliveries_of
@@ -165,6 +169,19 @@ class DemoSystem:
         """Newest first."""
         dead = [run for run in self._runs.values() if run.is_dead]
         return [run.letter() for run in sorted(dead, key=lambda run: -(run.finished_s or 0))]
+
+    def dead_letter_groups(self) -> list[DeadLetterGroup]:
+        """By the kind of their error, with what went well last."""
+        good: dict[str, Run] = {}
+        for run in self._runs.values():
+            if run.status is Status.SUCCEEDED and (run.finished_s or 0) >= (good.get(run.model, run).finished_s or 0):
+                good[run.model] = run
+        return [
+            msgspec.structs.replace(group, last_good_id=run.prediction_id, last_good_at=at(run.finished_s or 0))
+            if (run := good.get(group.model))
+            else group
+            for group in grouped(self.dead_letters())
+        ]
 
     def running_on(self, worker_id: str) -> list[PredictionSummary]:
         """What a worker runs, newest first."""
