@@ -40,6 +40,11 @@ IS_DEMO = "This is a demo: nothing is sent, and nothing changes."
 class ActedSource(DemoSource):
     """Can be asked to do what an API does, and does not do it."""
 
+    @property
+    def why_not(self) -> str:
+        """See ``Submits`` and ``Deploys``: it says so when it is asked."""
+        return ""
+
     async def intake(self, model: str) -> Intake:
         """See ``Submits``: any input."""
         del model

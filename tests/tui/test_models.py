@@ -19,6 +19,7 @@ from zypher_tui.core.model_rows import ModelRow
 from zypher_tui.demo import demo_dashboard
 from zypher_tui.sources.api import ApiSource
 from zypher_tui.sources.redis import RedisSource
+from zypher_tui.sources.source import READ_ONLY
 from zypher_tui.widgets.models import ModelTable
 
 
@@ -250,6 +251,17 @@ async def test_without_the_api_or_in_the_past_nothing_can_be_changed() -> None:
             await wait_until(lambda dashboard=dashboard: "fraud-scorer@3" in screen_text(dashboard))
             await pilot.press(before, "T")
             await wait_until(lambda dashboard=dashboard, why=why: why in said(dashboard))
+
+
+async def test_a_read_only_dashboard_changes_no_model(settings: Settings) -> None:
+    """The key says so, and asks nothing."""
+    url = f"http://127.0.0.1:{settings.port}"
+    dashboard = Dashboard(openers_of(url, None, read_only=True), api_url=url, interval_s=0.1, read_only=True)
+    async with running_api(settings), dashboard.run_test(size=(120, 40), notifications=True) as pilot:
+        await pilot.press("4")
+        await wait_until(lambda: "mock@1" in screen_text(dashboard) and "● ready" in screen_text(dashboard))
+        await pilot.press("T")
+        await wait_until(lambda: READ_ONLY in said(dashboard))
 
 
 async def test_another_width_breaks_the_lines_anew() -> None:

@@ -36,7 +36,7 @@ def why_not(view: View | None, source: object) -> str:
         return f"The API is away{why}; without it no model can be changed."
     if not isinstance(source, Deploys):
         return "Nothing can be changed here: what is shown is no running system."
-    return ""
+    return source.why_not
 
 
 def question(deed: Deed, detail: ModelDetail, deploys: Deploys) -> AskScreen:

@@ -169,7 +169,7 @@ class ApiSource:
 
     @property
     def why_not(self) -> str:
-        """See ``Submits``."""
+        """See ``Submits`` and ``Deploys``."""
         return READ_ONLY if self._read_only else ""
 
     async def intake(self, model: str) -> Intake:

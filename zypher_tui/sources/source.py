@@ -76,6 +76,11 @@ class Submits(Protocol):
 class Deploys(Protocol):
     """A source that changes how models are deployed too."""
 
+    @property
+    def why_not(self) -> str:
+        """Why it changes none; empty: it does."""
+        ...
+
     async def change_model(self, change: ModelChange) -> None:
         """Do it, which may take as long as a model takes to load. Raises ``Refused`` and ``SourceAway``."""
         ...
