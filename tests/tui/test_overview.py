@@ -66,7 +66,7 @@ async def test_what_needs_attention_stands_on_top(size: tuple[int, int]) -> None
         text = screen_text(dashboard)
         assert "Needs attention · 2 critical · 1 notice" in text
         assert "✗ critical Model digits cannot be loaded: no file." in text
-        assert "⏎ open" in text
+        assert "a go there" in text
         if size[1] > 24:
             assert "mock: 27 of the last 30 predictions failed: ConnectionError: refused" in text
 
