@@ -269,6 +269,11 @@ class Dashboard(Keyed, App[int]):
         self._at_s = self._clock_s() if self._at_s is None else None
         self._draw()
 
+    def show_time(self, at_s: float | None) -> None:
+        """Show that time of the past, or now."""
+        self._at_s = at_s
+        self._draw()
+
     def action_step(self, seconds: int) -> None:
         """Show another time: stops first, and never goes beyond what is known."""
         first_s = self.store.timeline.first_s

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from functools import cache, partial
+from pathlib import Path
 
 from msgspec import structs
 
@@ -10,10 +11,14 @@ from zypher_jobs.contracts.prediction import PredictionSummary
 from zypher_tui.app import Dashboard, Opener, terminal_colours
 from zypher_tui.config import Config
 from zypher_tui.core.readings import Reading, SourceName
+from zypher_tui.core.recording import Header
 from zypher_tui.core.store import Store
 from zypher_tui.core.traffic import ModelChange
 from zypher_tui.load.desk import ClosedDesk
+from zypher_tui.replaying import ReplayDashboard
 from zypher_tui.sources.demo import DemoSource, DemoSystem
+from zypher_tui.sources.demo.records import START
+from zypher_tui.sources.replayed import Replayed
 from zypher_tui.sources.source import Intake, Order, Refused
 from zypher_tui.themes import fitting
 
@@ -30,8 +35,12 @@ STATES: Mapping[str, tuple[SourceName, ...]] = {
     "api-down": (SourceName.API,),
     "redis-down": (SourceName.REDIS,),
     "both-down": (SourceName.API, SourceName.REDIS),
+    "paused": (),
+    "replay": (),
 }
 """What can be shown, and what is down then."""
+BACK_S = 40
+"""How far back the past is that ``paused`` and ``replay`` show."""
 
 
 IS_DEMO = "This is a demo: nothing is sent, and nothing changes."
@@ -110,7 +119,19 @@ def demo_dashboard(state: str) -> Dashboard:
     openers: dict[SourceName, Opener] = {
         name: partial(DemoSource, name, system, lambda: float(WATCHED_S)) for name in SourceName
     }
-    return Dashboard(openers, api_url="http://127.0.0.1:8080", store=store, clock_s=lambda: float(WATCHED_S))
+    if state == "replay":
+        return ReplayDashboard(_incident(store), at_s=WATCHED_S - BACK_S)
+    dashboard = Dashboard(openers, api_url="http://127.0.0.1:8080", store=store, clock_s=lambda: float(WATCHED_S))
+    if state == "paused":
+        dashboard.show_time(WATCHED_S - BACK_S)
+    return dashboard
+
+
+def _incident(store: Store) -> Replayed:
+    """What was watched, as if it had come out of a file."""
+    first_s, last_s = store.timeline.first_s or 0.0, store.timeline.last_s or 0.0
+    header = Header(version="0.1.0", started_at=START, sources=["api", "redis"])
+    return Replayed(path=Path("incident.zyr"), header=header, store=store, first_s=first_s, last_s=last_s, amiss=None)
 
 
 def _watch(state: str) -> tuple[DemoSystem, list[Reading], list[PredictionSummary]]:
