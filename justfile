@@ -106,6 +106,11 @@ contract: _developing
 docs *arguments: _developing
     @exec .venv/bin/python docs/pictures/stage.py "$@"
 
+# make the pictures of every screen in every state again: docs/screens.md; with `--png --out DIR` to look at
+[group('develop')]
+screens *arguments: _developing
+    @exec .venv/bin/python docs/pictures/make.py "$@"
+
 # lock the requirements again; `just lock --upgrade` takes newer versions
 [group('develop')]
 lock *arguments: _developing

@@ -55,6 +55,8 @@ from zypher_tui.widgets.table import Table
 from zypher_tui.widgets.tabs import TabLine
 from zypher_tui.widgets.time_bar import TimeBar
 
+LEAVE_S = 1.0
+"""At the end, for what is being asked to be given up."""
 FRAME_S = 0.5
 """Least time between two frames; what comes in meanwhile is drawn together."""
 NO_DESK = "Nothing can be sent from here: this dashboard only shows what was seen."
@@ -201,7 +203,12 @@ class Dashboard(Keyed, App[int]):
             self.screen.add_class(next(name for least, name in reversed(breakpoints or []) if dimension >= least))
 
     async def on_unmount(self) -> None:
-        """Let go of the sources."""
+        """Let go of the sources, once nobody asks them any more."""
+        asking = list(self.workers)
+        self.workers.cancel_all()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_S):
+                await asyncio.gather(*(each.wait() for each in asking), return_exceptions=True)
         await self.deeds.aclose()
         await self.feeds.aclose()
 

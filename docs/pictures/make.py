@@ -1,9 +1,11 @@
-"""Pictures of the dashboard, made by the real program: Textual headless → SVG → PNG by headless Chromium.
+"""Pictures of the dashboard, made by the real program: Textual headless → SVG, and → PNG by headless Chromium.
 
-    python docs/pictures/make.py --api-url http://127.0.0.1:8080 [--redis-url …] [--size 120x36 …] [--out DIR]
-    python docs/pictures/make.py --demo            every state of the simulated system, no server needed
+    python docs/pictures/make.py                   every screen of the simulated system, in every state, at every size:
+                                                   docs/pictures/screens/*.svg, and docs/screens.md that shows them
+    python docs/pictures/make.py --png --out DIR   the same as PNG, to look at
+    python docs/pictures/make.py --pane overview --state live --size 120x36
 
-A real system is only looked at: nothing is started and nothing is sent to it.
+No server is needed, and nothing is sent anywhere.
 """
 
 import argparse
@@ -16,12 +18,24 @@ import tempfile
 from pathlib import Path
 
 from zypher_jobs.testing import wait_until
-from zypher_tui.app import Dashboard, openers_of
+from zypher_tui.app import Dashboard
 from zypher_tui.demo import STATES, demo_dashboard
 
 SIZES = ("80x24", "120x36", "200x60")
-DIALOGS = {"detail": ("down",) * 8 + ("enter",), "help": ("question_mark",)}
-"""Keys that open what is not a state of the system."""
+PANES = {
+    "overview": ("1",),
+    "predictions": ("2",),
+    "prediction": ("2", *("down",) * 8, "enter"),
+    "workers": ("3",),
+    "models": ("4", "down", "down", "down"),
+    "dead-letters": ("5",),
+    "load": ("6",),
+    "help": ("question_mark",),
+}
+"""Each screen, by the keys that open it."""
+SHOWN = ("live", "empty", "api-down", "redis-down", "paused", "replay")
+SCREENS = Path(__file__).parent / "screens"
+PAGE = Path(__file__).parents[1] / "screens.md"
 FONT = "'Fira Code', 'DejaVu Sans Mono', monospace"
 SCALE = 1
 FLAGS = [
@@ -41,9 +55,14 @@ async def svg_of(dashboard: Dashboard, size: tuple[int, int], *, keys: tuple[str
         return dashboard.export_screenshot(title="zypher tui")
 
 
+def without_fonts(svg: str) -> str:
+    """With the fonts of the machine that shows it: those that Textual names need a network."""
+    return re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL).replace("Fira Code, monospace", FONT)
+
+
 def png_of(svg: str, path: Path) -> None:
     """Draw an SVG with headless Chromium. Fonts are this machine's: those the SVG names need a network."""
-    svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL).replace("Fira Code, monospace", FONT)
+    svg = without_fonts(svg)
     box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
     assert box, "the SVG has no viewBox"
     width, height = (int(float(number)) + 1 for number in box.groups())
@@ -63,38 +82,46 @@ def png_of(svg: str, path: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Make the pictures that the command line asks for."""
+    """Make the pictures that the command line asks for; the page, if that is all of them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--demo", action="store_true", help="the simulated system, in every state")
-    parser.add_argument("--api-url", default="http://127.0.0.1:8080")
-    parser.add_argument("--redis-url")
+    parser.add_argument("--pane", action="append", choices=PANES, help="default: all")
+    parser.add_argument("--state", action="append", choices=STATES, help=f"default: {', '.join(SHOWN)}")
     parser.add_argument("--size", action="append", choices=SIZES, help="default: all three")
-    parser.add_argument(
-        "--state", action="append", choices=(*STATES, *DIALOGS), help="of the simulated system; default: all"
-    )
-    parser.add_argument("--watch", type=float, default=10, metavar="SECONDS", help="how long to watch a real system")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent)
-    parser.add_argument("--svg", action="store_true", help="keep the SVG too")
+    parser.add_argument("--out", type=Path, default=SCREENS)
+    parser.add_argument("--png", action="store_true", help="draw them with Chromium")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
-    for size in options.size or SIZES:
-        columns, rows = (int(number) for number in size.split("x"))
-        for state in (options.state or (*STATES, *DIALOGS)) if options.demo else ("dashboard",):
-            dashboard = (
-                demo_dashboard("live" if state in DIALOGS else state)
-                if options.demo
-                else Dashboard(openers_of(options.api_url, options.redis_url), api_url=options.api_url)
-            )
-            keys = DIALOGS.get(state, ())
-            svg = asyncio.run(
-                svg_of(dashboard, (columns, rows), keys=keys, watch_s=0 if options.demo else options.watch)
-            )
-            path = options.out / f"{state}-{size}.png"
-            if options.svg:
-                path.with_suffix(".svg").write_text(svg, encoding="utf-8")
-            png_of(svg, path)
-            sys.stdout.write(f"{path}\n")
+    for pane in options.pane or PANES:
+        for state in options.state or SHOWN:
+            for size in options.size or SIZES:
+                columns, rows = (int(number) for number in size.split("x"))
+                svg = asyncio.run(svg_of(demo_dashboard(state), (columns, rows), keys=PANES[pane]))
+                path = options.out / f"{pane}-{state}-{size}.{'png' if options.png else 'svg'}"
+                if options.png:
+                    png_of(svg, path)
+                else:
+                    path.write_text(without_fonts(svg), encoding="utf-8")
+                sys.stdout.write(f"{path}\n")
+    if not (options.pane or options.state or options.size or options.png):
+        PAGE.write_text(page(), encoding="utf-8")
     return 0
+
+
+def page() -> str:
+    """The screens in words and pictures."""
+    lines = [
+        "# Every screen of the dashboard",
+        "",
+        "Made by `just screens` from the simulated system (`zypher tui --demo`).",
+    ]
+    for pane in PANES:
+        lines += ["", f"## {pane.replace('-', ' ').capitalize()}"]
+        for state in SHOWN:
+            links = ", ".join(f"[{size}](pictures/screens/{pane}-{state}-{size}.svg)" for size in SIZES)
+            lines += ["", f"{state.replace('-', ' ')}: {links}"]
+            if state == "live" or pane == "overview":
+                lines += ["", f"![{pane}, {state}](pictures/screens/{pane}-{state}-120x36.svg)"]
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
