@@ -204,11 +204,13 @@ class Dashboard(Keyed, App[int]):
 
     async def on_unmount(self) -> None:
         """Let go of the sources, once nobody asks them any more."""
-        asking = list(self.workers)
-        self.workers.cancel_all()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LEAVE_S):
-                await asyncio.gather(*(each.wait() for each in asking), return_exceptions=True)
+        self.feeds.leave()
+        until_s = time.monotonic() + LEAVE_S
+        while (asking := [each for each in self.workers if not each.is_finished]) and time.monotonic() < until_s:
+            self.workers.cancel_all()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LEAVE_S / 5):
+                    await asyncio.gather(*(each.wait() for each in asking), return_exceptions=True)
         await self.deeds.aclose()
         await self.feeds.aclose()
 

@@ -58,6 +58,7 @@ class Feeds:
         self._clock_s = clock_s
         self._sources: dict[SourceName, Source] = {}
         self._last_event: str | None = None
+        self._is_leaving = False
 
     @property
     def sources(self) -> Mapping[SourceName, Source]:
@@ -83,6 +84,10 @@ class Feeds:
             "history": self._read_history,
         }
 
+    def leave(self) -> None:
+        """Begin nothing any more: a client of Redis was seen to swallow a cancellation, and its loop then goes on."""
+        self._is_leaving = True
+
     async def aclose(self) -> None:
         """Let go of the sources."""
         for source in self._sources.values():
@@ -90,7 +95,7 @@ class Feeds:
 
     async def _follow(self, name: SourceName) -> None:
         """Ask one source; whatever goes wrong is shown and tried again."""
-        while True:
+        while not self._is_leaving:
             if not self._store.wants(name, self._clock_s()):
                 await asyncio.sleep(self._interval_s)
                 continue
@@ -109,7 +114,7 @@ class Feeds:
 
     async def _listen(self) -> None:
         """Hear the events of the source that has the figures; of another when that changes."""
-        while True:
+        while not self._is_leaving:
             source = self._source
             if source is not None:
                 with suppress(Exception):  # what is wrong with it, its readings say
@@ -122,7 +127,7 @@ class Feeds:
             self._store.hear(batch)
             self._last_event = batch[-1].event_id
             self._changed()
-            if self._store.preferred(self._clock_s()) is not name:
+            if self._is_leaving or self._store.preferred(self._clock_s()) is not name:
                 return
 
     async def look_up(self, rows: Iterable[Row]) -> None:
@@ -142,7 +147,7 @@ class Feeds:
 
     async def _fill_in(self) -> None:
         """Read the summaries of rows that ended."""
-        while True:
+        while not self._is_leaving:
             await asyncio.sleep(self._interval_s / 2)
             ended = self._store.book.take_undetailed(MOST_IDS)
             if await self._read_again(ended) is None:
@@ -150,7 +155,7 @@ class Feeds:
 
     async def _settle(self) -> None:
         """Read what has not ended, all in turn: events may have been missed, and what is gone tells nobody."""
-        while True:
+        while not self._is_leaving:
             await asyncio.sleep(self._interval_s * SETTLE_EVERY)
             wanted = self._store.book.take_open(MOST_IDS)
             found = await self._read_again(wanted)
