@@ -42,6 +42,7 @@ from zypher_tui.screens.predictions import PredictionsPane
 from zypher_tui.screens.workers import WorkersPane
 from zypher_tui.sources.operator import ApiOperator, Operator
 from zypher_tui.sources.source import READ_ONLY, Source, SourceAway
+from zypher_tui.terminal import end_with_terminal, end_within, waiting_writes
 from zypher_tui.textual_theme import textual_theme, variables_of
 from zypher_tui.themes import DARK, NONE, THEMES, Theme, fitting
 from zypher_tui.widgets.commands import Command, CommandDialog
@@ -55,6 +56,10 @@ from zypher_tui.widgets.table import Table
 from zypher_tui.widgets.tabs import TabLine
 from zypher_tui.widgets.time_bar import TimeBar
 
+TERMINATE_S = 5.0
+"""After SIGTERM, for what takes its time at the end."""
+BEHIND = 2
+"""So many frames the terminal may be behind; then none is drawn until it has taken them."""
 LEAVE_S = 1.0
 """At the end, for what is being asked to be given up."""
 FRAME_S = 0.5
@@ -188,7 +193,7 @@ class Dashboard(Keyed, App[int]):
         self._set_breakpoints()
         self._show_pane()
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread: a test
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, 0)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._terminate)
         self._draw()
         self.set_interval(self.frame_s, self._frame)
         for name, loop in self.feeds.loops().items():
@@ -213,6 +218,15 @@ class Dashboard(Keyed, App[int]):
                     await asyncio.gather(*(each.wait() for each in asking), return_exceptions=True)
         await self.deeds.aclose()
         await self.feeds.aclose()
+
+    def run_here(self) -> int:
+        """Show it in this terminal, and no longer than that is there; returns the exit code."""
+        end_with_terminal()
+        return self.run() or 0
+
+    def _terminate(self) -> None:
+        end_within(TERMINATE_S)
+        self.exit(0)
 
     async def action_quit(self) -> None:
         """Leave with exit code 0."""
@@ -460,6 +474,8 @@ class Dashboard(Keyed, App[int]):
 
     async def _frame(self) -> None:
         """Draw what changed; ages go on by the second with nothing new. Rows have their texts when they are seen."""
+        if waiting_writes(self) >= BEHIND:
+            return
         if self._changed or time.monotonic() - self._drawn_at_s >= 0.99:
             table = self.pane.first
             if self._changed and isinstance(table, PredictionTable):
@@ -504,7 +520,7 @@ def run_dashboard(
     dashboard = Dashboard(
         openers, api_url=api_url, config=config, theme=begin, desk=desk, operator=operator, read_only=read_only
     )
-    return dashboard.run() or 0
+    return dashboard.run_here()
 
 
 def keys_as_file(config: Config) -> str:

@@ -80,7 +80,7 @@ class LivingDemo(Dashboard):
 
 def run_demo(config: Config, *, theme: str | None = None) -> int:
     """Show a simulated system that lives as time passes, with no server; returns the exit code."""
-    return living_demo(time.monotonic, config, theme=theme).run() or 0
+    return living_demo(time.monotonic, config, theme=theme).run_here()
 
 
 def living_demo(time_s: Callable[[], float], config: Config | None = None, *, theme: str | None = None) -> Dashboard:

@@ -69,4 +69,4 @@ def run_replay(path: Path, config: Config, *, at: str | None = None, theme: str 
     replayed = load(path)
     at_s = None if at is None else time_of(at, at_of(round(replayed.first_s * 1000))).timestamp()
     begin = fitting(theme or config.theme, colours=terminal_colours())
-    return ReplayDashboard(replayed, at_s=at_s, config=config, theme=begin).run() or 0
+    return ReplayDashboard(replayed, at_s=at_s, config=config, theme=begin).run_here()

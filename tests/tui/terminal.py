@@ -41,6 +41,7 @@ class Terminal:
             env={**inherited, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(environment or {})},
         )
         os.close(theirs)
+        self._is_open = True
         self.output = b""
         """All that it wrote; ``keep`` it, or not."""
         self.keep = True
@@ -110,9 +111,15 @@ class Terminal:
                 raise TimeoutError(f"it goes on with this screen:\n{self.text}")
             self.read(0.05)
 
+    def hang_up(self) -> None:
+        """Take the terminal away; the process has no controlling one, so no signal tells it."""
+        os.close(self._ours)
+        self._is_open = False
+
     def close(self) -> None:
         """Leave nothing behind."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        os.close(self._ours)
+        if self._is_open:
+            os.close(self._ours)

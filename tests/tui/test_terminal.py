@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tui.terminal import Terminal
 from zypher_jobs.testing import wait_until
 
 SHOW_HOSTILE = """
@@ -168,3 +169,26 @@ async def test_the_terminal_is_given_back_as_it_was(terminal: Pty, end: str) -> 
     for sequence in (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l"):
         assert sequence in output
     assert terminal.process.returncode == 0
+
+
+@pytest.fixture
+def demo() -> Iterator[Terminal]:
+    """The simulated system on a terminal, as ``zypher tui --demo`` shows it."""
+    opened = Terminal([sys.executable, "-m", "zypher_jobs.cli", "tui", "--demo"])
+    opened.wait(lambda text: "1 Overview" in text and "Latest predictions" in text)
+    yield opened
+    opened.close()
+
+
+async def test_nothing_is_left_when_the_terminal_goes_away(demo: Terminal) -> None:
+    """Without a signal too: a window that is closed, a connection that is lost."""
+    demo.hang_up()
+    await wait_until(lambda: demo.process.poll() is not None)
+    assert demo.process.returncode == 129
+
+
+async def test_a_terminal_that_takes_nothing_does_not_keep_it(demo: Terminal) -> None:
+    """It draws no further frames, hears the signal, and ends."""
+    demo.process.send_signal(signal.SIGTERM)
+    await wait_until(lambda: demo.process.poll() is not None, timeout_s=15)
+    assert demo.process.returncode in (0, 143)
