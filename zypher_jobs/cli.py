@@ -137,6 +137,8 @@ def worker(*, replaces: bool, exit_with_parent: bool) -> int:
 @_AT
 @click.option("--demo", is_flag=True, help="Show a simulated system; nothing needs to run.")
 @click.option("--read-only", is_flag=True, help="Change nothing: no cancel, replay, drop or pause.")
+@click.option("--web", is_flag=True, help="Show it in a browser on this machine instead; needs zypher[web].")
+@click.option("--port", type=click.IntRange(1, 65_535), default=8090, help="With --web: where. [8090]")
 @_API_URL
 @_REDIS
 def tui(
@@ -149,11 +151,17 @@ def tui(
     at: str | None,
     demo: bool,
     read_only: bool,
+    web: bool,
+    port: int,
     api_url: str | None,
     redis_url: str | None,
 ) -> int:
     """Show the dashboard."""
     _need_replay(replay, at)
+    if web:
+        given = {"theme": theme, "config": config_file, "fps": fps, "replay": replay, "at": at, "redis": redis_url}
+        flags = {"demo": demo, "read-only": read_only}
+        return _serve_tui({**given, "api-url": api_url}, flags, port=port)
     from zypher_tui.config import find_config
 
     config = find_config(config_file or _settings().dashboard)
@@ -181,6 +189,18 @@ def tui(
     return run_dashboard(
         config, api_url=found_api_url, redis_url=redis_url, api_key=api_key, theme=theme, read_only=read_only
     )
+
+
+def _serve_tui(given: dict[str, object], flags: dict[str, bool], *, port: int) -> int:
+    """The same in a browser."""
+    try:
+        from zypher_tui.web import run_web
+    except ImportError as error:
+        raise StartError(
+            f"zypher tui --web needs the extra web, which is not installed ({error.name}): pip install 'zypher[web]'."
+        ) from error
+    options = [each for name, value in given.items() if value is not None for each in (f"--{name}", str(value))]
+    return run_web([*options, *(f"--{name}" for name, is_set in flags.items() if is_set)], port=port)
 
 
 @zypher.command()

@@ -72,7 +72,7 @@ def wanted(lock: str) -> list[Requirement]:
     """What pyproject.toml, or the peers' own list, asks of a lock file."""
     project = PROJECT["project"]
     extras = project["optional-dependencies"]
-    running = [*project["dependencies"], *extras["onnx"], *extras["otel"], *extras["s3"]]
+    running = [*project["dependencies"], *extras["onnx"], *extras["otel"], *extras["s3"], *extras["web"]]
     lines = {
         "requirements.txt": running,
         "requirements-dev.txt": [*running, *group("dev")],
