@@ -14,6 +14,7 @@ from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.constants import COLOR_SYSTEM
+from textual.screen import ModalScreen
 from textual.widgets import ContentSwitcher
 
 from zypher_tui.commands import commands_for
@@ -33,6 +34,7 @@ from zypher_tui.load.desk import ApiDesk, ClosedDesk, Desk
 from zypher_tui.palette import palette
 from zypher_tui.screens.asked import Asked
 from zypher_tui.screens.dead_letters import DeadLettersPane, Read
+from zypher_tui.screens.jumping import JumpScreen
 from zypher_tui.screens.load import LoadPane
 from zypher_tui.screens.models import ModelsPane
 from zypher_tui.screens.overview import OverviewPane
@@ -90,6 +92,7 @@ class Dashboard(Keyed, App[int]):
         Binding("c", "copy", "Copy"),
         Binding("slash", "filter", "Filter", key_display="/"),
         Binding("colon,ctrl+k", "commands", "Commands", key_display=":"),
+        Binding("ctrl+o", "jump", "Jump", key_display="^o"),
         Binding("P", "queues", "Pause or resume a queue"),
         Binding("A", "deeds", "Last actions"),
         Binding("ctrl+t", "next_theme", "Next theme", key_display="^t"),
@@ -236,6 +239,11 @@ class Dashboard(Keyed, App[int]):
         """Show what has the focus means, and the keys."""
         inner = self.focused or self.screen
         self.push_screen(HelpDialog(inner.ancestors_with_self))
+
+    def action_jump(self) -> None:
+        """Put letters on all that can be jumped to."""
+        if not isinstance(self.screen, ModalScreen):
+            self.push_screen(JumpScreen(self.screen), lambda leap: leap() if leap is not None else None)
 
     def action_commands(self) -> None:
         """Find something to do by a few letters."""

@@ -90,11 +90,11 @@ async def test_typing_searches() -> None:
 async def test_the_help_shows_the_keys_that_work(tmp_path: Path) -> None:
     """Those that a person chose."""
     path = tmp_path / "dashboard.toml"
-    path.write_text('[keys]\nmark = ["m", "ctrl+o"]\nscreen-1 = ["f1"]\n', encoding="utf-8")
+    path.write_text('[keys]\nmark = ["m", "ctrl+g"]\nscreen-1 = ["f1"]\n', encoding="utf-8")
     dashboard = demo_dashboard("live")
     keymap.use(load_config(path))
     async with dashboard.run_test(size=(80, 60)) as pilot:
         await pilot.press("2", "question_mark")
         await pilot.pause()
-        assert "m ^o   Mark" in screen_text(dashboard)
+        assert "m ^g   Mark" in screen_text(dashboard)
         assert "f1 … 6 Screens" in screen_text(dashboard)

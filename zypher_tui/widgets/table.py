@@ -182,6 +182,10 @@ class Table(Keyed, ScrollView, Generic[Row], can_focus=True):
         """Move the cursor by what fits on the screen."""
         self.action_move(pages * max(self.size.height - 2, 1))
 
+    def move_to(self, index: int) -> None:
+        """Put the cursor on that row."""
+        self.action_move(index - self._cursor)
+
     def action_first(self) -> None:
         """Move the cursor to the first row; it stays there while rows come in."""
         self.action_move(-len(self._rows))
