@@ -29,8 +29,9 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         os.set_blocking(self._ours, False)
-        # pytest-xdist gives its workers a size of its own
-        inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+        told = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"} | dict(environment or {})
+        for name in ("COLUMNS", "LINES"):  # pytest-xdist gives its workers a size of its own
+            told.pop(name, None)
         self.started_s = time.perf_counter()
         self.process = subprocess.Popen(
             command,
@@ -38,7 +39,7 @@ class Terminal:
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
-            env={**inherited, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(environment or {})},
+            env=told,
         )
         os.close(theirs)
         self._is_open = True
