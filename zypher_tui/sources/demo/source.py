@@ -123,4 +123,6 @@ class DemoSource:
         """The system, if it is not away."""
         if self.name in self._system.away:
             raise SourceAway("connection refused")
+        if SourceName.REDIS in self._system.away:
+            raise SourceAway("Redis is away")
         return self._system
