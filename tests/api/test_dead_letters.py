@@ -23,10 +23,11 @@ async def test_they_are_grouped_by_the_kind_of_their_error(api: RunningApi) -> N
         ids = [await failed(api, text) for text in ("a", "b")]
         answer = (await api.get("/dead-letters")).json()
         (group,) = answer["groups"]
-        assert (group["count"], group["model"], group["newest_id"]) == (2, "unheard-of", ids[1])
+        assert (group["count"], group["model"]) == (2, "unheard-of")
+        assert group["newest_id"] in ids  # both may have ended in one millisecond
         assert group["first_at"] <= group["last_at"]
         assert group["last_good_id"] is None
-        assert [each["prediction_id"] for each in answer["letters"]] == [ids[1], ids[0]]
+        assert {each["prediction_id"] for each in answer["letters"]} == set(ids)
         for query, count in (
             (f"fingerprint={group['fingerprint']}", 2),
             ("fingerprint=000000000000", 0),
