@@ -9,6 +9,7 @@ if sys.version_info < (3, 11):  # noqa: UP036  # an environment made by hand rea
     sys.exit("Zypher needs Python 3.11 or newer; this is {}.{}.".format(*sys.version_info[:2]))
 
 import os
+import select
 import signal
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -65,7 +66,20 @@ def main() -> None:
     sys.exit(code)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Click ends at any broken pipe without a word; that may only be so where it is the output's, as in ``| head``."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            (output := select.poll()).register(1, 0)
+            if output.poll(0):  # an error or its end: nothing else was asked for
+                raise
+            raise RuntimeError("the other side of a pipe or connection went away") from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="zypher")
 def zypher() -> None:
     """Serve machine-learning models over HTTP: answer now, or queue and answer later, and watch it live."""

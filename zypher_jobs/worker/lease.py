@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import msgspec
@@ -23,6 +24,7 @@ from zypher_jobs.worker.slots import Lease, Slots
 log = logging.getLogger("zypher.worker")
 
 _START_S = 10.0
+_PAUSE_S = 0.1
 _GOODBYE_S = 3.0
 
 
@@ -104,8 +106,8 @@ class LeaseKeeper:
     def stop(self) -> None:
         """End the keeper, which takes the worker off the list of those alive; blocks for a moment."""
         self._stopping = True
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
+        if self._process is not None:
+            _hang_up(self._process)
             try:
                 self._process.wait(_GOODBYE_S)
             except subprocess.TimeoutExpired:
@@ -121,9 +123,19 @@ class LeaseKeeper:
             pass_fds=(self._slots.fd,),
         )
         assert process.stdin is not None
-        process.stdin.write(len(self._brief).to_bytes(4, "big") + self._brief)
-        process.stdin.flush()
+        with suppress(BrokenPipeError):  # it died before it had read this: ``_listen`` sees its end
+            process.stdin.write(len(self._brief).to_bytes(4, "big") + self._brief)
+            process.stdin.flush()
         return process
+
+    def _spawn_again(self) -> subprocess.Popen[bytes]:
+        """Until it can be: a machine may have no memory or no process to spare for a while."""
+        while True:
+            time.sleep(_PAUSE_S)  # not in a tight loop, should it die at its start
+            try:
+                return self._spawn()
+            except OSError:
+                log.exception("the lease keeper cannot be started")
 
     def _listen(self) -> None:
         """In a thread: what the keeper says; a new keeper when it dies."""
@@ -137,9 +149,16 @@ class LeaseKeeper:
                 elif prediction_id in self._held:
                     log.warning("lease lost", extra={"prediction_id": prediction_id})
             self._process.stdout.close()
+            _hang_up(self._process)
             code = self._process.wait()
             if self._stopping:
                 return
             log.error("the lease keeper died and is started again", extra={"exit_code": code})
-            time.sleep(0.1)  # not in a tight loop, should it die at its start
-            self._process = self._spawn()
+            self._process = self._spawn_again()
+
+
+def _hang_up(process: subprocess.Popen[bytes]) -> None:
+    """Close its standard input."""
+    with suppress(BrokenPipeError):  # of a brief that it never read
+        if process.stdin is not None:
+            process.stdin.close()
