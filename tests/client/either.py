@@ -34,6 +34,8 @@ class InThreads:
 
 
 def _faced(result: Any) -> Any:
+    if isinstance(result, list):
+        return [_faced(each) for each in cast("list[Any]", result)]
     return InThreads(result) if isinstance(result, Handle) else result
 
 

@@ -18,6 +18,7 @@ from zypher_api.client import (
     PredictionFailed,
     ProgressLine,
     Retries,
+    SomeRefused,
     Status,
     WaitTimeout,
 )
@@ -100,9 +101,10 @@ def test_errors_come_out_of_other_processes() -> None:
         PredictionFailed(failure, prediction_id="p1"),
         Invalid("no", code="invalid_input", status=422, field="$.input"),
         WaitTimeout("late", prediction_id="p1"),
+        SomeRefused([None, "p1"], {0: Invalid("no", code="invalid_input", status=422)}),
     ):
         again = pickle.loads(pickle.dumps(error))
-        assert (type(again), str(again), again.__dict__) == (type(error), str(error), error.__dict__)
+        assert (type(again), repr(again), repr(again.__dict__)) == (type(error), repr(error), repr(error.__dict__))
 
 
 def test_every_failure_of_a_prediction_is_known() -> None:

@@ -24,6 +24,7 @@ from zypher_api.client.errors import (
     RateLimited,
     Refused,
     ServerError,
+    SomeRefused,
     StreamBroken,
     Unauthorized,
     Unavailable,
@@ -35,7 +36,7 @@ from zypher_api.client.event_parser import Event
 from zypher_api.client.patience import Retries
 from zypher_api.client.progress_line import ProgressLine
 from zypher_api.client.webhooks import verify_webhook
-from zypher_jobs.contracts.prediction import Prediction, PredictionSummary, Status
+from zypher_jobs.contracts.prediction import Prediction, PredictionSummary, Priority, Status
 from zypher_jobs.contracts.webhook import WebhookPayload
 
 __all__ = [
@@ -54,11 +55,13 @@ __all__ = [
     "PredictionExpired",
     "PredictionFailed",
     "PredictionSummary",
+    "Priority",
     "ProgressLine",
     "RateLimited",
     "Refused",
     "Retries",
     "ServerError",
+    "SomeRefused",
     "Status",
     "StreamBroken",
     "Unauthorized",

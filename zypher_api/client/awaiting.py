@@ -1,13 +1,16 @@
 """``AsyncClient``: the calls of ``Client``, to be awaited."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+import builtins
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Generic, Self
+from uuid import uuid4
 
 import httpx
 
-from zypher_api.client import calls, following, requests
+from zypher_api.client import calls, following, many, requests
 from zypher_api.client.calls import OnProgress
 from zypher_api.client.event_parser import Event
 from zypher_api.client.line import answer_of, built, is_stream, options
@@ -28,7 +31,7 @@ from zypher_api.client.messages import (
 from zypher_api.client.patience import Retries
 from zypher_api.client.requests import PREDICT_TIMEOUT_S
 from zypher_jobs import __version__
-from zypher_jobs.contracts.prediction import Prediction, PredictionSummary, Status
+from zypher_jobs.contracts.prediction import Prediction, PredictionSummary, Priority, Status
 
 
 class AsyncClient:
@@ -103,6 +106,25 @@ class AsyncClient:
             idempotency_key=idempotency_key,
         )
         return self.handle(await self._run(calls.submit(request, self._retries)), output_type=output_type)
+
+    async def submit_many(
+        self,
+        inputs: Iterable[Any],
+        *,
+        model: str | None = None,
+        version: str | None = None,
+        output_type: type[OutputT] | None = None,
+        priority: Priority | str | None = None,
+        deadline_at: datetime | None = None,
+        timeout_s: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> "builtins.list[AsyncHandle[OutputT]]":
+        """See ``Client.submit_many``."""
+        items = requests.items(
+            inputs, model=model, version=version, priority=priority, deadline_at=deadline_at, timeout_s=timeout_s
+        )
+        ids = await self._run(many.submit(items, self._retries, idempotency_key=idempotency_key or uuid4().hex))
+        return [self.handle(each, output_type=output_type) for each in ids]
 
     def handle(self, prediction_id: str, *, output_type: type[OutputT] | None = None) -> "AsyncHandle[OutputT]":
         """See ``Client.handle``."""

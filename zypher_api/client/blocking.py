@@ -1,13 +1,16 @@
 """``Client``: calls that block."""
 
+import builtins
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Generic, Self
+from uuid import uuid4
 
 import httpx
 
-from zypher_api.client import calls, following, requests
+from zypher_api.client import calls, following, many, requests
 from zypher_api.client.calls import OnProgress
 from zypher_api.client.event_parser import Event
 from zypher_api.client.line import answer_of, built, is_stream, options
@@ -15,7 +18,7 @@ from zypher_api.client.messages import Answer, Doing, Give, Open, OutputT, Pause
 from zypher_api.client.patience import Retries
 from zypher_api.client.requests import PREDICT_TIMEOUT_S
 from zypher_jobs import __version__
-from zypher_jobs.contracts.prediction import Prediction, PredictionSummary, Status
+from zypher_jobs.contracts.prediction import Prediction, PredictionSummary, Priority, Status
 
 
 class Client:
@@ -99,6 +102,30 @@ class Client:
             idempotency_key=idempotency_key,
         )
         return self.handle(self._run(calls.submit(request, self._retries)), output_type=output_type)
+
+    def submit_many(
+        self,
+        inputs: Iterable[Any],
+        *,
+        model: str | None = None,
+        version: str | None = None,
+        output_type: type[OutputT] | None = None,
+        priority: Priority | str | None = None,
+        deadline_at: datetime | None = None,
+        timeout_s: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> "builtins.list[Handle[OutputT]]":
+        """Queue many predictions, in as few calls as there can be: their handles, in the order of ``inputs``.
+
+        Each has the ``priority`` (``high``, ``normal``, ``low``), is not begun after ``deadline_at``, and one attempt
+        runs no longer than ``timeout_s``. What a full queue has no room for is tried again, as any call is. Where not
+        all could be queued it raises ``SomeRefused``, which has the ids of those that were.
+        """
+        items = requests.items(
+            inputs, model=model, version=version, priority=priority, deadline_at=deadline_at, timeout_s=timeout_s
+        )
+        ids = self._run(many.submit(items, self._retries, idempotency_key=idempotency_key or uuid4().hex))
+        return [self.handle(each, output_type=output_type) for each in ids]
 
     def handle(self, prediction_id: str, *, output_type: type[OutputT] | None = None) -> "Handle[OutputT]":
         """One that was submitted before; nothing is sent."""

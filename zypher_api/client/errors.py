@@ -5,6 +5,7 @@
     ZypherError                     code, message: the root of this project's errors
     ├── WaitTimeout                 it had not ended in time; prediction_id says which, and it goes on
     ├── StreamBroken                pieces of an output were lost, or it began anew
+    ├── SomeRefused                 of many not all were queued: prediction_ids, errors
     ├── InvalidSignature            a webhook that nobody with the secret has sent, or an old one
     ├── Unreachable                 the API did not answer, for as long as the client tried
     ├── PredictionFailed            it ended without an output: error, prediction_id
@@ -40,6 +41,7 @@ __all__ = [
     "RateLimited",
     "Refused",
     "ServerError",
+    "SomeRefused",
     "StreamBroken",
     "Unauthorized",
     "Unavailable",
@@ -77,6 +79,26 @@ class StreamBroken(ZypherError):
     def __init__(self, message: str, *, prediction_id: str | None = None) -> None:
         super().__init__(message)
         self.prediction_id = prediction_id
+
+
+class SomeRefused(ZypherError):
+    """Of predictions that were submitted together, not all were queued; those that were run all the same."""
+
+    code = "some_refused"
+
+    def __init__(self, prediction_ids: list[str | None], errors: dict[int, ZypherError]) -> None:
+        first, error = next(iter(errors.items()))
+        super().__init__(
+            f"{len(errors):,} of {len(prediction_ids):,} predictions were not queued; the first is inputs[{first}]: "
+            f"{error.message}"
+        )
+        self.prediction_ids = prediction_ids
+        """Of each input in order; ``None``: it was not queued."""
+        self.errors = errors
+        """Place of the input → what ``submit`` would have raised for it."""
+
+    def __reduce__(self) -> Any:
+        return _again, (type(self), self.args, self.__dict__)
 
 
 class InvalidSignature(ZypherError):

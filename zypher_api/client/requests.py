@@ -1,7 +1,8 @@
 """What is asked → request."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 from uuid import uuid4
@@ -9,7 +10,7 @@ from uuid import uuid4
 import msgspec
 
 from zypher_api.client.messages import Request
-from zypher_jobs.contracts.prediction import Status
+from zypher_jobs.contracts.prediction import Priority, Status
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 PREDICT_TIMEOUT_S = 310.0
@@ -88,6 +89,35 @@ def submit(
     )
 
 
+def items(
+    inputs: Iterable[Any],
+    *,
+    model: str | None,
+    version: str | None,
+    priority: Priority | str | None,
+    deadline_at: datetime | None,
+    timeout_s: float | None,
+) -> list[bytes]:
+    """Each input as an item of a submit of many."""
+    if isinstance(inputs, str | bytes | Mapping):
+        raise TypeError("inputs must be a list of inputs; submit() takes one.")
+    asked = {"model": model, "version": version, "priority": priority, "deadline_at": deadline_at}
+    named = {name: value for name, value in (asked | {"timeout_s": timeout_s}).items() if value is not None}
+    _check_version(model, version)
+    return [_encode({"input": each, **named}) for each in inputs]
+
+
+def submit_many(items: Sequence[bytes], *, idempotency_key: str) -> Request:
+    """Their answers later; each is queued or says why not."""
+    return Request(
+        method="POST",
+        path="/predictions",
+        headers=_posted(idempotency_key),
+        body=b"[" + b",".join(items) + b"]",
+        timeout_s=READ_TIMEOUT_S,
+    )
+
+
 def read(prediction_id: str, *, hold_s: float = 0) -> Request:
     """A prediction as it stands; with ``hold_s`` as soon as it has ended, or after so long."""
     query = f"?wait={hold_s:.3f}" if hold_s > 0 else ""
@@ -118,13 +148,17 @@ def _posted(idempotency_key: str | None) -> dict[str, str]:
 
 
 def _predict_path(model: str | None, version: str | None) -> str:
+    _check_version(model, version)
     if model is None:
-        if version is not None:
-            raise ValueError("version= needs model=: it is a version of that model.")
         return "/predict"
     if version is None:
         return f"/models/{quote(model, safe='')}/predict"
     return f"/models/{quote(model, safe='')}/versions/{quote(version, safe='')}/predict"
+
+
+def _check_version(model: str | None, version: str | None) -> None:
+    if model is None and version is not None:
+        raise ValueError("version= needs model=: it is a version of that model.")
 
 
 def _path_of(prediction_id: str) -> str:
