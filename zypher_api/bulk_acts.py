@@ -8,7 +8,7 @@ from zypher_api.operator_answers import BulkDone, Replayed, Skipped
 from zypher_api.problems import MalformedRequest
 from zypher_jobs.contracts.operation import Action, BulkRequest, Selection
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary, Status
-from zypher_jobs.errors import Conflict, InvalidInput, QueueFull, UnknownPrediction, ZypherError
+from zypher_jobs.errors import Conflict, InvalidInput, QueueFull, RedisUnavailable, UnknownPrediction, ZypherError
 from zypher_jobs.queue import PredictionQueue
 from zypher_jobs.queue.selecting import Selected, place_above, select
 
@@ -38,22 +38,36 @@ class Act(Protocol):
         """Those of a filter's that are meant."""
         ...
 
+    async def would(self, queue: PredictionQueue, some: Sequence[PredictionSummary]) -> Sequence[Came]:
+        """What would come of each; changes nothing."""
+        ...
+
     async def do(self, queue: PredictionQueue, ids: Sequence[str]) -> Sequence[Came]:
         """Do it; what came of each."""
         ...
 
 
-class Cancel:
+class _Plain:
+    """All that a filter finds are meant, and their status says whether it can be done."""
+
+    statuses: Sequence[Status]
+
+    async def meant(self, queue: PredictionQueue, found: Sequence[PredictionSummary]) -> Sequence[PredictionSummary]:  # noqa: ARG002
+        """All of them."""
+        return found
+
+    async def would(self, queue: PredictionQueue, some: Sequence[PredictionSummary]) -> Sequence[Came]:  # noqa: ARG002
+        """By their status."""
+        return [None if one.status in self.statuses else _ended(one.prediction_id, one.status) for one in some]
+
+
+class Cancel(_Plain):
     """What waits is canceled, what runs is stopped."""
 
     verb = "cancel"
     action = Action.CANCEL_MANY
     statuses: Sequence[Status] = (Status.QUEUED, Status.RUNNING)
     usual: Sequence[Status] = statuses
-
-    async def meant(self, queue: PredictionQueue, found: Sequence[PredictionSummary]) -> Sequence[PredictionSummary]:  # noqa: ARG002
-        """All of them."""
-        return found
 
     async def do(self, queue: PredictionQueue, ids: Sequence[str]) -> Sequence[Came]:
         """One that has ended meanwhile stays as it is."""
@@ -67,18 +81,33 @@ class Cancel:
         ]
 
 
-class Replay:
-    """What ended is asked for again."""
+class Replay(_Plain):
+    """What ended is asked for again; with ``once`` only what nobody replayed before."""
 
     verb = "replay"
     action = Action.REPLAY_MANY
     statuses: Sequence[Status] = _ENDED
     usual: Sequence[Status] = (Status.FAILED,)
 
+    def __init__(self, asked: BulkRequest) -> None:
+        # between the look at a dead letter and its replay somebody else may have replayed it
+        self._once = asked.once or (asked.ids is None and asked.status in (None, Status.FAILED))
+
     async def meant(self, queue: PredictionQueue, found: Sequence[PredictionSummary]) -> Sequence[PredictionSummary]:
         """Without failed ones that were replayed already: the same call twice does nothing more."""
         dead = await queue.inspect.are_dead([one.prediction_id for one in found])
         return [one for one, is_dead in zip(found, dead, strict=True) if is_dead or one.status is not Status.FAILED]
+
+    async def would(self, queue: PredictionQueue, some: Sequence[PredictionSummary]) -> Sequence[Came]:
+        """By their status, and whether they were replayed."""
+        came = await super().would(queue, some)
+        if not self._once:
+            return came
+        before = await queue.inspect.are_replayed([one.prediction_id for one in some])
+        return [
+            Conflict(f"Prediction {one.prediction_id!r} was replayed already.") if is_replayed and not error else error
+            for one, error, is_replayed in zip(some, came, before, strict=True)
+        ]
 
     async def do(self, queue: PredictionQueue, ids: Sequence[str]) -> Sequence[Came]:
         """The new predictions."""
@@ -86,21 +115,17 @@ class Replay:
             Replayed(prediction_id=new.prediction_id, replay_of=old, location=f"/predict/{new.prediction_id}")
             if isinstance(new, Prediction)
             else new
-            for old, new in zip(ids, await queue.bulk.replay(ids), strict=True)
+            for old, new in zip(ids, await queue.bulk.replay(ids, once=self._once), strict=True)
         ]
 
 
-class Drop:
+class Drop(_Plain):
     """What ended is forgotten."""
 
     verb = "drop"
     action = Action.DROP_MANY
     statuses: Sequence[Status] = _ENDED
     usual: Sequence[Status] = (Status.FAILED,)
-
-    async def meant(self, queue: PredictionQueue, found: Sequence[PredictionSummary]) -> Sequence[PredictionSummary]:  # noqa: ARG002
-        """All of them."""
-        return found
 
     async def do(self, queue: PredictionQueue, ids: Sequence[str]) -> Sequence[Came]:
         """One that has not ended stays as it is."""
@@ -121,24 +146,32 @@ class BulkRun:
         self._skips = list[Skipped]()
         self._replays = list[Replayed]()
         self._is_full = False
+        self._unknown = 0
 
     async def run(self) -> BulkDone:
-        """Do it; raises ``RedisUnavailable``, and then some of it may have been done."""
+        """Do it; raises ``RedisUnavailable``, and then nothing was done: later it says how far it came."""
         place, ends_at_s = self._asked.before, time.monotonic() + LONGEST_S
         while True:
-            selected = await select(
-                self._queue.inspect,
-                self._selection,
-                self._statuses,
-                before=place,
-                limit=STEP if self._asked.dry_run else min(STEP, self._asked.limit - self._matched),
-                most=SEARCHED_STEP,
-            )
-            place = await self._take(selected)
+            try:
+                place = await self._take(await self._select(place))
+            except RedisUnavailable as error:
+                if not self._touched + self._unknown:
+                    raise
+                return self._done(place, stopped=error.message)
             is_enough = not self._asked.dry_run and self._matched >= self._asked.limit
             is_long = self._searched >= SEARCHED_MOST or time.monotonic() > ends_at_s
             if place is None or is_enough or is_long or self._is_full:
                 return self._done(place)
+
+    async def _select(self, place: str | None) -> Selected:
+        return await select(
+            self._queue.inspect,
+            self._selection,
+            self._statuses,
+            before=place,
+            limit=STEP if self._asked.dry_run else min(STEP, self._asked.limit - self._matched),
+            most=SEARCHED_STEP,
+        )
 
     async def _take(self, selected: Selected) -> str | None:
         """Act on what was found; where the search goes on."""
@@ -166,17 +199,20 @@ class BulkRun:
         return selected.next
 
     async def _came(self, some: Sequence[PredictionSummary]) -> Sequence[Came]:
-        if not self._asked.dry_run:
+        if self._asked.dry_run:
+            return await self._act.would(self._queue, some)
+        try:
             return await self._act.do(self._queue, [one.prediction_id for one in some])
-        possible = self._act.statuses
-        return [None if one.status in possible else _ended(one.prediction_id, one.status) for one in some]
+        except RedisUnavailable:
+            self._unknown = len(some)
+            raise
 
     def _skip(self, prediction_id: str, error: ZypherError) -> None:
         self._skipped += 1
         if len(self._skips) < SKIPS_SHOWN:
             self._skips.append(Skipped(prediction_id=prediction_id, code=error.code, reason=error.message))
 
-    def _done(self, place: str | None) -> BulkDone:
+    def _done(self, place: str | None, stopped: str | None = None) -> BulkDone:
         return BulkDone(
             dry_run=self._asked.dry_run,
             matched=self._matched,
@@ -186,6 +222,8 @@ class BulkRun:
             replays=self._replays,
             searched=self._searched,
             next=place,
+            stopped=stopped,
+            unknown=self._unknown,
         )
 
 

@@ -52,6 +52,10 @@ class BulkDone(msgspec.Struct, frozen=True, kw_only=True):
     """Predictions that were looked at."""
     next: str | None = None
     """The `before` of the next call; absent when nothing is left to look at."""
+    stopped: str | None = None
+    """Why it stopped in the middle: Redis went away. The same call again does the rest, and nothing twice."""
+    unknown: int = 0
+    """Those of which nobody knows whether they were changed, where it stopped."""
 
 
 class KeptInput(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,9 @@
 """``POST /predictions/cancel``, ``/replay``, ``/drop``: what a filter means, counted first, done once."""
 
 import asyncio
+import os
+import signal
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +16,8 @@ from tests.api.test_keys import bearer, made
 from tests.api.test_operating import failed, known
 from zypher_api import bulk_acts
 from zypher_jobs.contracts.prediction import Priority
+from zypher_jobs.queue import PredictionQueue
+from zypher_jobs.queue.embedded import EmbeddedServer
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
 
@@ -167,6 +172,78 @@ async def test_a_replay_stops_where_the_queue_is_full_and_goes_on_there(api_sett
             if not first["replays"]:
                 break
         assert sorted(each["replay_of"] for each in replays) == sorted(dead)
+
+
+async def test_once_replays_nothing_that_anybody_replayed_before(api: RunningApi) -> None:
+    """Named by id or by its status, and a dry run counts it so; without it each call is a replay."""
+    ids = [await waiting(api) for _ in range(3)]
+    await done(api, "cancel", all=True)
+    await done(api, "replay", ids=ids[:1])
+    counted = await done(api, "replay", ids=ids, once=True, dry_run=True)
+    assert (counted["matched"], counted["touched"], counted["skipped"]) == (3, 2, 1)
+    assert counted["skips"][0]["reason"] == f"Prediction '{ids[0]}' was replayed already."
+    calls = [done(api, "replay", ids=ids, once=True), done(api, "replay", status="canceled", once=True)]
+    both = await asyncio.gather(*calls)
+    assert sorted(each["replay_of"] for said in both for each in said["replays"]) == sorted(ids[1:])
+    assert (await done(api, "replay", ids=ids))["touched"] == 3
+
+
+@pytest.mark.parametrize("verb", ["cancel", "replay", "drop"])
+async def test_redis_that_goes_away_in_the_middle_is_said_with_how_far_it_came(
+    valkey: EmbeddedServer, valkey_settings: Settings, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was done, what may have been, where to go on; the rest is done by the same call, and nothing twice."""
+    async with running_api(msgspec.structs.replace(valkey_settings, redis_timeout_s=0.5)) as api:
+        ids = [each["prediction"]["prediction_id"] for each in await many(api, 300)]
+        if verb != "cancel":
+            await done(api, "cancel", all=True)
+        steps = stopping_behind(valkey, monkeypatch, verb, 2)
+        body = {"status": "queued" if verb == "cancel" else "canceled", "once": True}
+        said = await done(api, verb, **body)
+        assert steps == [100, 100]
+        assert (said["touched"], said["unknown"]) == (100, 100)
+        assert said["stopped"] == "Redis did not answer in time."
+        assert said["next"] is not None
+        assert (await api.post(f"/predictions/{verb}", json=body)).status_code == 503
+        os.kill(valkey.pid, signal.SIGCONT)
+        await wait_until(lambda: is_back(api))
+        rest = await done(api, verb, **body)
+        assert 100 <= rest["touched"] <= 200
+        assert (await done(api, verb, **body))["touched"] == 0
+        if verb == "replay":
+            listed = await api.services.queue.inspect.overview()
+            assert listed.queue.depth == 300
+        elif verb == "cancel":
+            assert set(await statuses(api, ids)) == {"canceled"}
+        else:
+            assert (await api.get("/predictions")).json()["predictions"] == []
+
+
+async def many(api: RunningApi, count: int) -> list[dict[str, Any]]:
+    """So many that nobody takes."""
+    body = [{"input": {"input": f"n{number}"}} for number in range(count)]
+    items: list[dict[str, Any]] = (await api.post("/predictions", json=body)).json()["items"]
+    return items
+
+
+async def is_back(api: RunningApi) -> bool:
+    """Whether Redis answers."""
+    return (await api.get("/health/ready")).status_code == 200
+
+
+def stopping_behind(valkey: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, verb: str, step: int) -> list[int]:
+    """Have Redis stand still when that step begins; the sizes of the steps that were begun."""
+    act: Any = {"cancel": bulk_acts.Cancel, "replay": bulk_acts.Replay, "drop": bulk_acts.Drop}[verb]
+    usual, begun = act.do, list[int]()
+
+    async def do(self: Any, queue: PredictionQueue, ids: Sequence[str]) -> Any:
+        begun.append(len(ids))
+        if len(begun) == step:
+            os.kill(valkey.pid, signal.SIGSTOP)
+        return await usual(self, queue, ids)
+
+    monkeypatch.setattr(act, "do", do)
+    return begun
 
 
 @pytest.mark.parametrize("verb", ["cancel", "replay", "drop"])

@@ -1,5 +1,6 @@
 """Dead letters: kept with all that is needed to understand them, listed, grouped, replayed, dropped."""
 
+import asyncio
 from typing import ClassVar
 
 import msgspec
@@ -7,7 +8,7 @@ import pytest
 
 from tests.queue.conftest import StartWorker
 from zypher_jobs.contracts.prediction import Prediction, Priority, Status
-from zypher_jobs.errors import UnknownPrediction
+from zypher_jobs.errors import Conflict, UnknownPrediction
 from zypher_jobs.models import Model, ModelRegistry
 from zypher_jobs.models.retries import RetryPolicy
 from zypher_jobs.queue import PredictionQueue
@@ -166,3 +167,31 @@ async def test_a_dropped_one_is_forgotten(queue: PredictionQueue) -> None:
     assert [summary.prediction_id for summary in listed] == [failed[1].prediction_id]
     assert (await queue.prediction(good.prediction_id)).status is Status.SUCCEEDED
     assert await queue.drop([]) == 0
+
+
+@pytest.mark.usefixtures("worker")
+async def test_two_who_replay_the_same_at_once_replay_it_once(queue: PredictionQueue) -> None:
+    """With ``once``, by whomever it was replayed; without, each time. A replayed one is a dead letter no longer."""
+    ended = [(await fail(queue, row)).prediction_id for row in range(5)]
+    await queue.pause()
+    told = await asyncio.gather(*(queue.bulk.replay(ended, once=True) for _ in range(3)))
+    replayed = [each for answers in told for each in answers if isinstance(each, Prediction)]
+    assert sorted(each.replay_of or "" for each in replayed) == sorted(ended)
+    refused = [each for answers in told for each in answers if isinstance(each, Conflict)]
+    assert {each.message for each in refused} == {f"Prediction {each!r} was replayed already." for each in ended}
+    assert len(refused) == 10
+    assert await queue.inspect.dead_letters() == []
+    assert await queue.inspect.are_replayed([*ended, replayed[0].prediction_id]) == [True] * 5 + [False]
+    (again,) = await queue.bulk.replay(ended[:1])
+    assert isinstance(again, Prediction)
+
+
+@pytest.mark.usefixtures("worker")
+async def test_what_is_queued_anew_and_what_is_a_dead_letter_is_never_both(queue: PredictionQueue) -> None:
+    """One script: a process that dies between the two would leave a dead letter that is replayed a second time."""
+    ended = await fail(queue, 1)
+    await queue.pause()
+    await queue.submit("broken", {"row": 1}, replay_of=ended.prediction_id)
+    assert await queue.inspect.are_dead([ended.prediction_id]) == [False]
+    (refused,) = await queue.bulk.replay([ended.prediction_id], once=True)
+    assert isinstance(refused, Conflict)

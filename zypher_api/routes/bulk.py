@@ -1,5 +1,6 @@
 """``POST /predictions/cancel``, ``/replay``, ``/drop``: the same to all that a filter means."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -29,20 +30,22 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
 
     @post("/predictions/cancel", status_code=200, opt={OPT: [docs.CANCEL]})
     async def cancel_predictions(request: Request[Any, Any, Any]) -> ASGIApp:
-        return await _run(services, request, Cancel())
+        return await _run(services, request, lambda _: Cancel())
 
     @post("/predictions/replay", status_code=200, opt={OPT: [docs.REPLAY]})
     async def replay_predictions(request: Request[Any, Any, Any]) -> ASGIApp:
-        return await _run(services, request, Replay())
+        return await _run(services, request, Replay)
 
     @post("/predictions/drop", status_code=200, opt={OPT: [docs.DROP]})
     async def drop_predictions(request: Request[Any, Any, Any]) -> ASGIApp:
-        return await _run(services, request, Drop())
+        return await _run(services, request, lambda _: Drop())
 
     return [cancel_predictions, replay_predictions, drop_predictions]
 
 
-async def _run(services: Services, request: Request[Any, Any, Any], act: Act) -> RawResponse:
+async def _run(
+    services: Services, request: Request[Any, Any, Any], act_of: Callable[[BulkRequest], Act]
+) -> RawResponse:
     headers = dict(request.scope["headers"])
     is_dry = _is_dry(request)
     body = await read_body(headers, request.receive, max_bytes=REQUEST_BYTES)
@@ -51,9 +54,13 @@ async def _run(services: Services, request: Request[Any, Any, Any], act: Act) ->
     asked = decoded(_decode, body or b"{}", malformed=docs.MALFORMED)
     if is_dry:
         asked = msgspec.structs.replace(asked, dry_run=True)
+    act = act_of(asked)
     done = await BulkRun(services.queue, act, asked).run()
     if not asked.dry_run:
-        await services.audit.note(request.scope, act.action, selection=asked.selection, count=done.touched)
+        detail = f"stopped: {done.stopped} It may have been {done.unknown} more." if done.stopped else ""
+        await services.audit.note(
+            request.scope, act.action, selection=asked.selection, count=done.touched, detail=detail
+        )
     return RawResponse(_encode(done), headers=[(b"cache-control", b"no-store")])
 
 

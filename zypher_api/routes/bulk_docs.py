@@ -29,7 +29,8 @@ _REPLAYED = Replayed(prediction_id=_NEW_ID, replay_of=EXAMPLE_ID, location=f"/pr
 _BOUNDS = (
     "Newest first, up to `limit`, and no more than about 20,000 that are looked at or 5 s: while `next` is there, the "
     "same call with it as `before` goes on. With `ids`, those are meant and no others are looked at. With `dry_run` "
-    "nothing is changed, and `touched` says how many would be."
+    "nothing is changed, and `touched` says how many would be. Where Redis goes away in the middle, `stopped` says why "
+    "and `unknown` of how many nobody knows; `next` says where to go on; a 503 has done nothing."
 )
 
 
@@ -80,7 +81,8 @@ REPLAY = _operation(
     "replay",
     "Ask again for many predictions",
     "Without a `status` dead letters are meant: failed ones that were not replayed before, so that the same call twice "
-    "replays nothing twice. With another `status` it replays those each time. It stops where a queue is full.",
+    "replays nothing twice, nor do two calls at once. With another `status`, or with `ids`, it replays those each time "
+    "unless `once` is true. It stops where a queue is full.",
     BulkRequest(model="mock", fingerprint="9b1f04c5d2aa"),
     BulkDone(dry_run=False, matched=1, touched=1, skipped=0, skips=[], replays=[_REPLAYED], searched=1, next=None),
 )

@@ -52,6 +52,8 @@ class BulkRequest(Selection, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Without any filter: all of them."""
     dry_run: bool = False
     """Only count them."""
+    once: bool = False
+    """Replay only those that nobody replayed before; dead letters that a filter finds are replayed once anyway."""
     limit: Annotated[int, Meta(ge=1, le=MOST_AT_ONCE)] = 1_000
     """How many at most in this call; a `dry_run` counts on."""
     before: Annotated[str, Meta(pattern=CURSOR)] | None = None

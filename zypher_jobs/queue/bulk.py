@@ -41,6 +41,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     replay_of: str = ""
     webhook: str = ""
     trace: TraceContext | None = None
+    once: bool = False
 
 
 class Bulk:
@@ -65,7 +66,7 @@ class Bulk:
         self._answer_of = answer_of
 
     async def submit(self, many: Sequence[Asked]) -> list[Prediction | ZypherError]:
-        """Queue them in order; for each the prediction, or the ``InvalidInput`` or ``QueueFull`` that it met."""
+        """Queue them in order; for each the prediction, or the error that it met: input, room, conflict."""
         answers: list[Prediction | ZypherError | None] = [None] * len(many)
         submissions = list[tuple[int, Submission]]()
         for at, asked in enumerate(many):
@@ -79,7 +80,7 @@ class Bulk:
         for (at, _), (submission, what) in zip(submissions, submitted, strict=True):
             try:
                 answers[at] = await self._answer_of(submission.new, what)
-            except QueueFull as error:
+            except (QueueFull, Conflict) as error:
                 answers[at] = error
         return [answer for answer in answers if answer is not None]
 
@@ -101,24 +102,21 @@ class Bulk:
             ]
         return answers
 
-    async def replay(self, ids: Sequence[str], *, new_ids: Sequence[str] = ()) -> list[Prediction | ZypherError]:
+    async def replay(
+        self, ids: Sequence[str], *, new_ids: Sequence[str] = (), once: bool = False
+    ) -> list[Prediction | ZypherError]:
         """New predictions with the inputs of those; a dead letter among them is one no longer.
 
         They are for whichever version is live when they run, of the same callers, and their own webhooks are told of
-        them, too. For one that cannot be:
+        them, too. For one that cannot be, or with ``once`` was replayed before, by whomever:
         ``UnknownPrediction``, ``Conflict`` with the reason, or ``QueueFull``.
         """
         answers = list[Prediction | ZypherError]()
         fresh = iter(new_ids or [new_prediction_id() for _ in ids])
         for some in _steps(ids, WITH_INPUTS):
-            found = await self._asked_again(some, [next(fresh) for _ in some])
+            found = await self._asked_again(some, [next(fresh) for _ in some], once=once)
             queued = iter(await self.submit([each for each in found if isinstance(each, Asked)]))
-            told = [next(queued) if isinstance(each, Asked) else each for each in found]
-            replayed = [each.replay_of for each in told if isinstance(each, Prediction) and each.replay_of]
-            if replayed:
-                with redis_errors():
-                    await self._scripts.forget(replayed, how="replayed")
-            answers += told
+            answers += [next(queued) if isinstance(each, Asked) else each for each in found]
         return answers
 
     async def drop(self, ids: Sequence[str]) -> list[UnknownPrediction | Conflict | None]:
@@ -132,7 +130,9 @@ class Bulk:
                 answers.append(None if state > 0 else unended if state < 0 else UnknownPrediction(each))
         return answers
 
-    async def _asked_again(self, ids: Sequence[str], new_ids: Sequence[str]) -> list[Asked | ZypherError]:
+    async def _asked_again(
+        self, ids: Sequence[str], new_ids: Sequence[str], *, once: bool
+    ) -> list[Asked | ZypherError]:
         with redis_errors():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for each in ids:
@@ -142,11 +142,13 @@ class Bulk:
         found = list[Asked | ZypherError]()
         for each, new_id, result, fields in zip(ids, new_ids, rows[::2], rows[1::2], strict=True):
             known = dict(zip(_FIELDS, [(value or b"").decode(errors="replace") for value in fields], strict=True))
-            found.append(_again(each, new_id, result, known))
+            found.append(_again(each, new_id, result, known, once=once))
         return found
 
 
-def _again(prediction_id: str, new_id: str, result: bytes | None, known: dict[str, str]) -> Asked | ZypherError:
+def _again(
+    prediction_id: str, new_id: str, result: bytes | None, known: dict[str, str], *, once: bool
+) -> Asked | ZypherError:
     if not known["status"]:
         return UnknownPrediction(prediction_id)
     if result is None and not Status(known["status"]).is_terminal:
@@ -168,6 +170,7 @@ def _again(prediction_id: str, new_id: str, result: bytes | None, known: dict[st
         timeout_s=asked["k"].get("timeout_s"),
         replay_of=prediction_id,
         webhook=known["webhook"],
+        once=once,
     )
 
 

@@ -15,7 +15,7 @@ from redis.asyncio import ConnectionPool
 
 from zypher_jobs.contracts.prediction import PREVIEW_CHARS, Mode, Prediction, Priority, Status, SyncOutcome
 from zypher_jobs.contracts.trace import TraceContext, trace_id_of
-from zypher_jobs.errors import InvalidInput, QueueFull, SettingError, UnknownPrediction, ZypherError
+from zypher_jobs.errors import Conflict, InvalidInput, QueueFull, SettingError, UnknownPrediction, ZypherError
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.bulk import Bulk, canceled
 from zypher_jobs.queue.connection import RedisClient, connection_pool, redis_errors
@@ -23,7 +23,7 @@ from zypher_jobs.queue.ids import new_prediction_id
 from zypher_jobs.queue.inspect import Inspector
 from zypher_jobs.queue.payloads import PREDICT, deserialize, serialize
 from zypher_jobs.queue.records import PRIORITIES, instant
-from zypher_jobs.queue.rows import New, Submission, Submitted
+from zypher_jobs.queue.rows import REPLAYED, New, Submission, Submitted
 from zypher_jobs.queue.scripts import Scripts
 from zypher_jobs.queue.stories import BEGINNING
 from zypher_jobs.queue.submitter import Submitter
@@ -286,7 +286,7 @@ class PredictionQueue(ArqRedis):
     async def drop(self, prediction_ids: Sequence[str]) -> int:
         """Forget dead letters; how many of the ids were one."""
         with redis_errors():
-            return await self.scripts.forget(prediction_ids, how="drop")
+            return await self.scripts.forget(prediction_ids)
 
     async def record_sync(self, outcomes: Sequence[SyncOutcome]) -> None:
         """Write the records, counts and latencies of predictions that ran in an API process, in one round trip."""
@@ -319,6 +319,7 @@ class PredictionQueue(ArqRedis):
         reply_to: str = "",
         webhook: str = "",
         trace: TraceContext | None = None,
+        once: bool = False,
     ) -> Submission:
         now_ms = int(time.time() * 1000)
         options: dict[str, Any] = {"version": version} if version else {}
@@ -346,10 +347,13 @@ class PredictionQueue(ArqRedis):
             reply_to,
             webhook,
             stored,
+            once,
         )
         return Submission(new, job)
 
     async def _answer(self, new: New, submitted: Submitted) -> Prediction:
+        if submitted.state == REPLAYED:
+            raise Conflict(f"Prediction {new.replay_of!r} was replayed already.")
         if submitted.state < 0:
             drain_s = UNKNOWN_DRAIN_S if submitted.room_in_ms < 0 else max(1.0, submitted.room_in_ms / 1000)
             raise QueueFull(new.queue, depth=submitted.ahead, limit=new.depth_limit, retry_after_s=drain_s)

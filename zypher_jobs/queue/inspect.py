@@ -131,6 +131,14 @@ class Inspector:
             scores: list[Any] = await self._redis.execute_command("ZMSCORE", keys.DEAD, *prediction_ids)
         return [score is not None for score in scores]
 
+    async def are_replayed(self, prediction_ids: Sequence[str]) -> list[bool]:
+        """For each whether somebody asked for it again."""
+        with redis_errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for prediction_id in prediction_ids:
+                    pipe.hexists(keys.record(prediction_id), "replayed_as")
+                return [bool(each) for each in await pipe.execute()]
+
     async def dead_letters(self, *, limit: int = 50) -> list[DeadLetter]:
         """Predictions out of attempts, newest first."""
         with redis_errors():

@@ -7,6 +7,9 @@ import msgspec
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.frames import unframe
 
+REPLAYED = -2
+"""The ``Submitted.state`` of one that replays what was replayed before."""
+
 
 class New(msgspec.Struct, frozen=True, array_like=True):
     """One prediction to be queued, in the order that ``submit.lua`` reads."""
@@ -31,6 +34,13 @@ class New(msgspec.Struct, frozen=True, array_like=True):
     """Who is told by HTTP, as ``deliver.lua`` reads it: a URL, and behind it the statuses of which it is told."""
     trace: str = ""
     """``TraceContext.stored`` of its caller."""
+    once: bool = False
+    """Whether it is queued only if what it replays was not replayed before."""
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether ``hand.lua`` may queue it."""
+        return not self.webhook and not self.replay_of
 
 
 class Submission(msgspec.Struct, frozen=True):
@@ -44,7 +54,7 @@ class Submitted(msgspec.Struct, frozen=True, gc=False):
     """What became of one submission."""
 
     state: int
-    """1 queued or handed to a worker, 0 known already, -1 the queue is full."""
+    """1 queued or handed to a worker, 0 known already, -1 the queue is full, -2 it was replayed before."""
     now_ms: int
     """The server's clock."""
     ahead: int

@@ -128,7 +128,7 @@ class Scripts:
 
     async def submit(self, submissions: Sequence[Submission]) -> list[Submitted]:
         """Queue predictions, or hand them to idle workers; for each what became of it."""
-        if len(submissions) == 1 and self._was_handed and not submissions[0].new.webhook:
+        if len(submissions) == 1 and self._was_handed and submissions[0].new.is_usual:
             handed = await self._hand_over(submissions[0])
             if handed is not None:
                 return [handed]
@@ -143,7 +143,7 @@ class Scripts:
         now_ms = await self._hand(
             args=(
                 *(new.prediction_id, new.queue, new.model, new.version, new.caller, new.input_preview, new.input_bytes),
-                *(new.record_ttl_ms, new.expires_in_ms, new.replay_of, new.reply_to, keys.JOB_TTL_MS, submission.job),
+                *(new.record_ttl_ms, new.expires_in_ms, new.reply_to, keys.JOB_TTL_MS, submission.job),
                 new.trace,
             )
         )
@@ -218,9 +218,9 @@ class Scripts:
         status = await self._cancel(args=(prediction_id, result, retention_ms))
         return None if status is None else status.decode()
 
-    async def forget(self, prediction_ids: Sequence[str], *, how: str) -> int:
-        """``drop`` dead letters, or mark them as ``replayed``; how many there were."""
-        return await self._forget(args=(how, *prediction_ids))
+    async def forget(self, prediction_ids: Sequence[str]) -> int:
+        """Drop dead letters; how many there were."""
+        return await self._forget(args=prediction_ids)
 
     async def drop(self, prediction_ids: Sequence[str]) -> list[int]:
         """Forget those that ended; for each 1, 0 if it is unknown, -1 if it has not ended."""

@@ -3,12 +3,13 @@
 -- KEYS  none beyond those of the header: one call may touch several queues
 -- ARGV  1 MessagePack list of {id, queue, model, version, caller, input preview, input bytes, record ttl ms, time to live ms or 0,
 --         limit of the queue's depth or 0, id of the prediction it replays or '', id of the client that waits for it or '',
---         its own webhook as of deliver.lua or '', its trace or ''}
+--         its own webhook as of deliver.lua or '', its trace or '', whether it replays only what was not replayed before}
 --       2 job ttl ms  3 and on: the job of each, in arq's format
 -- Returns {now ms, then for each three numbers: 1, predictions ahead (-1: it was handed to a worker), 0;
---         0, created ms, 0 if the id is known already (nothing changes); -1, depth, ms until there is room or -1 if its queue is full}.
--- Invariant: an id is queued once. Callers take turns: a caller's next prediction comes one turn after its last, and never before
---         the turn being served. The first turn is 1: arq takes a score of 0 for none. Nobody stands idle while something is due.
+--         0, created ms, 0 if the id is known already (nothing changes); -1, depth, ms until there is room or -1 if its queue is full;
+--         -2, 0, 0 if what it replays was replayed before}.
+-- Invariant: an id is queued once. What is replayed is a dead letter no longer, in the same step: nobody can find it in between.
+--         Callers take turns: a caller's next prediction comes one turn after its last, and never before the turn being served. The first turn is 1: arq takes a score of 0 for none. Nobody stands idle while something is due.
 local now = clock()
 local news = cmsgpack.unpack(ARGV[1])
 local depths, served, next_turns, places, queued, running, reply = {}, {}, {}, {}, {}, {}, {now}
@@ -58,12 +59,15 @@ for i, new in ipairs(news) do
   local record, at = RECORD .. id, 3 * i - 1
   local worker, depth, full
   local known = redis.call('EXISTS', record) == 1
-  if not known then
+  local again = not known and new[15] and redis.call('HEXISTS', RECORD .. new[11], 'replayed_as') == 1
+  if not known and not again then
     worker = worker_for(queue, #job)
     if not worker then depth, full = depth_of(queue, new[10]) end
   end
   if known then
     reply[at], reply[at + 1], reply[at + 2] = 0, tonumber(redis.call('HGET', record, 'created_at_ms') or now), 0
+  elseif again then
+    reply[at], reply[at + 1], reply[at + 2] = -2, 0, 0
   elseif full then
     reply[at], reply[at + 1], reply[at + 2] = -1, depth, drain_ms(queue, depth - new[10] + 1)
   elseif not redis.call('SET', JOB .. id, job, 'NX', 'PX', ARGV[2]) then
@@ -102,6 +106,10 @@ for i, new in ipairs(news) do
     if new[13] ~= '' then redis.call('HSET', record, 'webhook', new[13]) end
     if new[14] ~= '' then redis.call('HSET', record, 'trace', new[14]) end
     redis.call('PEXPIRE', record, new[8])
+    if new[11] ~= '' then
+      redis.call('ZREM', DEAD, new[11])
+      if redis.call('EXISTS', RECORD .. new[11]) == 1 then redis.call('HSET', RECORD .. new[11], 'replayed_as', id) end
+    end
   end
 end
 for queue, places_of_queue in pairs(places) do redis.call('ZADD', queue, unpack(places_of_queue)) end
