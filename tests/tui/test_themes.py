@@ -10,7 +10,7 @@ from click import Choice
 from rich.style import Style
 
 from tests.tui.screen import screen_text, shapes, shown_segments
-from zypher_jobs.cli import tui
+from zypher_jobs.commands.tui import tui
 from zypher_tui.app import Dashboard
 from zypher_tui.config import Config, load_config
 from zypher_tui.demo import demo_dashboard
