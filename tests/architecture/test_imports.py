@@ -12,8 +12,8 @@ CASES = [
     ("zypher_jobs.queue", {"arq", "litestar", "textual"}),
     ("zypher_jobs.queue.inspect", {"arq", "litestar", "textual"}),
     ("zypher_jobs.models", {"onnxruntime", "numpy", "litestar", "textual", "arq", "httpx"}),
-    ("zypher_jobs.tryout", {"onnxruntime", "numpy", "litestar", "textual", "arq", "redis", "uvicorn"}),
-    ("zypher_jobs.scaffold", {"onnxruntime", "numpy", "litestar", "textual", "arq", "redis", "uvicorn"}),
+    ("zypher_jobs.commands.tryout", {"onnxruntime", "numpy", "litestar", "textual", "arq", "redis", "uvicorn"}),
+    ("zypher_jobs.commands.scaffold", {"onnxruntime", "numpy", "litestar", "textual", "arq", "redis", "uvicorn"}),
     (
         "zypher_jobs.models.runtimes.child",  # what a model's own process costs to start
         {"onnxruntime", "numpy", "litestar", "textual", "arq", "redis", "hiredis", "httpx", "uvloop"},

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.process.stack import Up
+from zypher_jobs.commands.scaffold import FORMS, run_new_model
 from zypher_jobs.errors import SettingError
-from zypher_jobs.scaffold import FORMS, run_new_model
 
 ROOT = Path(__file__).parents[2]
 RULES = "ANN,ARG,B,E,F,I,N,PL,PT,RET,RUF,SIM,TRY,UP,W"

@@ -8,7 +8,7 @@ from zypher_jobs.commands.finding import find_settings
 @click.command()
 def doctor() -> int:
     """Check every part and say what to do."""
-    from zypher_jobs.doctor import run_doctor
+    from zypher_jobs.commands.doctor import run_doctor
 
     return run_doctor()
 

@@ -25,7 +25,7 @@ def keys() -> None:
 @click.option("--concurrent", type=click.IntRange(min=1), help="Predictions of its that may wait and run at once.")
 def create_key(*, name: str, scopes: tuple[str, ...], expires: str | None, **limits: str | int | None) -> int:
     """Make a key and print it; it is kept nowhere."""
-    from zypher_jobs.key_commands import create
+    from zypher_jobs.commands.issuing import create
 
     return create(find_settings_with_redis(), name, scopes or ("predict",), expires=expires, limits=limits)
 
@@ -34,7 +34,7 @@ def create_key(*, name: str, scopes: tuple[str, ...], expires: str | None, **lim
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_keys(*, as_json: bool) -> int:
     """Print all keys, without what proves them."""
-    from zypher_jobs.key_commands import show
+    from zypher_jobs.commands.issuing import show
 
     return show(find_settings_with_redis(), as_json=as_json)
 
@@ -43,6 +43,6 @@ def list_keys(*, as_json: bool) -> int:
 @click.argument("name")
 def revoke_key(*, name: str) -> int:
     """Refuse a key from now on, by its name or its id."""
-    from zypher_jobs.key_commands import revoke
+    from zypher_jobs.commands.issuing import revoke
 
     return revoke(find_settings_with_redis(), name)

@@ -18,7 +18,7 @@ from zypher_jobs.commands.options import API_URL
 )
 def new_model(*, name: str, form: str, directory: Path) -> int:
     """Write a model to begin from, and its test."""
-    from zypher_jobs.scaffold import run_new_model
+    from zypher_jobs.commands.scaffold import run_new_model
 
     return run_new_model(name, form, directory)
 
@@ -35,7 +35,7 @@ def predict(*, name: str, input: str | None, timeout_s: float | None) -> int:
     NAME is that of a model that would be served, also NAME@VERSION, or module:Class, or a file.onnx. INPUT is JSON,
     @file or - for stdin.
     """
-    from zypher_jobs.tryout import run_predict
+    from zypher_jobs.commands.tryout import run_predict
 
     return run_predict(find_settings(), name, input, timeout_s=timeout_s)
 
@@ -51,7 +51,7 @@ def predict(*, name: str, input: str | None, timeout_s: float | None) -> int:
 @API_URL
 def deploy(*, file: Path, labels: str | None, live: bool, api_url: str | None, **said: str | None) -> int:
     """Deploy an ONNX file as a version of a model, on every machine."""
-    from zypher_jobs.deploy import deploy as deploy_file
+    from zypher_jobs.commands.deploying import deploy as deploy_file
 
     found_api_url, _, api_key = find_sources(api_url, None)
     said_all = {**said, "labels": _labels(labels)}

@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 import msgspec
 
+from zypher_jobs.commands.scaffold import forms
 from zypher_jobs.errors import SettingError
 from zypher_jobs.models.definition import kebab
-from zypher_jobs.scaffold import forms
 
 FORMS = {"many": "many", "one": "one", "async": "waiting", "stream": "stream"}
 """What ``--form`` may be → the module of ``forms``."""

@@ -11,6 +11,7 @@ import msgspec
 
 from zypher_jobs.contracts.model import ModelManifest
 from zypher_jobs.errors import InvalidUpload, StartError, ZypherError
+from zypher_jobs.models.store.directory import digest_of
 
 ANSWER_S = 600.0
 """Longest wait for an answer: it comes when every process is ready."""
@@ -49,8 +50,6 @@ def deploy(api_url: str, file: Path, said: dict[str, Any], *, live: bool, api_ke
 
 def manifest_of(file: Path, said: dict[str, Any]) -> ModelManifest:
     """The manifest of a file: named for it unless something else is said, its version the begin of its digest."""
-    from zypher_jobs.models.store.directory import digest_of  # noqa: PLC0415 only this command needs it
-
     try:
         sha256 = digest_of(file)
     except OSError as error:
