@@ -6,8 +6,9 @@ from collections.abc import Callable
 from zypher_jobs.board import Board, LaneState
 from zypher_jobs.settings import MOST_API_PROCESSES, Settings
 from zypher_jobs.supervisor.child import Reaper
+from zypher_jobs.supervisor.command import CommandPart
 from zypher_jobs.supervisor.console import Console
-from zypher_jobs.supervisor.parts import CommandPart, Running
+from zypher_jobs.supervisor.part import Running
 from zypher_jobs.supervisor.probes import api_url
 
 

@@ -9,7 +9,7 @@ from zypher_jobs.supervisor.api import ApiPart
 from zypher_jobs.supervisor.console import Console
 from zypher_jobs.supervisor.group import Group
 from zypher_jobs.supervisor.listener import bind
-from zypher_jobs.supervisor.parts import Part
+from zypher_jobs.supervisor.part import Part
 
 
 def run_api(settings: Settings) -> int:

@@ -8,8 +8,8 @@ import sys
 import termios
 
 from zypher_jobs.supervisor.child import Reaper
+from zypher_jobs.supervisor.command import child_environ, command
 from zypher_jobs.supervisor.console import STDOUT
-from zypher_jobs.supervisor.parts import child_environ, command
 
 _LEAVE_FULL_SCREEN = b"\x1b[?1049l\x1b[?1000;1002;1003;1006;1015;2004;2026l\x1b[<u\x1b[?25h\x1b[0m"
 """Back to the first screen; no mouse, paste, synchronized-output or keyboard modes; a cursor; plain text."""

@@ -17,7 +17,7 @@ from zypher_jobs.supervisor.api import ApiPart, Seats, api_names
 from zypher_jobs.supervisor.child import Reaper
 from zypher_jobs.supervisor.console import Console
 from zypher_jobs.supervisor.parent import MARGIN_S
-from zypher_jobs.supervisor.parts import Part
+from zypher_jobs.supervisor.part import Part
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _SAME_KEY_S = 0.3

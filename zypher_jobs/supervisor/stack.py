@@ -11,13 +11,15 @@ from zypher_jobs.processes import describe_exit
 from zypher_jobs.queue.embedded import EmbeddedServer
 from zypher_jobs.settings import Settings
 from zypher_jobs.supervisor.api import ApiPart
+from zypher_jobs.supervisor.command import CommandPart, worker_look
 from zypher_jobs.supervisor.console import Console
 from zypher_jobs.supervisor.dashboard import Dashboard, has_terminal
 from zypher_jobs.supervisor.data_dir import LOGS_NAME, DataDir, RunFacts
 from zypher_jobs.supervisor.group import Group
-from zypher_jobs.supervisor.parts import CommandPart, Part, RedisPart, worker_look
+from zypher_jobs.supervisor.part import Part
 from zypher_jobs.supervisor.preflight import embedded_version, preflight
 from zypher_jobs.supervisor.probes import api_url
+from zypher_jobs.supervisor.redis import RedisPart
 
 _SETTLE_S = 15.0
 """Longest wait for every part to be ready before logs flow, or the dashboard is shown, without it."""

@@ -16,7 +16,7 @@ from zypher_jobs.settings import Settings
 from zypher_jobs.supervisor.child import Child, Reaper
 from zypher_jobs.supervisor.console import Console
 from zypher_jobs.supervisor.data_dir import is_alive
-from zypher_jobs.supervisor.parts import Part, Running
+from zypher_jobs.supervisor.part import Part, Running
 from zypher_jobs.testing import wait_until
 
 IGNORES_SIGTERM = (

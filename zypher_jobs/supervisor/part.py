@@ -1,37 +1,24 @@
-"""The parts of a running Zypher: each is started, watched, started again when it dies, and ended when asked."""
+"""A part of a running Zypher: started, watched, started again when it dies, replaced and ended when asked."""
 
 import asyncio
 import logging
-import os
-import signal
-import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from zypher_jobs.errors import SettingError, StartError, ZypherError
+from zypher_jobs.errors import StartError, ZypherError
 from zypher_jobs.processes import describe_exit
-from zypher_jobs.queue.embedded import EmbeddedServer
-from zypher_jobs.settings import Settings
-from zypher_jobs.supervisor.child import Child, Reaper
 from zypher_jobs.supervisor.console import Console
-from zypher_jobs.supervisor.probes import worker_is_alive
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
 STABLE_AFTER_S = 30.0
 """A part that was ready and lived this long starts with the first delay again."""
-WRONG_SETTINGS = 2
-"""Exit code of a child that was told something it cannot do: starting it again cannot help."""
 _SLOW_AFTER_S = 15.0
 _POLL_S = 0.05
 _REPLACE_WAIT_S = 600.0
 """How long a process may take to load its models, before the one that it was to replace goes on for good."""
-_REPLACES = "--replaces"
-
-Look = Callable[[Settings, str, int], Awaitable[str | None]]
-"""Settings, Redis URL and process id → what to say of a part once it is ready."""
 
 
 class Running(Protocol):
@@ -248,129 +235,3 @@ async def _cancel(task: asyncio.Task[Any]) -> None:
     while not task.done():
         task.cancel()
         await asyncio.wait([task], timeout=_POLL_S)
-
-
-class RedisPart(Part):
-    """The embedded server."""
-
-    def __init__(
-        self, server: EmbeddedServer, *, shown: str, reaper: Reaper, console: Console, on_start: Callable[[], None]
-    ) -> None:
-        super().__init__("redis", "", console=console, on_start=on_start)
-        self._server = server
-        self._shown = shown
-        self._reaper = reaper
-
-    def start(self, *, replaces: bool = False) -> Running:
-        """Start it over the data that is there; it is never replaced."""
-        del replaces
-        self._server.launch()
-        return _RunningServer(self._server, self._reaper)
-
-    async def look(self, process: Running) -> str | None:  # noqa: ARG002  # the socket is its own
-        """Ready once it answers with its data loaded."""
-        return self._shown if self._server.answers() else None
-
-    def refusal(self, code: int, last_line: str) -> ZypherError | None:
-        """Without Redis there is nothing to serve with."""
-        return StartError(f"The embedded Redis-compatible server {describe_exit(code)}: {last_line}")
-
-
-class _RunningServer:
-    """The embedded server's process."""
-
-    def __init__(self, server: EmbeddedServer, reaper: Reaper) -> None:
-        self._server = server
-        self._code = 0
-        self._ended = asyncio.Event()
-        reaper.watch(server.poll, self._end)
-
-    @property
-    def pid(self) -> int:
-        return self._server.pid
-
-    @property
-    def last_lines(self) -> Sequence[str]:
-        return [self._server.last_log_line()]
-
-    async def wait(self) -> int:
-        await self._ended.wait()
-        return self._code
-
-    def terminate(self) -> None:
-        self._signal(signal.SIGTERM)
-
-    def kill(self) -> None:
-        self._signal(signal.SIGKILL)
-
-    def _signal(self, number: signal.Signals) -> None:
-        if not self._ended.is_set():
-            os.kill(self.pid, number)
-
-    def _end(self, code: int) -> None:
-        self._server.socket_path.unlink(missing_ok=True)
-        self._code = code
-        self._ended.set()
-
-
-class CommandPart(Part):
-    """A part that is one of our own commands: the API or a worker."""
-
-    def __init__(
-        self,
-        kind: str,
-        which: str,
-        *,
-        settings: Settings,
-        redis_url: str,
-        look: Look,
-        reaper: Reaper,
-        console: Console,
-        on_start: Callable[[], None],
-    ) -> None:
-        super().__init__(kind, which, console=console, on_start=on_start)
-        self._settings = settings
-        self._redis_url = redis_url
-        self._look = look
-        self._reaper = reaper
-        self._log_name = self.name.partition(" of ")[0].replace(" ", "-")
-
-    def start(self, *, replaces: bool = False) -> Running:
-        """Start ``zypher <kind>`` as a child that ends with us."""
-        return self._child([_REPLACES] if replaces else [])
-
-    async def look(self, process: Running) -> str | None:
-        """As the kind's own function says."""
-        return await self._look(self._settings, self._redis_url, process.pid)
-
-    def refusal(self, code: int, last_line: str) -> ZypherError | None:
-        """With wrong settings it will never run."""
-        return SettingError(last_line or f"{self.name} was given wrong settings.") if code == WRONG_SETTINGS else None
-
-    def _child(
-        self, options: Sequence[str], *, pass_fds: Sequence[int] = (), on_end: Callable[[], None] | None = None
-    ) -> Child:
-        return Child(
-            [*command(self.kind), "--exit-with-parent", *options],
-            environ=child_environ(self._redis_url),
-            on_line=lambda line: self._console.child_line(self._log_name, line),
-            reaper=self._reaper,
-            pass_fds=pass_fds,
-            on_end=on_end,
-        )
-
-
-async def worker_look(settings: Settings, redis_url: str, pid: int) -> str | None:
-    """Ready once its heartbeat is seen."""
-    alive = await worker_is_alive(redis_url, pid)
-    return f"{settings.concurrency} predictions at once, pid {pid}" if alive else None
-
-
-def command(name: str) -> list[str]:
-    """The command line of ``zypher <name>`` under this Python; a ``redis.py`` lying about here cannot shadow ours."""
-    return [sys.executable, "-P", "-m", "zypher_jobs.cli", name]
-
-
-def child_environ(redis_url: str) -> dict[str, str]:
-    """Our environment, with the Redis that is used; what a model prints shows at once."""
-    return {**os.environ, "ZYPHER_REDIS_URL": redis_url, "PYTHONUNBUFFERED": "1"}
