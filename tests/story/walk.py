@@ -1,6 +1,7 @@
 """The tutorial of the dashboard, walked through as a person would: real processes, a real terminal, real keys.
 
-``python -m tests.story.walk`` writes ``docs/tutorial.md``; a test walks it too, and sees what the text says.
+``python -m tests.story.walk`` walks in tmux and writes ``docs/tutorial.md``; a test walks there too, and on a
+pseudo-terminal, and sees what the text says.
 """
 
 import asyncio
@@ -17,23 +18,26 @@ import httpx
 
 from tests.process.stack import COMMAND, Up
 from tests.tui.terminal import Terminal
+from tests.tui.tmux import Tmux
 from zypher_jobs.testing import wait_until
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "tutorial.md"
-COLUMNS, ROWS = 100, 40
-TO_THE_LANGUAGE = "\x1b[B\x1b[B\x1b[F\x1b[D"
+COLUMNS, ROWS = 100, 38
+DOWN = "\x1b[B"
+TO_THE_LANGUAGE = f"{DOWN}{DOWN}\x1b[F\x1b[D"
 """Down, down, end, left: before the quote that ends it."""
 BACKSPACE = "\x7f"
-GOOD = {"text": "hello world", "language": "de"}
-BAD = {"text": "hello order", "language": "de-AT"}
-LONG = {"text": " ".join(["hello world"] * 20), "language": "fr"}
+ASK = """ask() {
+  curl -sS -o /dev/null http://localhost:8080/models/translator/predict -H 'Async-Mode: true' --json "$1"
+}"""
+START = "ZYPHER_MODELS=examples.translator.translator:Translator ZYPHER_CONCURRENCY=4 just up"
 
 
 class Walk:
     """Presses keys, waits for what must then be seen, and keeps the screens with what is said of them."""
 
-    def __init__(self, up: Up, terminal: Terminal) -> None:
+    def __init__(self, up: Up, terminal: Terminal | Tmux) -> None:
         self.up = up
         self.terminal = terminal
         self.page: list[str] = []
@@ -57,11 +61,12 @@ class Walk:
         """Keep the screen as it is."""
         self.page.append("```text\n" + "\n".join(_anywhere(each) for each in self.terminal.text.split("\n")) + "\n```")
 
-    async def ask(self, value: object, *, times: int = 1, model: str = "translator") -> None:
-        """Ask for predictions, to be answered later."""
-        async with httpx.AsyncClient(base_url=self.up.url) as client:
-            items = [{"model": model, "input": value} for _ in range(times)]
-            (await client.post("/predictions", json=items)).raise_for_status()
+    async def run(self, *lines: str) -> None:
+        """Commands for another shell: the page shows them, and they are run."""
+        self.page.append("\n".join(("```sh", *lines, "```")))
+        program = "\n".join((ASK, *lines)).replace("http://localhost:8080", self.up.url)
+        shell = await asyncio.create_subprocess_exec("sh", "-ec", program)
+        assert await shell.wait() == 0
 
     async def kill_a_worker(self) -> str:
         """The one that runs most, as an out-of-memory killer does; its id."""
@@ -99,13 +104,13 @@ def _anywhere(line: str) -> str:
 
 
 @asynccontextmanager
-async def walking(directory: Path) -> AsyncGenerator[Walk]:
-    """Zypher with the translator and two workers, and a dashboard on a terminal beside it."""
-    up = Up(directory, workers=2, models="translator:Translator", concurrency=4)
-    up.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "examples" / "translator")])
+async def walking(directory: Path, kind: type[Terminal] | type[Tmux]) -> AsyncGenerator[Walk]:
+    """Zypher with the translator and two workers, and a dashboard on a terminal of that kind beside it."""
+    up = Up(directory, workers=2, models="examples.translator.translator:Translator", concurrency=4)
+    up.environ["PYTHONPATH"] = str(ROOT)
     try:
         await up.start_and_wait()
-        terminal = Terminal([*COMMAND, "tui"], columns=COLUMNS, rows=ROWS, environment=up.environ)
+        terminal = kind([*COMMAND, "tui"], columns=COLUMNS, rows=ROWS, environment=up.environ)
         try:
             yield Walk(up, terminal)
         finally:
@@ -118,29 +123,35 @@ async def walk(path: Walk) -> None:
     """All of it, from a failing model to a lost worker."""
     path.say("""
         A model fails, and nobody knows why; later, a worker dies. This is what that looks like in the
-        dashboard, and what a person does about it. The screens are those of a real run: `python -m
+        dashboard, and what a person does about it. The screens are those of a real run in tmux: `python -m
         tests.story.walk` makes this page, and a test walks it too. The model is
         [examples/translator](../examples/translator/translator.py).
     """)
-    path.page.append("```sh\ncd examples/translator && PYTHONPATH=. ZYPHER_MODELS=translator:Translator zypher up\n```")
+    path.page.append(f"```sh\n{START}\n```")
     await path.see("API ● up")
-    await path.ask(GOOD, times=10)
-    await path.see(r"● succeeded")
-    await path.ask(BAD, times=15)
     path.say("## A model that fails")
+    path.say("Callers ask for translations, from another terminal. The first ten are well, the next fifteen are not.")
+    await path.run(
+        ASK,
+        """for i in $(seq 10); do ask '{"text": "hello world", "language": "de"}'; done""",
+        """for i in $(seq 15); do ask '{"text": "hello order", "language": "de-AT"}'; done""",
+    )
     path.say("""
-        Callers ask for translations. Some of them come back failed. On the first screen, *Needs attention*
-        says which model, how often, and with which error:
+        The first screen says so under *Needs attention*: which model, how many, and with which error.
     """)
     await path.see(r"translator.*failed", "LookupError")
     path.show()
-    path.say("`a` leads there, and `enter` opens what the line is about: the predictions of that model that failed.")
-    await path.press("a", "open")
+    path.say("""
+        `a` puts the cursor there, and `enter` opens what the line is about: the predictions of that model that
+        failed with that error. What keeps them together is a filter, which stands in the title; `/` changes it.
+    """)
+    await path.press("a", "⏎ open")
     await path.press("\r", r"Predictions · 15 of \d+ · .*status:failed", "LookupError")
     path.show()
     path.say("""
-        `enter` once more opens one of them: when it was asked for, how long it waited and ran, why it failed,
-        how many others failed in the same way, and which one was the last that went well.
+        `enter` once more opens one of them: when it was asked for, how long it waited and ran, why it failed
+        with the model's traceback, how many others failed in the same way, and which one was the last that
+        went well.
     """)
     await path.press("\r", "LookupError: no dictionary for 'de-AT'", "The same error elsewhere", '"language": "de-AT"')
     path.show()
@@ -150,40 +161,51 @@ async def walk(path: Walk) -> None:
         holds it against the model's schema while it is typed. Change it, and `ctrl+s` sends it as a new
         prediction.
     """)
-    await path.press("e", r"ctrl\+s sends", r"fits|as the model takes it|✓|●")
-    await path.press(TO_THE_LANGUAGE + BACKSPACE * 3, '"language": "de"')
+    await path.press("e", r"ctrl\+s sends", "● fits")
+    await path.press(TO_THE_LANGUAGE + BACKSPACE * 3, '"language": "de"', "● fits")
     path.show()
     path.say("The screen follows the new prediction to its end:")
     await path.press("\x13", "● succeeded", "hallo Bestellung")
     path.show()
     path.say("## A worker that dies")
     path.say("""
-        `escape` leads back to the failed one, and again to the list; `3` opens the workers. Both have longer
-        texts to translate when somebody kills one of them (`kill -9`, an out-of-memory killer, a machine that
-        is gone):
+        `escape` leads back to the failed one, and again to the list. Now callers send longer texts, and `3` shows
+        how both workers are busy with them:
     """)
     await path.press("\x1b", "✗ failed", "esc back")
     await path.press("\x1b", "Predictions · ")
-    await path.ask(LONG, times=6)
-    await path.press("3", "3 Workers 2", r"running\D+[1-9]|[1-4]/4")
+    await path.run("""for i in $(seq 6); do ask '{"text": "'"$(yes hello | head -40 | xargs)"'"}'; done""")
+    await path.press("3", "Workers · 2", r"[1-4]/4 .*\n.*[1-4]/4 ", "Runs [1-4]")
     path.show()
     lost = await path.kill_a_worker()
-    path.say("Within seconds it is shown as lost, with what became of what it held.")
-    await path.see("lost", lost[-4:])
+    path.say("""
+        Now somebody kills one of them (`kill -9` and its pid; else the system that is out of memory). Within
+        seconds it is shown as lost. With the cursor on it (`↓`), the lower half says what became of what it ran:
+        another worker took it over, or a new one that the supervisor started in its place.
+    """)
+    await path.see(f"{lost[-4:]}.*✗ lost", "Workers · 2")
+    await path.press(DOWN * 2, f"Worker .*{lost[-4:]}", "◐ running.* 2 ")
     path.show()
-    path.say("The supervisor has started another worker. All six predictions succeed, none of them was lost:")
+    path.say("""
+        No prediction was lost with it. Those that needed a second attempt are found by a filter: `2` opens the
+        predictions, `escape` shows all of them again, `/` opens the line for a filter, and `attempts>1` keeps
+        those. All of them succeed:
+    """)
     await path.press("2", r"Predictions · .* of")
     await path.press("\x1b", r"Predictions · \d+ ─")
     await path.press("/", "escape takes it away")
     await path.press("attempts>1\r", r"Predictions · [1-6] of")
     await path.settle()
     path.show()
+    path.say("""
+        `q` ends the dashboard. [Everything that it can do](dashboard.md) has a page, and `?` says it where you are.
+    """)
 
 
 async def write(page: Path) -> None:
     """Walk, and write what was seen."""
     with tempfile.TemporaryDirectory(prefix="zypher-tutorial-") as directory:
-        async with walking(Path(directory)) as path:
+        async with walking(Path(directory), Tmux) as path:
             await walk(path)
             text = "# The dashboard in five minutes\n\n" + "\n\n".join(path.page) + "\n"
     await asyncio.to_thread(page.write_text, text, encoding="utf-8")

@@ -130,5 +130,5 @@ def test_a_view_says_what_became_of_a_lost_workers_predictions() -> None:
     assert worker_rows(view, with_departed=False) == [ready]
     assert gone.gone_for_ms == 5_000
     work = work_of(view, gone)
-    assert became(work, "w1") == "2 predictions of it: 1 not yet recovered, 1 succeeded"
-    assert became([], "w1") == "it ran nothing"
+    assert became(work, "w1") == "it held 2: 1 not yet recovered, 1 succeeded"
+    assert became([], "w1") == "it held nothing"

@@ -43,7 +43,7 @@ async def test_the_cursor_leads_to_what_a_lost_worker_ran() -> None:
         await pilot.press("3", "end")
         await pilot.pause()
         text = screen_text(dashboard)
-        assert "✗ lost 27 s ago, last heartbeat 09:01:58 · 3 predictions of it: 3 succeeded" in text
+        assert "✗ lost 27 s ago, last heartbeat 09:01:58 · it held 3: 3 succeeded" in text
         assert "What became of its predictions · 3" in text
         assert "by 34aa1081c5b6" in text
         await pilot.press("c")
@@ -167,7 +167,7 @@ async def test_a_worker_that_is_killed_is_lost_and_its_predictions_are_recovered
             assert time.monotonic() - killed_s < 15  # about 6 s on a machine that is not busy
             await pilot.press("end")
             await wait_until(lambda: f"Worker {victim.worker_id}" in screen_text(dashboard))
-            await wait_until(lambda: "3 predictions of it: 3 succeeded" in screen_text(dashboard), timeout_s=30)
+            await wait_until(lambda: "it held 3: 3 succeeded" in screen_text(dashboard), timeout_s=30)
             text = screen_text(dashboard)
             assert "✗ lost" in text
             assert "What became of its predictions · 3" in text

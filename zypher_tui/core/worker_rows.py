@@ -114,19 +114,19 @@ def work_of(view: View, shown: WorkerRow) -> list[Work]:
 def became(work: Sequence[Work], worker_id: str) -> str:
     """What became of the predictions of a lost worker, in a few words."""
     if not work:
-        return "it ran nothing"
+        return "it held nothing"
     counts: dict[str, int] = {}
     for each in work:
         fate = _fate(each.row, worker_id)
         counts[fate] = counts.get(fate, 0) + 1
     fates = ", ".join(f"{count} {fate}" for fate, count in sorted(counts.items()))
-    return f"{len(work)} {'prediction' if len(work) == 1 else 'predictions'} of it: {fates}"
+    return f"it held {len(work)}: {fates}"
 
 
 def _fate(row: Row, worker_id: str) -> str:
     if row.status is Status.RUNNING and row.worker == worker_id:
         return "not yet recovered"
-    return "runs again" if row.status is Status.RUNNING else row.status.value
+    return "running again" if row.status is Status.RUNNING else row.status.value
 
 
 def _newest(view: View) -> Iterator[Row]:
