@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 from rich.console import Console
@@ -18,8 +19,9 @@ from textual.screen import ModalScreen
 from textual.widgets import ContentSwitcher
 
 from zypher_tui.commands import commands_for
-from zypher_tui.config import Config, keep_theme
+from zypher_tui.config import Config, keep_columns, keep_theme
 from zypher_tui.core import formats
+from zypher_tui.core.choosing import USUAL
 from zypher_tui.core.cleaning import clean
 from zypher_tui.core.filters import parse
 from zypher_tui.core.items import Screen
@@ -40,7 +42,7 @@ from zypher_tui.screens.models import ModelsPane
 from zypher_tui.screens.overview import OverviewPane
 from zypher_tui.screens.pane import Copied, Filtered, Led, Opened, Pane
 from zypher_tui.screens.prediction import PredictionScreen
-from zypher_tui.screens.predictions import PredictionsPane
+from zypher_tui.screens.predictions import ColumnsChosen, PredictionsPane
 from zypher_tui.screens.workers import WorkersPane
 from zypher_tui.sources.operator import ApiOperator, Operator
 from zypher_tui.sources.source import READ_ONLY, Source, SourceAway
@@ -147,7 +149,8 @@ class Dashboard(Keyed, App[int]):
         self._notice_line = Notice(id="notice")
         self._time_bar = TimeBar(id="time")
         self._key_line = KeyLine(id="keys")
-        self._predictions = PredictionsPane(id="pane-predictions", api_url=self._api_url)
+        chosen = config.columns if config else None
+        self._predictions = PredictionsPane(id="pane-predictions", api_url=self._api_url, columns=chosen or USUAL)
         self._dead_letters = DeadLettersPane(id="pane-dead_letters", read_letters=self._read_letters)
         self._panes: Sequence[Pane] = (
             OverviewPane(id="pane-overview", api_url=self._api_url),
@@ -279,10 +282,18 @@ class Dashboard(Keyed, App[int]):
     def choose_theme(self, theme: Theme) -> None:
         """Draw in these colours, also the next time."""
         self.use_theme(theme)
-        said = f"Theme {theme.name}: {theme.says}."
+        self._keep(f"Theme {theme.name}: {theme.says}.", lambda path: keep_theme(path, theme.name))
+
+    @on(ColumnsChosen)
+    def keep_columns(self, message: ColumnsChosen) -> None:
+        """The list of predictions has them, also the next time."""
+        self._keep(f"Columns: {', '.join(message.names)}.", lambda path: keep_columns(path, message.names))
+
+    def _keep(self, said: str, write: Callable[[Path], None]) -> None:
+        """Write it into the configuration file, if there is one, and say so."""
         if self._config is not None:
             try:
-                keep_theme(self._config.path, theme.name)
+                write(self._config.path)
             except (OSError, UnicodeDecodeError) as error:
                 said += f" It is not kept: {self._config.path} cannot be written ({type(error).__name__})."
         self.notify(clean(said), timeout=4, markup=False)

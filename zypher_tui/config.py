@@ -9,19 +9,20 @@ import os
 import re
 import tempfile
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from zypher_jobs.errors import SettingError
+from zypher_tui.core.choosing import COLUMNS
 from zypher_tui.themes import THEMES
 
 FILE = "dashboard.toml"
 SLOWEST_FPS = 0.5
 FASTEST_FPS = 4.0
-_TOP = ("theme", "fps", "keys")
+_TOP = ("theme", "fps", "columns", "keys")
 
 
 class WrongConfig(SettingError):
@@ -35,6 +36,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     theme: str | None = None
     fps: float | None = None
     """Frames in a second at most."""
+    columns: tuple[str, ...] | None = None
+    """Of the list of predictions, in their order."""
     keys: Mapping[str, tuple[str, ...]] = {}
     """Keys by the names of their actions."""
     lines: tuple[str, ...] = ()
@@ -74,7 +77,9 @@ def load_config(path: Path, *, must_exist: bool = False) -> Config:
         if name not in _TOP:
             raise WrongConfig(f"{config.where(name)}: {name} is not an option. {did_you_mean(name, _TOP)}")
     keys = _keys(config, found.get("keys", {}))
-    return msgspec.structs.replace(config, theme=_theme(config, found), fps=_fps(config, found), keys=keys)
+    return msgspec.structs.replace(
+        config, theme=_theme(config, found), fps=_fps(config, found), columns=_columns(config, found), keys=keys
+    )
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -86,12 +91,21 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def keep_theme(path: Path, name: str) -> None:
     """Write the theme into the file and leave the rest of it as it is. Raises ``OSError``."""
+    _keep(path, "theme", f'"{name}"')
+
+
+def keep_columns(path: Path, names: Iterable[str]) -> None:
+    """The same with the columns of the list of predictions."""
+    _keep(path, "columns", "[" + ", ".join(f'"{name}"' for name in names) + "]")
+
+
+def _keep(path: Path, option: str, value: str) -> None:
     path = path.resolve()  # a link to a file kept elsewhere stays one
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    chosen = f'theme = "{name}"'
-    at = _line_of(lines, "theme", "", absent=0)
+    chosen = f"{option} = {value}"
+    at = _line_of(lines, option, "", absent=0)
     if at:
-        lines[at - 1] = chosen
+        lines[at - 1 : at - 1 + _lines_taken(lines[at - 1 :])] = [chosen]
     else:
         lines.insert(0, chosen)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -123,6 +137,25 @@ def _fps(config: Config, found: dict[str, Any]) -> float | None:
     return float(fps)
 
 
+def _columns(config: Config, found: dict[str, Any]) -> tuple[str, ...] | None:
+    names = found.get("columns")
+    if names is None:
+        return None
+    where = config.where("columns")
+    try:
+        shown = msgspec.convert(names, list[str])
+    except msgspec.ValidationError:
+        shown = []
+    if not shown:
+        raise WrongConfig(f'{where}: columns takes a list of names, such as columns = ["id", "status", "result"].')
+    for name in shown:
+        if name not in COLUMNS:
+            raise WrongConfig(f"{where}: {name!r} is not a column. {did_you_mean(name, COLUMNS)}")
+        if shown.count(name) > 1:
+            raise WrongConfig(f"{where}: {name} stands there {shown.count(name)} times; a column can be there once.")
+    return tuple(shown)
+
+
 def _keys(config: Config, found: Any) -> dict[str, tuple[str, ...]]:
     if not isinstance(found, dict):
         raise WrongConfig(f'{config.where("keys")}: keys is a table: [keys], and below it such as quit = ["q"].')
@@ -134,6 +167,15 @@ def _keys(config: Config, found: Any) -> dict[str, tuple[str, ...]]:
             raise WrongConfig(f'{where}: {action} takes a list of keys, such as {action} = ["x", "ctrl+x"].')
         keys[action] = tuple(msgspec.convert(listed, list[str]))
     return keys
+
+
+def _lines_taken(lines: Sequence[str]) -> int:
+    """How many lines the value that begins on the first one takes."""
+    for count in range(1, len(lines) + 1):
+        with contextlib.suppress(tomllib.TOMLDecodeError):
+            tomllib.loads("\n".join(lines[:count]))
+            return count
+    return 1
 
 
 def _line_of(lines: Iterable[str], name: str, table: str, *, absent: int = 1) -> int:

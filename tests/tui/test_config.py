@@ -49,6 +49,11 @@ def test_no_file_is_no_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         ('# theme = "a"\nthem = 1', ("line 2", "them is not an option. Did you mean theme?")),
         ("fps = 9", ("line 1", "fps is a number from 0.5 to 4, not 9")),
         ('fps = "2"', ("line 1", "not '2'")),
+        ('columns = ["id", "finshed"]', ("line 1", "'finshed' is not a column. Did you mean finished?")),
+        ('\ncolumns = ["id", "id"]', ("line 2", "id stands there 2 times")),
+        ("columns = []", ("line 1", "takes a list of names")),
+        ("columns = [1]", ("line 1", "takes a list of names")),
+        ('columns = "id"', ("line 1", "takes a list of names")),
         ("theme = ", ("not valid TOML", "at ")),
     ],
 )

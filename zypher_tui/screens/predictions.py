@@ -1,26 +1,38 @@
 """Key 2: all predictions that are known, those that a filter keeps, and marks on them."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from textual import on
 from textual.app import ComposeResult
+from textual.message import Message
 from textual.timer import Timer
 from textual.widget import Widget
 
 from zypher_tui.core import formats
+from zypher_tui.core.choosing import USUAL
 from zypher_tui.core.filters import EVERYTHING, Filter
 from zypher_tui.core.selection import Selection
 from zypher_tui.core.view import View
 from zypher_tui.keymap import Help
 from zypher_tui.screens.pane import Pane
+from zypher_tui.widgets.column_dialog import ColumnDialog
 from zypher_tui.widgets.filter_line import FilterLine
+from zypher_tui.widgets.prediction_columns import columns_of
 from zypher_tui.widgets.predictions import PredictionTable
 
 SEARCH_S = 0.012
 """Of each step of a search: keys that are pressed meanwhile do not wait longer."""
 AGED_MS = 5_000
 """After so long a filter is applied anew: ages have changed."""
+
+
+class ColumnsChosen(Message):
+    """The list is to have these columns the next time, too."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        self.names = names
 
 
 class PredictionsPane(Pane):
@@ -33,17 +45,26 @@ class PredictionsPane(Pane):
     )
 
     TITLE = "Predictions"
-    KEYS = (("/", "filter"), ("space", "mark"), ("r", "replay"), ("x", "cancel"), ("R X D", "many"), ("u", "unmark"))
+    KEYS = (
+        ("/", "filter"),
+        ("space", "mark"),
+        ("r", "replay"),
+        ("x", "cancel"),
+        ("R X D", "many"),
+        ("u", "unmark"),
+        ("o", "columns"),
+    )
     BINDINGS = [  # noqa: RUF012  # as Textual types it
         ("slash", "filter", "Filter"),
         ("escape", "drop_filter", "Show all"),
         ("space", "mark", "Mark"),
         ("u", "unmark", "Unmark all"),
+        ("o", "columns", "Columns"),
     ]
 
-    def __init__(self, *, id: str, api_url: str) -> None:  # noqa: A002  # Textual's name
+    def __init__(self, *, id: str, api_url: str, columns: Sequence[str] = USUAL) -> None:  # noqa: A002  # Textual's
         super().__init__(id=id)
-        self.table = PredictionTable(id="predictions", api_url=api_url)
+        self.table = PredictionTable(id="predictions", api_url=api_url, columns=columns)
         self._filter_line = FilterLine(id="filter")
         self._filter = EVERYTHING
         self._view: View | None = None
@@ -112,6 +133,19 @@ class PredictionsPane(Pane):
         """Take all marks away."""
         self.table.marked.clear()
         self._draw()
+
+    def action_columns(self) -> None:
+        """Choose the columns."""
+        shown = [column.title for column in self.table.columns]
+        dialog = ColumnDialog(shown, show=self._use_columns, keep=self._keep_columns)
+        self.app.push_screen(dialog)  # pyright: ignore[reportUnknownMemberType]  # Textual leaves it open
+
+    def _keep_columns(self, names: Sequence[str]) -> None:
+        self.post_message(ColumnsChosen(names))
+
+    def _use_columns(self, names: Sequence[str]) -> Collection[str]:
+        self.table.use_columns(columns_of(names))
+        return self.table.fitting
 
     @on(FilterLine.Filtered)
     def filter_predictions(self, message: FilterLine.Filtered) -> None:

@@ -6,19 +6,20 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core import cells, formats
 from zypher_tui.core.book import Newest
+from zypher_tui.core.choosing import USUAL
 from zypher_tui.core.deeds import Verb
 from zypher_tui.core.filters import EVERYTHING
-from zypher_tui.core.rows import Row, at_of
+from zypher_tui.core.rows import Row
 from zypher_tui.core.selection import Selection
 from zypher_tui.core.view import View
 from zypher_tui.keymap import Help
 from zypher_tui.palette import palette
 from zypher_tui.screens.asked import Asked
 from zypher_tui.widgets.drawing import Part, entitle
-from zypher_tui.widgets.table import Column, Table
+from zypher_tui.widgets.prediction_columns import columns_of
+from zypher_tui.widgets.table import Table
 
 
 class PredictionTable(Table[Row]):
@@ -41,8 +42,16 @@ class PredictionTable(Table[Row]):
         Binding("D", "ask_many('drop')", "Drop them all"),
     ]
 
-    def __init__(self, *, id: str, api_url: str, title: str = "Predictions") -> None:  # noqa: A002  # Textual's name
-        super().__init__(id=id, columns=COLUMNS, key=lambda row: row.prediction_id)
+    def __init__(
+        self,
+        *,
+        id: str,  # noqa: A002  # Textual's name
+        api_url: str,
+        title: str = "Predictions",
+        columns: Sequence[str] = USUAL,
+    ) -> None:
+        """``columns`` are the names of those that are shown, in their order."""
+        super().__init__(id=id, columns=columns_of(columns), key=lambda row: row.prediction_id)
         self._title = title
         entitle(self, title)
         self.marked = set[str]()
@@ -132,46 +141,3 @@ def curl(api_url: str, separator: str = "") -> str:
         """-d '{"input": "hello"}'""",
     )
     return f" {separator}  ".join(parts) if separator else " ".join(parts)
-
-
-def _status(row: Row, width: int) -> list[Part]:
-    glyph, style = palette.STATUS[row.status]
-    return [(cells.cut(f"{glyph} {row.status.value}", width), style)]
-
-
-def _result(row: Row, width: int) -> list[Part]:
-    if row.error_code:
-        return [(cells.cut(row.error_message or row.error_code, width), palette.ERROR)]
-    if row.status is Status.RUNNING and row.progress is not None:
-        return [(cells.cut(formats.progress(row.progress, row.progress_message), width), palette.PLAIN)]
-    if row.status is Status.RUNNING and row.worker:
-        return [(cells.cut(f"on {row.worker}", width), palette.DIM)]
-    return [(cells.cut(row.output_preview, width), palette.PLAIN)]
-
-
-COLUMNS: list[Column[Row]] = [
-    Column(
-        title="created", width=8, leave=1,
-        draw=lambda row, _: [(formats.clock(at_of(row.created_ms)), palette.DIM)],
-    ),
-    Column(
-        title="id", width=6, grow=2, most=12,
-        draw=lambda row, width: [(cells.cut(row.prediction_id[:width], width), palette.PLAIN)],
-    ),
-    Column(
-        title="model", width=6, grow=2, most=16,
-        draw=lambda row, width: [(cells.cut(row.model, width), palette.PLAIN)],
-    ),
-    Column(title="mode", width=5, leave=3, draw=lambda row, _: [(row.mode.value, palette.DIM)]),
-    Column(title="status", width=11, draw=_status),
-    Column(
-        title="wait", width=6, right=True, leave=2,
-        draw=lambda row, _: [(formats.duration_ms(row.wait_ms), palette.DIM)],
-    ),
-    Column(title="run", width=6, right=True, draw=lambda row, _: [(formats.duration_ms(row.run_ms), palette.PLAIN)]),
-    Column(
-        title="input", width=10, grow=4,
-        draw=lambda row, width: [(cells.cut(row.input_preview, width), palette.DIM)],
-    ),
-    Column(title="result", width=14, grow=5, draw=_result),
-]  # fmt: skip

@@ -89,6 +89,16 @@ class Table(Keyed, ScrollView, Generic[Row], can_focus=True):
         return range(top, min(top + max(self.size.height - 1, 0), len(self._rows)))
 
     @property
+    def fitting(self) -> list[str]:
+        """Titles of the columns that there is room for."""
+        return [column.title for column, _ in self._laid_out(self.size.width)]
+
+    def use_columns(self, columns: Sequence[Column[Row]]) -> None:
+        """Have these columns instead."""
+        self.columns, self._layout = columns, (-1, [])
+        self.refresh()
+
+    @property
     def rows(self) -> Sequence[Row]:
         """All of them, in the order that is shown."""
         return self._rows
@@ -221,7 +231,7 @@ class Table(Keyed, ScrollView, Generic[Row], can_focus=True):
         """The columns that are shown, and where each ends."""
         end = 1
         for column, room in self._layout[1]:
-            end += room + gap(self.size.width)
+            end += room + gap(self.size.width - 1)
             yield column, end
 
     def _heading(self, column: Column[Row], room: int) -> list[Part]:
@@ -257,12 +267,16 @@ class Table(Keyed, ScrollView, Generic[Row], can_focus=True):
         return line([(" " * indent, palette.PLAIN), *self._empty[index]], width)
 
     def _cells(self, draw: Callable[[Column[Row], int], list[Part]], width: int) -> list[Part]:
-        if self._layout[0] != width:
-            self._layout = (width, arrange(self.columns, width - 1))
         parts: list[Part] = [(" ", palette.PLAIN)]
-        for column, room in self._layout[1]:
+        for column, room in self._laid_out(width):
             drawn = draw(column, room)
             space = (" " * (room - length(drawn)), palette.PLAIN)
             parts += [space, *drawn] if column.right else [*drawn, space]
-            parts.append((" " * gap(width), palette.PLAIN))
+            parts.append((" " * gap(width - 1), palette.PLAIN))
         return parts
+
+    def _laid_out(self, width: int) -> list[tuple[Column[Row], int]]:
+        """The columns that fit, and how wide each is."""
+        if self._layout[0] != width:
+            self._layout = (width, arrange(self.columns, width - 1))
+        return self._layout[1]
