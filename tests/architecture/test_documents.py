@@ -1,12 +1,20 @@
 """What the documents say of the project is so."""
 
+import itertools
+import json
+import os
+import pkgutil
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from tests.architecture.project import PROJECT, ROOT, committed
 from zypher_jobs import metrics
+from zypher_jobs.cli import zypher
 from zypher_jobs.settings import DESCRIPTIONS, Settings
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -91,6 +99,64 @@ def test_the_recipes_that_the_documents_name_exist() -> None:
     for document in DOCUMENTS:
         named = re.findall(r"(?:^|[`\n])(?:ZYPHER_\S+ )?just ([a-z-]+)", document.read_text(encoding="utf-8"))
         assert set(named) <= recipes, document.name
+
+
+def test_the_files_that_the_documents_name_exist() -> None:
+    """By their path or by their name alone, also folders."""
+    files = [path.relative_to(ROOT) for path in committed()]
+    known = {name for file in files for each in (file, *file.parents) for name in (each.as_posix(), each.name)}
+    for document in DOCUMENTS:
+        text = re.sub(r"```.*?```", "", document.read_text(encoding="utf-8"), flags=re.DOTALL)
+        named = {each.rstrip("/") for each in re.findall(r"`([\w.-][\w./-]*(?:\.(?:py|lua|md|tcss)|/))`", text)}
+        assert named <= known, document.name
+
+
+def test_the_names_of_the_code_in_the_documents_exist() -> None:
+    """`zypher_jobs.…` can be imported, in prose and in examples."""
+    for document in DOCUMENTS:
+        for named in set(re.findall(r"\bzypher_(?:api|jobs|tui)(?:\.\w+)+", document.read_text(encoding="utf-8"))):
+            pkgutil.resolve_name(named)
+
+
+def test_the_commands_that_the_documents_name_exist() -> None:
+    """`zypher …`, in prose and in examples, with each option that stands behind it."""
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        for said in re.findall(r"(?:`|^ *(?:\w+=\S+ )?)zypher ([a-z][^`\n]*)", text, re.MULTILINE):
+            command: click.Command = zypher
+            for word in said.split():
+                if isinstance(command, click.Group) and word in command.commands:
+                    command = command.commands[word]
+            options = {option for each in command.params for option in each.opts}
+            wanted = set(re.findall(r"(?<!\S)--[a-z-]+", said.partition(" # ")[0]))
+            assert command is not zypher, f"{document.name}: zypher {said}"
+            assert wanted <= options, f"{document.name}: zypher {said}"
+
+
+def test_the_table_of_keys_is_complete(tmp_path: Path) -> None:
+    """Every action of `zypher tui --keys` with its keys, once, in whatever order, and no other.
+
+    `UPDATE_SCREENS=1` writes the table again.
+    """
+    printed = subprocess.run(
+        [sys.executable, "-m", "zypher_jobs.cli", "tui", "--keys"],
+        env=os.environ | {"XDG_CONFIG_HOME": str(tmp_path)}, capture_output=True, text=True, check=True, timeout=60,
+    ).stdout  # fmt: skip
+    places = {
+        section.partition("\n")[0]: [
+            f"{' '.join(f'`{key}`' for key in json.loads(keys))} {says}"
+            for keys, says in re.findall(r"^[\w-]+ = (\[.*\]) +# (.*)$", section, re.MULTILINE)
+        ]
+        for section in printed.split("\n# ")[1:]
+    }
+    path = ROOT / "docs" / "dashboard.md"
+    head, begin, rest = path.read_text(encoding="utf-8").partition("| where | keys |\n|---|---|\n")
+    table, _, tail = rest.partition("\n\n")
+    if os.environ.get("UPDATE_SCREENS"):
+        table = "\n".join(f"| {place} | {' · '.join(actions)} |" for place, actions in places.items())
+        path.write_text(f"{head}{begin}{table}\n\n{tail}", encoding="utf-8")
+    shown = [action for row in table.splitlines() for action in row.strip("| ").split(" | ")[1].split(" · ")]
+    assert sorted(shown) == sorted(itertools.chain(*places.values()))
 
 
 def test_the_changelog_knows_the_version() -> None:
