@@ -12,6 +12,7 @@ from hashlib import sha256
 
 from litestar.types import Scope
 
+from zypher_api.negotiation import MAX_WAIT_S, Reply
 from zypher_api.problems import CallerGone, MalformedRequest
 from zypher_api.responses import RawResponse
 from zypher_api.services import Services
@@ -24,6 +25,8 @@ HEADER = b"idempotency-key"
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\["\\])*+)"[ \t]*+(?:;.*+)?', re.DOTALL)
 _PLAIN = re.compile(rb"[ -~]*+")
 _REPLAYED = (b"idempotency-replayed", b"true")
+_FOUND = Reply(later=True, wait_s=MAX_WAIT_S)
+"""How a synchronous caller is answered whose earlier try left its prediction behind: as soon as that has ended."""
 _FORM_HEADERS = 2
 """How many of an answer's headers say what form the body has; ``RawResponse`` makes them."""
 
@@ -44,6 +47,24 @@ def wanted_key(scope: Scope) -> str:
             field="Idempotency-Key",
         )
     return text.decode("ascii")
+
+
+Run = Callable[[Reply, str], Awaitable[RawResponse]]
+"""Predicts, as the caller wants to be answered, under that id."""
+
+
+async def predicted_once(
+    services: Services, scope: Scope, body: bytes, *, caller: str, reply: Reply, run: Run
+) -> RawResponse:
+    """``answered_once`` of what predicts."""
+    return await answered_once(
+        services,
+        scope,
+        body,
+        caller=caller,
+        run=lambda begun: run(_FOUND if begun.is_known and not reply.later else reply, begun.prediction_id),
+        is_queued=reply.later,
+    )
 
 
 async def answered_once(
@@ -80,6 +101,7 @@ async def answered_once(
         body=answer.body,
         body_bytes=len(answer.body),
         prediction_id=scope["state"].get("prediction_id", ""),  # of many there is none
+        media_type=answer.headers[0][1],
     )
     with suppress(RedisUnavailable):  # it was run, so its caller is told
         await once.answer(begun, kept)
@@ -90,4 +112,5 @@ def _replay(scope: Scope, kept: Answer) -> RawResponse:
     scope["state"]["prediction_id"] = kept.prediction_id
     if kept.body is None:
         raise AnswerNotKept(kept.prediction_id, body_bytes=kept.body_bytes)
-    return RawResponse(kept.body, status=kept.status, headers=[*kept.headers, _REPLAYED])
+    headers = [*kept.headers, _REPLAYED]
+    return RawResponse(kept.body, status=kept.status, headers=headers, media_type=kept.media_type)

@@ -41,19 +41,20 @@ NOW = Reply()
 NOW_AS_EVENTS = Reply(as_events=True)
 
 
-def wanted_reply(scope: Scope) -> Reply:
+def wanted_reply(scope: Scope, *, streams: bool = False) -> Reply:
     """``NOW`` unless a header says otherwise. ``Async-Mode`` decides; where it is absent, ``Prefer`` does.
 
     ``wait`` alone is the longest that the caller will wait (RFC 7240 §4.3): what takes longer is answered later.
 
-    ``Accept`` says whether an answer now comes as events; an answer later is a document in any case.
+    ``Accept`` says whether an answer now comes as events; an answer later is a document in any case. A route that
+    ``streams`` gives events only: nobody waits there for a document that comes now.
 
     Raises ``MalformedRequest`` for an ``Async-Mode`` that is neither true nor false. A preference that cannot be
     understood is ignored, as RFC 7240 wants it.
     """
     prefer: list[str] = []
     async_mode: str | None = None
-    now = NOW
+    now = NOW_AS_EVENTS if streams else NOW
     for name, value in scope["headers"]:
         if name == b"prefer":
             prefer.append(value.decode("latin-1"))
@@ -71,7 +72,7 @@ def wanted_reply(scope: Scope) -> Reply:
         return now if async_mode != "true" else Reply(later=True)
     preferences = parse_prefer(prefer)
     preferred = preferences.get("respond-async") == ""
-    wait_s = _wait_s(preferences.get("wait", ""))
+    wait_s = None if streams else _wait_s(preferences.get("wait", ""))
     is_bounded = wait_s is not None and not now.as_events  # of a stream there is something at once
     if async_mode == "false" or (async_mode is None and not preferred and not is_bounded):
         return now

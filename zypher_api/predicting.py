@@ -6,12 +6,16 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypeVar
 
+import msgspec
 from litestar.types import Scope
 
+from zypher_api.answers import accepted_of
 from zypher_api.keyring import Caller
-from zypher_api.recorder import Answered
-from zypher_api.responses import Header
+from zypher_api.negotiation import Reply
+from zypher_api.recorder import Answered, preview
+from zypher_api.responses import Header, RawResponse
 from zypher_api.services import Services
+from zypher_api.tracing import trace_of
 from zypher_jobs.contracts.prediction import Prediction, PredictionFailure, Status
 from zypher_jobs.contracts.trace import TraceContext
 from zypher_jobs.errors import ModelNotReady, PredictionCanceled, PredictionFailed, RedisUnavailable
@@ -21,6 +25,8 @@ from zypher_jobs.models.call import NOBODY, Call, Listener
 T = TypeVar("T")
 
 log = logging.getLogger("zypher.api")
+
+_encode = msgspec.json.Encoder().encode
 
 
 class Output(NamedTuple):
@@ -101,6 +107,63 @@ async def predict_now(
         log.warning("prediction failed: %s", failure.message, extra=context)
         raise canceled or failure
     return Output(output, answer, call.cache_use)
+
+
+async def predict_later(
+    services: Services,
+    served: ServedModel,
+    input: Any,
+    *,
+    body: bytes,
+    prediction_id: str,
+    caller: Caller,
+    reply: Reply,
+    webhook: str,
+    scope: Scope,
+) -> Prediction:
+    """Queue it; as it stands then, or with ``wait`` as soon as it has ended, if that is in time.
+
+    Raises ``QueueFull``, ``TooManyAtOnce``, ``RedisUnavailable``.
+    """
+    async with services.limits.queueing(caller, [prediction_id]):
+        prediction = await services.queue.submit(
+            served.name,
+            input,
+            version=served.version,
+            input_preview=preview(body),
+            input_bytes=len(body),
+            prediction_id=prediction_id,
+            will_wait=bool(reply.wait_s),
+            webhook=webhook,
+            caller=caller.key_id,
+            trace=trace_of(scope),
+        )
+    scope["state"]["prediction_id"] = prediction.prediction_id
+    if reply.wait_s:
+        wait_s, submitted = reply.wait_s, prediction
+        prediction = await wait_for(
+            services, lambda: services.queue.wait_for(submitted, wait_s), otherwise=submitted, scope=scope
+        )
+    return prediction
+
+
+def answer_later(
+    served: ServedModel, prediction: Prediction, reply: Reply, *, answer_of: Callable[[Any], bytes]
+) -> RawResponse:
+    """Of one that was queued: ``answer_of`` its output, or 202 if it has none yet; raises ``PredictionFailed``."""
+    accepted = accepted_of(prediction)
+    headers: list[Header] = [
+        prediction_header(prediction.prediction_id),
+        (b"location", accepted.location.encode()),
+        served.header,
+    ]
+    if prediction.version not in ("", served.version):  # whoever ran it serves another one
+        headers[-1] = (b"model-version", f"{served.name}@{prediction.version}".encode())
+    if reply.applied:
+        headers.append((b"preference-applied", reply.applied))
+    if check_success(prediction):
+        return RawResponse(answer_of(prediction.output), headers=headers)
+    return RawResponse(_encode(accepted), status=202, headers=headers)
 
 
 async def wait_for(services: Services, wait: Callable[[], Awaitable[T]], *, otherwise: T, scope: Scope) -> T:

@@ -45,6 +45,18 @@ async def test_each_prediction_of_an_inference_is_told(api: RunningApi, receiver
         assert told == {each["prediction_id"] for each in accepted}
 
 
+async def test_a_generation_is_told(api: RunningApi, receiver: Receiver) -> None:
+    """``generate``, and ``generate_stream`` where it is answered later."""
+    for path in ("generate", "generate_stream"):
+        headers = ASYNC | {"Webhook-Url": receiver.url}
+        answer = await api.post(f"/v2/models/raises/{path}", json={"text_input": path}, headers=headers)
+        assert answer.status_code == 202, answer.text
+        prediction_id = answer.json()["prediction_id"]
+        await settled(api, prediction_id)
+        told = receiver.received[-1].json["data"]
+        assert (told["prediction_id"], told["error"]["message"]) == (prediction_id, f"ValueError: {path}")
+
+
 async def test_an_inference_that_is_answered_at_once_has_no_webhook(api: RunningApi) -> None:
     """As with ``/predict``."""
     answer = await api.post("/v2/models/mock/infer", json=INFER, headers={"Webhook-Url": "https://example.com/hook"})

@@ -5,13 +5,11 @@ from typing import Annotated, Any
 import msgspec
 
 from zypher_api.answers import Accepted, Live, Ready
-from zypher_api.openapi import ANY_SCOPE, EXAMPLE_ID, Answer, Content, Operation, Parameter
-from zypher_api.routes.predict_docs import HEADERS, NAME, OF_ISOLATED, OF_REMOTE, VERSION
+from zypher_api.openapi import ANY_SCOPE, Answer, Content, Operation, Parameter
+from zypher_api.routes.predict_docs import ACCEPTED, HEADERS, NAME, OF_ISOLATED, OF_REMOTE, REPLAYED, VERSION
 from zypher_api.routes.predict_docs import PROBLEMS as PREDICT_PROBLEMS
 from zypher_jobs.contracts.access import Scope
 from zypher_jobs.contracts.inference import (
-    GenerateRequest,
-    GenerateResponse,
     IndexEntry,
     IndexRequest,
     InferRequest,
@@ -21,7 +19,6 @@ from zypher_jobs.contracts.inference import (
     ServerMetadata,
     WireSpec,
 )
-from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.models import ServedModel
 
 TAG = "inference protocol"
@@ -142,9 +139,6 @@ def version(example: ServedModel) -> Operation:
 
 def infer(example: ServedModel) -> Operation:
     """``POST /v2/models/{name}/infer``."""
-    accepted = Accepted(
-        prediction_id=EXAMPLE_ID, status=Status.QUEUED, queue_position=0, location=f"/predict/{EXAMPLE_ID}"
-    )
     return Operation(
         method="post",
         path="/v2/models/{name}/infer",
@@ -177,17 +171,19 @@ def infer(example: ServedModel) -> Operation:
                     "Prediction-Id": "Of the first prediction.",
                     "Model-Version": "Which version answers, as `name@version`.",
                     "Inference-Header-Content-Length": "How many bytes are JSON, where binary tensors follow.",
+                    "Idempotency-Replayed": REPLAYED,
                 },
             ),
             202: Answer(
                 description="Queued. Several predictions, each with its own id, are a list of these in the member "
                 "`predictions`, beside `message`.",
-                content=Content(type=Accepted, example=accepted),
+                content=Content(type=Accepted, example=ACCEPTED),
                 headers={
                     "Location": "Where to read it; absent where there are several.",
                     "Prediction-Id": "The same id as in the body; absent where there are several.",
                     "Model-Version": "Which version answers, as `name@version`.",
                     "Preference-Applied": "What of `Prefer` was applied.",
+                    "Idempotency-Replayed": REPLAYED,
                 },
             ),
         },
@@ -218,63 +214,6 @@ def infer_version(example: ServedModel) -> Operation:
         problems=("unknown_version", *by_name.problems),
     )
 
-
-_GENERATED = GenerateResponse(model_name="story", model_version="1", text_output="Once upon a time")
-_GENERATE_PROBLEMS = tuple(
-    code
-    for code in ("unknown_model", *PREDICT_PROBLEMS, *OF_ISOLATED, *OF_REMOTE)
-    if code not in {"queue_full", "redis_unavailable", "expired"}
-)
-GENERATE = Operation(
-    method="post",
-    path="/v2/models/{name}/generate",
-    operation_id="v2_generate",
-    scopes=(Scope.PREDICT,),
-    tag=TAG,
-    summary="Text to text",
-    description="For models with one text in their input, and one in their output. `parameters` are other fields of "
-    "the model's input.",
-    parameters=(NAME,),
-    body=Content(type=GenerateRequest, example=GenerateRequest(text_input="Once", parameters={"words": 3})),
-    answers={200: Answer(description="The text.", content=Content(type=GenerateResponse, example=_GENERATED))},
-    problems=_GENERATE_PROBLEMS,
-    problem_examples={"invalid_input": ("Field 'text_input' is missing.", "$.text_input")},
-)
-GENERATE_VERSION = msgspec.structs.replace(
-    GENERATE,
-    path="/v2/models/{name}/versions/{version}/generate",
-    operation_id="v2_generate_version",
-    summary="Text to text, with one version of a model",
-    parameters=(NAME, VERSION),
-    problems=("unknown_version", *GENERATE.problems),
-)
-GENERATE_STREAM = msgspec.structs.replace(
-    GENERATE,
-    path="/v2/models/{name}/generate_stream",
-    operation_id="v2_generate_stream",
-    summary="Text to text, piece by piece",
-    description="Server-sent events without a name: the data of each is as the answer of `generate`, with the next "
-    "piece in `text_output`. A model that does not stream gives one event. What fails after the first piece is an "
-    "event whose data has the member `error`.",
-    answers={
-        200: Answer(
-            description="The pieces of the text.",
-            content=Content(
-                type=str,
-                example='data: {"model_name":"story","model_version":"1","text_output":"Once "}\n\n',
-                media_type="text/event-stream",
-            ),
-        )
-    },
-)
-STREAM_VERSION = msgspec.structs.replace(
-    GENERATE_STREAM,
-    path="/v2/models/{name}/versions/{version}/generate_stream",
-    operation_id="v2_generate_stream_version",
-    summary="Text to text, piece by piece, with one version of a model",
-    parameters=(NAME, VERSION),
-    problems=("unknown_version", *GENERATE.problems),
-)
 
 _ENTRIES = Content(type=list[IndexEntry], example=[IndexEntry(name="mock", version="1", state="READY")])
 _BODY_PROBLEMS = ("malformed_input", "body_too_large", "invalid_input")

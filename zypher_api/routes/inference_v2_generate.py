@@ -13,15 +13,18 @@ from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Sen
 from zypher_api.auth import caller_of
 from zypher_api.bodies import read_body, unpacked
 from zypher_api.event_stream import HEADERS
-from zypher_api.negotiation import require_json
+from zypher_api.idempotency import HEADER as IDEMPOTENCY_KEY
+from zypher_api.idempotency import predicted_once
+from zypher_api.negotiation import Reply, require_json, wanted_reply
 from zypher_api.openapi import OPT
-from zypher_api.predicting import Output, check_known, predict_now, prediction_header
+from zypher_api.predicting import Output, answer_later, check_known, predict_later, predict_now, prediction_header
 from zypher_api.presence import goes_on, while_wanted
-from zypher_api.problems import CallerGone
-from zypher_api.responses import RawResponse
-from zypher_api.routes import inference_v2_docs as described
+from zypher_api.problems import CallerGone, MalformedRequest
+from zypher_api.responses import Header, RawResponse
+from zypher_api.routes import inference_v2_generate_docs as described
 from zypher_api.services import Services
 from zypher_api.tracing import trace_of
+from zypher_api.webhook_headers import wanted_webhook
 from zypher_jobs.contracts.inference import GenerateRequest, GenerateResponse
 from zypher_jobs.errors import InvalidInput, ZypherError
 from zypher_jobs.models import ServedModel
@@ -31,6 +34,10 @@ from zypher_jobs.models.schema import json_schema
 from zypher_jobs.models.texts import TextForm, text_form
 from zypher_jobs.queue.ids import new_prediction_id
 
+_NO_KEY_FOR_STREAMS = (
+    "A stream cannot be sent again, so it has no Idempotency-Key: send it with Prefer: respond-async, and follow "
+    "GET /predict/{prediction_id}/events; or call generate."
+)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(GenerateRequest).decode
 _SCHEMA = json_schema(GenerateRequest)
@@ -60,24 +67,40 @@ def handlers(services: Services) -> list[ControllerRouterHandler]:
 
 def _generates(services: Services, name: str, version: str | None, *, streams: bool) -> ASGIApp:
     async def generate(scope: Scope, receive: Receive, send: Send) -> None:
+        reply = wanted_reply(scope, streams=streams)
         headers = dict(scope["headers"])
         require_json(headers.get(b"content-type"))
         max_bytes = services.settings.max_body_bytes
         body = await read_body(headers, receive, max_bytes=max_bytes)
         body = unpacked(body, headers.get(b"content-encoding"), max_bytes=max_bytes)
+        webhook = wanted_webhook(headers, services.webhook_policy, later=reply.later)
         served = services.registry.get(name, version)
         if not served.ready:
             await services.loaded()
             check_known(served)
-        served.check_room(services.settings.shed_wait_s)
+        if not reply.later:
+            served.check_room(services.settings.shed_wait_s)
         generation = _Generation(services, served, body, scope)
-        await services.limits.predictions(scope, caller_of(scope), 1)
+        caller = caller_of(scope)
         stays = goes_on(headers, services.settings.on_disconnect)
-        if streams:
-            await generation.stream(receive, send, stays=stays)
+        if streams and not reply.later:
+            if IDEMPOTENCY_KEY in headers:
+                raise MalformedRequest(_NO_KEY_FOR_STREAMS, field="Idempotency-Key")
+            await services.limits.predictions(scope, caller, 1)
+            await generation.stream(new_prediction_id(), receive, send, stays=stays)
             return
-        with while_wanted(scope, stays=stays):
-            answer = await generation.whole()
+
+        async def answered(reply: Reply, prediction_id: str) -> RawResponse:
+            await services.limits.predictions(scope, caller, 1)
+            if reply.later:
+                return await generation.later(prediction_id, reply, webhook)
+            with while_wanted(scope, stays=stays):
+                return await generation.whole(prediction_id)
+
+        if IDEMPOTENCY_KEY in headers:
+            answer = await predicted_once(services, scope, body, caller=caller.key_id, reply=reply, run=answered)
+        else:
+            answer = await answered(reply, new_prediction_id())
         await answer(scope, receive, send)
 
     return generate
@@ -97,30 +120,41 @@ class _Generation:
             raise refusal(body, error, _SCHEMA) from None
         self._id = request.id
         self._input = served.convert(self._form.input(request.text_input, self._parameters(request)))
-        self._prediction_id = new_prediction_id()
         self._caller = caller_of(scope)
-        self._trace = trace_of(scope)
-        scope["state"]["prediction_id"] = self._prediction_id
-        self._headers = [prediction_header(self._prediction_id), served.header]
+        self._scope = scope
 
-    async def whole(self) -> RawResponse:
+    async def whole(self, prediction_id: str) -> RawResponse:
         """The text when it is complete."""
-        output = await self._run(NOBODY)
-        streamed = output.value if self._served.definition.streams else [output.value]
-        text = streamed if isinstance(streamed, str) else "".join(self._form.text(each) for each in streamed)
-        return RawResponse(self._event(text), headers=self._headers)
+        output = await self._run(prediction_id, NOBODY)
+        return RawResponse(self._answer(output.value), headers=self._headers(prediction_id))
 
-    async def stream(self, receive: Receive, send: Send, *, stays: bool) -> None:
+    async def later(self, prediction_id: str, reply: Reply, webhook: str) -> RawResponse:
+        """Queue it; with ``wait``, the text if it is complete in time."""
+        prediction = await predict_later(
+            self._services,
+            self._served,
+            self._input,
+            body=_encode(self._input),
+            prediction_id=prediction_id,
+            caller=self._caller,
+            reply=reply,
+            webhook=webhook,
+            scope=self._scope,
+        )
+        return answer_later(self._served, prediction, reply, answer_of=self._answer)
+
+    async def stream(self, prediction_id: str, receive: Receive, send: Send, *, stays: bool) -> None:
         """One event for each piece, without its caller too if it ``stays``.
 
         What fails before the first is a problem document, later an event ``error``.
         """
         pieces = _Pieces()
-        async with self._running(pieces, None if stays else receive) as running:
+        async with self._running(prediction_id, pieces, None if stays else receive) as running:
             piece = await pieces.next()
             if piece is _END and not self._is_whole(running):
                 running.result()
-            await send({"type": "http.response.start", "status": 200, "headers": [*HEADERS, *self._headers]})
+            headers = [*HEADERS, *self._headers(prediction_id)]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
             while piece is not _END:
                 await self._send(send, self._event(self._form.text(piece)))
                 piece = await pieces.next()
@@ -136,22 +170,28 @@ class _Generation:
         """Whether it is an output of a model that does not stream."""
         return not self._served.definition.streams and running.exception() is None
 
-    async def _run(self, listener: Listener) -> Output:
+    def _headers(self, prediction_id: str) -> list[Header]:
+        return [prediction_header(prediction_id), self._served.header]
+
+    async def _run(self, prediction_id: str, listener: Listener) -> Output:
+        self._scope["state"]["prediction_id"] = prediction_id
         return await predict_now(
             self._services,
             self._served,
             self._input,
             body=_encode(self._input),
-            prediction_id=self._prediction_id,
+            prediction_id=prediction_id,
             caller=self._caller,
             listener=listener,
-            trace=self._trace,
+            trace=trace_of(self._scope),
         )
 
     @asynccontextmanager
-    async def _running(self, pieces: "_Pieces", receive: Receive | None) -> AsyncGenerator["asyncio.Task[Output]"]:
+    async def _running(
+        self, prediction_id: str, pieces: "_Pieces", receive: Receive | None
+    ) -> AsyncGenerator["asyncio.Task[Output]"]:
         """Runs until the block is left; with ``receive`` a caller who goes away cancels it."""
-        running = asyncio.create_task(self._run(pieces))
+        running = asyncio.create_task(self._run(prediction_id, pieces))
         running.add_done_callback(lambda _: pieces.chunk(_END))
         leaving = None if receive is None else asyncio.create_task(_cancel_when_gone(running, receive))
         try:
@@ -174,6 +214,12 @@ class _Generation:
                 field=f"$.parameters.{unknown[0]}",
             )
         return parameters
+
+    def _answer(self, output: Any) -> bytes:
+        """With the whole text of an output, as the model gives it or as it comes out of the queue."""
+        streamed = output if self._served.definition.streams else [output]
+        text = streamed if isinstance(streamed, str) else "".join(self._form.text(each) for each in streamed)
+        return self._event(text)
 
     def _event(self, text: str) -> bytes:
         served = self._served

@@ -4,7 +4,7 @@ These are Litestar's raw ASGI handlers: the bytes go from the socket into the mo
 type back, and nothing else is made of them. Measured, that is 1.4 times the rate of the leanest ordinary handler.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,19 +14,17 @@ from litestar.handlers import ASGIRouteHandler, asgi, post
 from litestar.params import FromPath
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
-from zypher_api.answers import accepted_of
 from zypher_api.auth import OWN_AUTH
 from zypher_api.bodies import read_body
 from zypher_api.idempotency import HEADER as IDEMPOTENCY_KEY
-from zypher_api.idempotency import answered_once
+from zypher_api.idempotency import predicted_once
 from zypher_api.keyring import Caller
-from zypher_api.negotiation import MAX_WAIT_S, Reply, require_json, wanted_reply
+from zypher_api.negotiation import Reply, require_json, wanted_reply
 from zypher_api.openapi import OPT, Operation
-from zypher_api.predicting import check_success, predict_now, prediction_header, wait_for
+from zypher_api.predicting import answer_later, predict_later, predict_now, prediction_header
 from zypher_api.presence import goes_on, while_wanted
 from zypher_api.problems import MalformedRequest
-from zypher_api.recorder import preview
-from zypher_api.responses import Header, RawResponse
+from zypher_api.responses import RawResponse
 from zypher_api.routes import predict_docs
 from zypher_api.routes.predict_stream import stream_now
 from zypher_api.services import Services
@@ -39,8 +37,6 @@ from zypher_jobs.queue.ids import new_prediction_id
 
 _ALLOW = "OPTIONS, POST"
 _PREDICT = frozenset({KeyScope.PREDICT})
-_FOUND = Reply(later=True, wait_s=MAX_WAIT_S)
-"""How a synchronous caller is answered whose earlier try left its prediction behind: as soon as that has ended."""
 _NO_KEY_FOR_EVENTS = (
     "Events cannot be sent again, so they have no Idempotency-Key: send it with Prefer: respond-async, and follow "
     "GET /predict/{prediction_id}/events; or leave out Accept: text/event-stream."
@@ -130,20 +126,24 @@ async def _predict(
         await stream_now(services, served, scope, receive, send, input=input, body=body, caller=caller, stays=stays)
         return
 
-    def answered(reply: Reply, prediction_id: str) -> Awaitable[RawResponse]:
-        if reply.later:
-            return _later(services, served, scope, input, body, reply, webhook, caller, prediction_id)
-        return _now(services, served, scope, input, body, caller, prediction_id, stays=stays)
+    async def answered(reply: Reply, prediction_id: str) -> RawResponse:
+        if not reply.later:
+            return await _now(services, served, scope, input, body, caller, prediction_id, stays=stays)
+        prediction = await predict_later(
+            services,
+            served,
+            input,
+            body=body,
+            prediction_id=prediction_id,
+            caller=caller,
+            reply=reply,
+            webhook=webhook,
+            scope=scope,
+        )
+        return answer_later(served, prediction, reply, answer_of=_encode)
 
     if IDEMPOTENCY_KEY in headers:
-        answer = await answered_once(
-            services,
-            scope,
-            body,
-            caller=caller.key_id,
-            run=lambda begun: answered(_FOUND if begun.is_known and not reply.later else reply, begun.prediction_id),
-            is_queued=reply.later,
-        )
+        answer = await predicted_once(services, scope, body, caller=caller.key_id, reply=reply, run=answered)
     else:
         answer = await answered(reply, new_prediction_id())
     await answer(scope, receive, send)
@@ -170,52 +170,6 @@ async def _now(
     if output.cache_use is not None:
         headers.append((b"model-cache", output.cache_use.encode()))
     return RawResponse(output.json, headers=headers)
-
-
-async def _later(
-    services: Services,
-    served: ServedModel,
-    scope: Scope,
-    input: Any,
-    body: bytes,
-    reply: Reply,
-    webhook: str,
-    caller: Caller,
-    prediction_id: str,
-) -> RawResponse:
-    """Queue it; with ``wait``, answer as if it had run here when it ends in time."""
-    async with services.limits.queueing(caller, [prediction_id]):
-        prediction = await services.queue.submit(
-            served.name,
-            input,
-            version=served.version,
-            input_preview=preview(body),
-            input_bytes=len(body),
-            prediction_id=prediction_id,
-            will_wait=bool(reply.wait_s),
-            webhook=webhook,
-            caller=caller.key_id,
-            trace=trace_of(scope),
-        )
-    scope["state"]["prediction_id"] = prediction.prediction_id
-    if reply.wait_s:
-        wait_s, submitted = reply.wait_s, prediction
-        prediction = await wait_for(
-            services, lambda: services.queue.wait_for(submitted, wait_s), otherwise=submitted, scope=scope
-        )
-    accepted = accepted_of(prediction)
-    headers: list[Header] = [
-        prediction_header(prediction.prediction_id),
-        (b"location", accepted.location.encode()),
-        served.header,
-    ]
-    if prediction.version not in ("", served.version):  # whoever ran it serves another one
-        headers[-1] = (b"model-version", f"{served.name}@{prediction.version}".encode())
-    if reply.applied:
-        headers.append((b"preference-applied", reply.applied))
-    if check_success(prediction):
-        return RawResponse(_encode(prediction.output), headers=headers)
-    return RawResponse(_encode(accepted), status=202, headers=headers)
 
 
 async def _other_method(scope: Scope, send: Send) -> None:

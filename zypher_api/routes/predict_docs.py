@@ -118,15 +118,13 @@ data: {"prediction_id":"0f8fad5bd9cb469fa16570867728950e","status":"succeeded","
 
 """,
 )
-_REPLAYED = "`true` where the answer was given before, to the same Idempotency-Key."
+REPLAYED = "`true` where the answer was given before, to the same Idempotency-Key."
 _MODEL_VERSION = "Which version answers, as `name@version`."
 _MODEL_CACHE = (
     "Of a model with a result cache, if it ran in the request: `hit` (the output was there), `shared` (the same input "
     "was running) or `miss`."
 )
-_ACCEPTED = Accepted(
-    prediction_id=EXAMPLE_ID, status=Status.QUEUED, queue_position=0, location=f"/predict/{EXAMPLE_ID}"
-)
+ACCEPTED = Accepted(prediction_id=EXAMPLE_ID, status=Status.QUEUED, queue_position=0, location=f"/predict/{EXAMPLE_ID}")
 
 
 def default(served: ServedModel) -> Operation:
@@ -212,18 +210,18 @@ def _answers(output: Content) -> dict[int, Answer]:
                 "Prediction-Id": "By which `GET /predict/{prediction_id}` shows it a moment later.",
                 "Model-Version": _MODEL_VERSION,
                 "Model-Cache": _MODEL_CACHE,
-                "Idempotency-Replayed": _REPLAYED,
+                "Idempotency-Replayed": REPLAYED,
             },
         ),
         202: Answer(
             description="Queued; the answer follows.",
-            content=Content(type=Accepted, example=_ACCEPTED),
+            content=Content(type=Accepted, example=ACCEPTED),
             headers={
                 "Location": "Where to read it.",
                 "Prediction-Id": "The same id as in the body.",
                 "Model-Version": _MODEL_VERSION,
                 "Preference-Applied": "What of `Prefer` was applied.",
-                "Idempotency-Replayed": _REPLAYED,
+                "Idempotency-Replayed": REPLAYED,
             },
         ),
     }

@@ -42,6 +42,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     """``None`` where it was larger than is kept."""
     body_bytes: int
     prediction_id: str
+    media_type: bytes = b"application/json"
 
 
 class Try(NamedTuple):
