@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
@@ -34,6 +35,7 @@ from zypher_tui.feeds import INTERVAL_S, Feeds, Opener
 from zypher_tui.keymap import Keyed, as_file, keymap
 from zypher_tui.load.desk import ApiDesk, ClosedDesk, Desk
 from zypher_tui.palette import palette
+from zypher_tui.recordist import Recordist
 from zypher_tui.screens.asked import Asked
 from zypher_tui.screens.dead_letters import DeadLettersPane, Read
 from zypher_tui.screens.jumping import JumpScreen
@@ -97,6 +99,7 @@ class Dashboard(Keyed, App[int]):
         Binding("ctrl+o", "jump", "Jump", key_display="^o"),
         Binding("P", "queues", "Pause or resume a queue"),
         Binding("A", "deeds", "Last actions"),
+        Binding("W", "record", "Record, or end the recording"),
         Binding("ctrl+t", "next_theme", "Next theme", key_display="^t"),
     ]
 
@@ -136,6 +139,7 @@ class Dashboard(Keyed, App[int]):
             clock_s=clock_s,
         )
         self.deeds = Deeds(self, operator, read_only=read_only, view=lambda: self.view, changed=self._take_in)
+        self.recordist = Recordist(self, self.store, clock_s=clock_s, changed=self._note_change)
         self._api_url = clean(api_url)
         self._interval_s = interval_s
         self._clock_s = clock_s
@@ -216,6 +220,7 @@ class Dashboard(Keyed, App[int]):
     async def on_unmount(self) -> None:
         """Let go of the sources, once nobody asks them any more."""
         self.feeds.leave()
+        await self.recordist.aclose()
         until_s = time.monotonic() + LEAVE_S
         while (asking := [each for each in self.workers if not each.is_finished]) and time.monotonic() < until_s:
             self.workers.cancel_all()
@@ -228,7 +233,10 @@ class Dashboard(Keyed, App[int]):
     def run_here(self) -> int:
         """Show it in this terminal, and no longer than that is there; returns the exit code."""
         end_with_terminal()
-        return self.run() or 0
+        code = self.run() or 0
+        for said in self.recordist.said:
+            sys.stdout.write(f"{said}\n")
+        return code
 
     def _terminate(self) -> None:
         end_within(TERMINATE_S)
@@ -350,6 +358,10 @@ class Dashboard(Keyed, App[int]):
     def action_deeds(self) -> None:
         """What was done from here."""
         self.deeds.show_notes()
+
+    def action_record(self) -> None:
+        """Write what is seen into a file, or end that."""
+        self.recordist.turn()
 
     @on(Asked)
     def act(self, message: Asked) -> None:
@@ -514,7 +526,7 @@ class Dashboard(Keyed, App[int]):
                 screen.show_view(view, first_s=first_s, last_s=last_s)
         if isinstance(self.screen, PredictionScreen):
             return  # nothing of the panes is seen
-        self._header_line.show(view)
+        self._header_line.show(view, self.recordist.mark)
         self._notice_line.show(view)
         self._time_bar.show(view, first_s=first_s, last_s=last_s)
         self._tab_line.show([(pane.TITLE, pane.count(view)) for pane in self._panes], self._open)

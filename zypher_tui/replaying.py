@@ -54,6 +54,10 @@ class ReplayDashboard(Dashboard):
         if self._playing is not None and self._at_s is not None:
             self._playing = time.monotonic(), self._at_s
 
+    def action_record(self) -> None:
+        """It is a file already."""
+        self.notify(f"This is a recording already: {clean(str(self._replayed.path))}", timeout=6, markup=False)
+
     async def _frame(self) -> None:
         if self._playing is not None:
             since_s, from_s = self._playing

@@ -1,13 +1,18 @@
-"""``zypher top --record`` on a real Zypher, through an outage, and its file without any."""
+"""What ``zypher top --record`` and the dashboard record of a real Zypher, through an outage; and without any."""
 
+import asyncio
 import json
+import os
 import signal
 import subprocess
-from collections.abc import Callable, Generator
+import sys
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from tests.process.stack import COMMAND, Up
+from tests.process.stack import COMMAND, START_TIMEOUT_S, Up
+from tests.process.terminal import Terminal
 from zypher_jobs.queue.embedded import EmbeddedServer
 from zypher_jobs.testing import wait_until
 from zypher_tui.core.readings import SourceName
@@ -20,12 +25,16 @@ def recording(up: Up, path: Path, *arguments: str) -> Generator[subprocess.Popen
     """A recorder on its way, killed if it still runs; ``up`` does not count it among its own."""
     redis_url = up.environ.get("ZYPHER_REDIS_URL") or up.facts.redis_url or ""
     command = [*COMMAND, "top", "--record", str(path), "--every", "0.2", "--redis", redis_url, *arguments]
-    environ = {name: value for name, value in up.environ.items() if name != "ZYPHER_DATA_DIR"}
-    with subprocess.Popen(command, env=environ, cwd=up.directory, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(command, env=others(up), cwd=up.directory, stderr=subprocess.PIPE) as process:
         try:
             yield process
         finally:
             process.kill()
+
+
+def others(up: Up) -> dict[str, str]:
+    """The environment of what ``up`` does not count among its own, and so does not kill."""
+    return {name: value for name, value in up.environ.items() if name != "ZYPHER_DATA_DIR"}
 
 
 def frames(path: Path) -> list[FrameLine]:
@@ -120,3 +129,100 @@ async def test_a_recording_ends_when_it_was_asked_to(make_up: Callable[..., Up],
     }.items():
         refused = up.run("top", *arguments)
         assert (refused.returncode, said in refused.stderr) == (2, True), refused.stderr
+
+
+@contextmanager
+def dashboard(directory: Path, command: list[str], environ: Mapping[str, str]) -> Generator[Terminal]:
+    """A dashboard on a terminal, killed if it still runs."""
+    terminal = Terminal(command, environ=environ, directory=directory)
+    try:
+        yield terminal
+    finally:
+        terminal.process.kill()
+        terminal.process.wait()
+        terminal.close()
+
+
+async def the_file(terminal: Terminal, directory: Path) -> Path:
+    """The recording that the dashboard begins, with the name that it proposes."""
+    await wait_until(lambda: "Overview" in terminal.text, timeout_s=START_TIMEOUT_S)
+    terminal.type("W")
+    await wait_until(lambda: "goes on until W" in terminal.text, timeout_s=20)
+    terminal.type("\r")
+    (path,) = await wait_until(lambda: (terminal.text, [*directory.glob("zypher-*.zyr")])[1], timeout_s=20)
+    return path
+
+
+async def test_the_dashboard_records_what_it_saw_and_what_it_sees(
+    make_up: Callable[..., Up], valkey: EmbeddedServer, tmp_path: Path
+) -> None:
+    """On a real Zypher: what ended before the key was pressed, and what ended after; then without any of it."""
+    up = make_up(redis_url=valkey.url)
+    await up.start_and_wait()
+    await up.all_succeed(await up.submit(3))
+    command = [*COMMAND, "tui", "--api-url", up.url, "--redis", valkey.url]
+    with dashboard(tmp_path, command, others(up)) as terminal:
+        await wait_until(lambda: "succeeded" in terminal.text, timeout_s=START_TIMEOUT_S)
+        path = await the_file(terminal, tmp_path)
+        await wait_until(lambda: (terminal.shown, frames(path))[1], timeout_s=20, every_s=0.2)
+        await up.all_succeed(await up.submit(2))
+        await wait_until(lambda: (terminal.shown, len(ended(path)) == 5)[1], timeout_s=20, every_s=0.2)
+        up.kill_everything()
+        await wait_until(lambda: (terminal.shown, not api_answered(frames(path)[-1]))[1], timeout_s=20, every_s=0.2)
+        terminal.type("q")
+        assert await terminal.ended() == 0
+        assert f"zypher tui --replay {path.name}" in " ".join(terminal.after_full_screen.split())
+    valkey.kill()
+    assert Replay(path).amiss is None
+    last = up.run("top", "--replay", str(path), "--once")
+    assert (last.returncode, last.stdout.count(" succeeded ")) == (0, 5)
+    assert "API away" in last.stdout
+    with dashboard(tmp_path, [*COMMAND, "tui", "--replay", str(path)], up.environ) as terminal:
+        await wait_until(lambda: f"replay of {path.name}" in terminal.text, timeout_s=START_TIMEOUT_S)
+        await wait_until(lambda: "API away" in " ".join(terminal.text.split()), timeout_s=20)
+        terminal.type("q")
+        assert await terminal.ended() == 0
+
+
+def ended(path: Path) -> set[str]:
+    """Predictions that have succeeded by the file."""
+    try:
+        lines = list(Replay(path).lines())
+    except WrongRecording:
+        return set()
+    rows = [row for line in lines if isinstance(line, RowsLine) for row in line.rows]
+    return {row.prediction_id for row in rows if row.status == "succeeded"}
+
+
+async def test_a_full_disk_ends_a_recording_with_what_it_has(tmp_path: Path) -> None:
+    """The dashboard goes on and says so, also at its end; the file is read as far as it goes."""
+    limit = (
+        "import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (190_000, 190_000));"
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    with dashboard(tmp_path, [sys.executable, "-c", limit, *COMMAND, "tui", "--demo"], os.environ) as terminal:
+        path = await the_file(terminal, tmp_path)
+        await wait_until(lambda: "▲ recording ended" in terminal.text, timeout_s=20)
+        terminal.type("q")
+        assert await terminal.ended() == 0
+        assert "The recording has ended: file too large." in " ".join(terminal.after_full_screen.split())
+    shown = await asyncio.to_thread(
+        partial(subprocess.run, capture_output=True, text=True, check=True, timeout=60),
+        [*COMMAND, "top", "--replay", str(path), "--once"],
+    )
+    assert "It has no end" in shown.stderr
+    assert "Zypher 0" in shown.stdout
+
+
+async def test_a_recording_outlives_its_terminal(tmp_path: Path) -> None:
+    """It hangs up, and the dashboard ends at once: what was written can be looked at."""
+    terminal = Terminal([*COMMAND, "tui", "--demo"], environ=os.environ, directory=tmp_path)
+    try:
+        path = await the_file(terminal, tmp_path)
+        await wait_until(lambda: (terminal.shown, frames(path))[1], timeout_s=20, every_s=0.2)
+        terminal.close()
+        await wait_until(lambda: terminal.process.poll() is not None, timeout_s=20)
+    finally:
+        terminal.process.kill()
+        terminal.process.wait()
+    assert frames(path)

@@ -1,6 +1,6 @@
 """Workers that are in the figures no more: when they went, how, and what became of what they ran."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
 from itertools import islice
 
@@ -80,6 +80,11 @@ class Departures:
         for overview in overviews:
             earlier.fold(overview, book)
         self._gone = {each: gone for each, gone in earlier._gone.items() if each not in self._alive} | self._gone
+
+    @property
+    def known(self) -> Collection[Departed]:
+        """All that are remembered, in the order in which they went."""
+        return self._gone.values()
 
     def until(self, now_ms: int) -> tuple[Departed, ...]:
         """Those that went in the last while before then, the latest first."""

@@ -30,6 +30,11 @@ def compact(preview: str, *, given: str = "") -> str:
     return clean(" · ".join(f"{name} {_text(value)}" for name, value in shown.items()))
 
 
+def as_preview(text: str) -> str:
+    """What ``compact`` gave, so that it gives it once more."""
+    return msgspec.json.encode({"value": text}).decode() if text.startswith("{") else text
+
+
 def _members(preview: str) -> dict[str, Any] | None:
     try:
         return _object.decode(preview) or None

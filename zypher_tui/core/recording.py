@@ -21,7 +21,7 @@ from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.prediction import PredictionSummary
 from zypher_jobs.contracts.stats import Health, Overview
 from zypher_tui.core.cleaning import clean, cleaned
-from zypher_tui.core.plausible import check_event, check_health, check_overview, check_summary
+from zypher_tui.core.plausible import Implausible, check_event, check_health, check_overview, check_summary
 from zypher_tui.core.readings import Reading, SourceName
 
 FORMAT = 1
@@ -205,6 +205,8 @@ def _check(line: Line) -> None:
         for event in line.events:
             check_event(event)
     else:
+        if not line.sources:
+            raise Implausible("a frame of no source")
         if line.overview is not None:
             check_overview(line.overview)
         if line.health is not None:

@@ -8,7 +8,7 @@ import msgspec
 
 from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.prediction import Mode, PredictionFailure, PredictionSummary, Priority, Status
-from zypher_tui.core.previews import compact
+from zypher_tui.core.previews import as_preview, compact
 
 PREVIEW_CHARS = 100
 """Longest text that a row keeps; the whole is read when a prediction is opened."""
@@ -70,6 +70,31 @@ class Row(msgspec.Struct, kw_only=True, gc=False):
             is_detailed=True,
         )
 
+    def summary(self, *, previews: bool = True) -> PredictionSummary:
+        """As a source would tell of it; inputs and outputs as far as lists show them."""
+        return PredictionSummary(
+            prediction_id=self.prediction_id,
+            status=self.status,
+            model=self.model,
+            version=self.version,
+            mode=self.mode,
+            caller=self.caller,
+            input_preview=as_preview(self.input_preview) if previews else "",
+            output_preview=as_preview(self.output_preview) if previews else "",
+            error=self.error,
+            fingerprint=self.fingerprint,
+            priority=self.priority,
+            attempts=self.attempts,
+            progress=self.progress,
+            progress_message=self.progress_message,
+            created_at=at_of(self.created_ms),
+            started_at=None if self.started_ms is None else at_of(self.started_ms),
+            finished_at=None if self.finished_ms is None else at_of(self.finished_ms),
+            wait_ms=self.wait_ms,
+            run_ms=self.run_ms,
+            worker=self.worker or None,
+        )
+
     @property
     def error(self) -> PredictionFailure | None:
         """Why it failed, as far as it is known."""
@@ -118,6 +143,14 @@ class Row(msgspec.Struct, kw_only=True, gc=False):
             progress=None,
             progress_message=None,
         )
+
+
+def as_of(summary: PredictionSummary, now_ms: int) -> PredictionSummary:
+    """What it was at that time: a recording that was begun later has a prediction only as it ended."""
+    then = (row := Row.of(summary)).as_of(now_ms)
+    if then is row:
+        return summary
+    return msgspec.structs.replace(then.summary(), input_preview=summary.input_preview)
 
 
 def ms_of(at: datetime) -> int:

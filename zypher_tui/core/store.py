@@ -4,7 +4,7 @@ The figures are the API's while it brings them, else those read from Redis direc
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
@@ -49,6 +49,8 @@ class Store:
         self.book.follow(self.heat)
         self.attention = Attention()
         self.departures = Departures()
+        self.listeners: list[Callable[[Sequence[Event]], None]] = []
+        """Are told what happened."""
         self._looking_back = LookingBack(self.timeline, self.book)
         self._states = {source: _SourceState() for source in SourceName if source in expected}
         self._history = History(kept_s=math.inf) if keeps_all else History()
@@ -88,6 +90,8 @@ class Store:
         """Take in what happened."""
         self.book.hear(events)
         self.departures.hear(events)
+        for listener in self.listeners:
+            listener(events)
 
     def add_earlier(self, frames: Sequence[Frame]) -> None:
         """Take in what was recorded before the first reading, in order of time."""
@@ -177,11 +181,14 @@ class Store:
         if last_s is not None and at_s < last_s + LEAST_S:
             return
         links = self._links(at_s)
+        api = self._states.get(SourceName.API)
         self.timeline.add(
             Frame(
                 at_s=at_s,
                 overview=self._overview,
                 overview_at_s=self._overview_at_s,
+                overview_from=self._overview_from,
+                overview_error=api.last.overview_error if api and api.last else None,
                 health=self._health,
                 links=links,
                 notice=self._notice(links, self._stale_s(at_s)),

@@ -2,7 +2,7 @@
 
 import zlib
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -29,6 +29,9 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     """Without its predictions: those are in the ``Book``."""
     overview_at_s: float = 0.0
     """When it was read; earlier than ``at_s`` while no source brought newer ones."""
+    overview_from: SourceName | None = None
+    overview_error: str | None = None
+    """Why the API, though it answered, had no figures."""
     health: Health | None = None
     links: tuple[LinkView, ...] = ()
     notice: str | None = None
@@ -90,6 +93,11 @@ class Timeline:
         first, end = (bisect_right(self._frames, at_s, key=lambda frame: frame.at_s) for at_s in (start_s, end_s))
         return [frame.at_s for frame in self._frames[first:end]]
 
+    def between(self, start_s: float, end_s: float) -> Iterator[Frame]:
+        """The frames of those ``times``, whatever is added or let go of meanwhile."""
+        first, end = (bisect_right(self._frames, at_s, key=lambda frame: frame.at_s) for at_s in (start_s, end_s))
+        return map(_unpacked, self._frames[first:end])
+
     def _thin(self, now_s: float) -> None:
         """Let go of what is too old, and of what is too close together for its age; a step at a time."""
         while self._frames[0].at_s < now_s - self._kept_s:
@@ -122,6 +130,7 @@ def recorded_frame(recorded: HistoryFrame, view: View) -> Frame:
         at_s=at_s,
         overview=recorded.overview,
         overview_at_s=at_s,
+        overview_from=SourceName.REDIS if recorded.health is None else SourceName.API,
         health=recorded.health,
         links=(LinkView(source=SourceName.API, link=api), LinkView(source=SourceName.REDIS, link=Link.UP)),
     )

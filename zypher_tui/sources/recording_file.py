@@ -1,5 +1,6 @@
 """A recording as it is written: each line is on its way to the disk before the next one is made."""
 
+import errno
 import os
 import zlib
 from pathlib import Path
@@ -15,26 +16,34 @@ class RecordingFull(Exception):
     """It has reached its limit."""
 
 
+class RecordingThere(StartError):
+    """There is a file of that name."""
+
+
 class RecordingFile:
     """A new file of gzip'ed lines; each is flushed, so that it can be read whatever happens to the writer."""
 
     def __init__(self, path: Path, header: Header, *, overwrite: bool, max_bytes: float) -> None:
         """Raises ``StartError``. Only its owner may read it: inputs and outputs may be in it."""
         flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if overwrite else os.O_EXCL)
-        try:
-            self._file = os.open(path, flags, 0o600)
-        except FileExistsError as error:
-            raise StartError(f"{path} exists already; choose another name, or overwrite it with --force.") from error
-        except OSError as error:
-            raise StartError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}.") from error
         self._packer = zlib.compressobj(9, zlib.DEFLATED, _GZIP)
         self._max_bytes = max_bytes
         self._total_bytes = 0
         self.size_bytes = 0
-        self.write(header)
+        try:
+            self._file = os.open(path, flags, 0o600)
+            self.write(header)
+        except FileExistsError as error:
+            raise RecordingThere(
+                f"{path} exists already; choose another name, or overwrite it with --force."
+            ) from error
+        except OSError as error:
+            raise StartError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}.") from error
 
     def write(self, *lines: Header | Line) -> None:
-        """Raises ``RecordingFull`` once it is; ``OSError``."""
+        """Raises ``RecordingFull`` once it is; ``OSError``, also when the file was deleted: nobody would see it."""
+        if os.fstat(self._file).st_nlink == 0:
+            raise FileNotFoundError(errno.ENOENT, "its file was deleted")
         for line in lines:
             text = write_line(line)
             if len(text) > MAX_LINE_BYTES:
@@ -52,7 +61,12 @@ class RecordingFile:
         finally:
             os.close(self._file)
 
+    def abandon(self) -> None:
+        """Leave it as it is: nothing can be written to it."""
+        os.close(self._file)
+
     def _put(self, packed: bytes) -> None:
-        self.size_bytes += len(packed)
         while packed:
-            packed = packed[os.write(self._file, packed) :]
+            written = os.write(self._file, packed)
+            self.size_bytes += written
+            packed = packed[written:]

@@ -12,6 +12,7 @@ from zypher_jobs.contracts.stats import Overview
 from zypher_tui.core.durations import time_of
 from zypher_tui.core.readings import Reading, SourceName
 from zypher_tui.core.recording import EventsLine, FrameLine, WrongRecording, readings_of
+from zypher_tui.core.rows import as_of, ms_of
 from zypher_tui.core.store import Store
 from zypher_tui.core.view import View
 from zypher_tui.sources.replay import Replay
@@ -100,7 +101,8 @@ def seen_at(moment: Moment) -> Seen:
         raise WrongRecording(f"It shows nothing of that time: it begins at {replay.header.started_at:%FT%TZ}.")
     if at is not None and not is_passed and at > frame.at + _BEYOND:
         raise WrongRecording(f"It shows nothing of that time: it ends at {frame.at:%FT%TZ}.")
-    latest = sorted(rows.values(), key=_created_at, reverse=True)[:LATEST]
+    now_ms = store.view(frame.at.timestamp()).now_ms or ms_of(frame.at)
+    latest = [as_of(row, now_ms) for row in sorted(rows.values(), key=_created_at, reverse=True)[:LATEST]]
     store.book.fold(latest)
     hear(store, events)
     return Seen(

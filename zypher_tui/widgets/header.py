@@ -1,7 +1,8 @@
 """The first line: who this is, and how it stands with the API and with Redis. Below it, when needed, what is wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import msgspec
 from textual.strip import Strip
 
 from zypher_tui.core import cells, formats
@@ -14,6 +15,13 @@ CALM = 1.3
 """A latency is shown anew once its mean is so many times as long or as short."""
 
 
+class Mark(msgspec.Struct, frozen=True):
+    """Something that is to be seen whatever the screen shows: as it is written where there is room, and shorter."""
+
+    texts: tuple[str, ...]
+    is_warning: bool = False
+
+
 class Header(LineWidget):
     """``Zypher 0.1.0  API ● up 1.2 ms  Redis ● up 0.3 ms``."""
 
@@ -23,10 +31,11 @@ class Header(LineWidget):
         """Where this is from, when it is not a running system: as it is written where there is room, and shorter."""
         self._left: list[Part] = []
         self._right: list[Part] = []
+        self._mark: Mark | None = None
         self._means: dict[SourceName, float] = {}
         self._latencies: dict[SourceName, float] = {}
 
-    def show(self, view: View) -> None:
+    def show(self, view: View, mark: Mark | None = None) -> None:
         """Draw anew if something in it changed."""
         self._calm(view)
         left: list[Part] = [(" Zypher ", palette.BRAND), (view.version or "", palette.DIM)]
@@ -40,8 +49,8 @@ class Header(LineWidget):
             right = [("running for ", palette.DIM), (formats.age_s(view.uptime_s), palette.PLAIN)]
         if view.stale_s is not None:
             right = [("figures ", palette.WARNING), (f"{formats.age_s(view.stale_s)} old", palette.WARNING)]
-        if (left, right) != (self._left, self._right):
-            self._left, self._right = left, right
+        if (left, right, mark) != (self._left, self._right, self._mark):
+            self._left, self._right, self._mark = left, right, mark
             self.refresh()
 
     def _calm(self, view: View) -> None:
@@ -58,11 +67,23 @@ class Header(LineWidget):
     def line_at(self, y: int) -> Strip:  # noqa: ARG002  # there is only one
         """One line: the right part only where there is room for it."""
         width = self.size.width
-        for right in (*([(text, palette.WARNING)] for text in self.origin), [] if self.origin else self._right):
+        for right in self._rights():
             room = width - length(self._left) - length(right) - 1
             if room >= 2:
                 return line([*self._left, (" " * room, palette.PLAIN), *right], width)
         return line(self._left, width)
+
+    def _rights(self) -> Iterator[list[Part]]:
+        """What may stand on the right, the best first."""
+        yield from ([(text, palette.WARNING)] for text in self.origin)
+        rest = [] if self.origin else self._right
+        if self._mark is not None:
+            style = palette.ERROR if self._mark.is_warning else palette.BRAND
+            marks: list[Part] = [(text, style) for text in self._mark.texts]
+            if rest:
+                yield [*rest, ("   ", palette.PLAIN), marks[0]]
+            yield from ([mark] for mark in marks)
+        yield rest
 
 
 def _link(link: LinkView, latency_ms: float | None) -> list[Part]:
