@@ -85,7 +85,7 @@ async def test_a_chunk_that_json_cannot_hold_is_the_models_failure() -> None:
     notes = Notes(asyncio.get_running_loop(), unheard)
     with pytest.raises(ModelError, match="JSON cannot hold"):
         notes.chunk(object())
-    assert notes.is_silent
+    assert not notes.has_untaken
 
 
 async def test_a_closed_one_hears_nothing() -> None:

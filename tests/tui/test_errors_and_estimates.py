@@ -1,16 +1,16 @@
 """Groups of errors, shares and their intervals, drains and throughputs."""
 
-from datetime import timedelta
+from collections.abc import Sequence
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tui.facts import NOW, overview, row
+from tests.tui.facts import overview, row
 from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core import errors
-from zypher_tui.core.estimates import Drain, Ended, Interval, ended_between, wilson
+from zypher_tui.core.estimates import Drain, Ended, Interval, ended_since, totals, wilson
 from zypher_tui.core.rows import Row
 
 
@@ -38,9 +38,14 @@ ROWS = [
 ]
 
 
+def grouped(rows: Sequence[Row]) -> list[errors.ErrorGroup]:
+    """The failed ones of these."""
+    return errors.group(each for each in rows if each.status is Status.FAILED)
+
+
 def test_failures_of_one_kind_are_one_group() -> None:
     """Most frequent first, with what they share and where they were."""
-    groups = errors.groups(ROWS)
+    groups = grouped(ROWS)
     assert [(group.fingerprint, group.count) for group in groups] == [("a", 2), ("b", 1)]
     first = groups[0]
     assert (first.first_ms, first.last_ms, first.newest_id) == (1_000, 3_000, "p3")
@@ -68,13 +73,12 @@ def test_the_last_good_one_ended_before_it() -> None:
 def test_only_the_last_rows_are_looked_at() -> None:
     """However many there are."""
     rows = [failed(number) for number in range(300)]
-    assert errors.groups(rows, most=100)[0].count == 100
     assert [each.prediction_id for each in errors.newest(rows, most=2)] == ["p299", "p298"]
 
 
 def test_an_error_without_a_fingerprint_is_known_by_its_code() -> None:
     """And one without a message is called by it."""
-    groups = errors.groups([row("p", status=Status.FAILED, error_code="timeout")])
+    groups = errors.group([row("p", status=Status.FAILED, error_code="timeout")])
     assert (groups[0].fingerprint, groups[0].label) == ("timeout", "timeout")
     assert len(errors.label("x", "y" * 500)) == errors.LABEL_CHARS
 
@@ -84,7 +88,7 @@ def test_an_error_without_a_fingerprint_is_known_by_its_code() -> None:
 def test_groups_count_every_failure_once(kinds: list[tuple[str, int]]) -> None:
     """The sum is all that failed, and times lie in order."""
     rows = [failed(number, kind) if number % 2 else row(str(place)) for place, (kind, number) in enumerate(kinds)]
-    groups = errors.groups(rows)
+    groups = grouped(rows)
     assert sum(group.count for group in groups) == sum(each.status is Status.FAILED for each in rows)
     assert all(group.first_ms <= group.last_ms for group in groups)
     assert [group.count for group in groups] == sorted((group.count for group in groups), reverse=True)
@@ -116,23 +120,17 @@ def test_an_interval_holds_its_share_and_lies_between_0_and_1(hits: int, misses:
 
 
 def test_a_drain_tells_how_long_it_takes() -> None:
-    """Of those that wait now, and of the queue as it goes on."""
-    drain = Drain(depth=120, ended_per_s=40.0, growth_per_s=-10.0)
-    assert (drain.empty_s, drain.drained_s, drain.arrivals_per_s) == (3.0, 12.0, 30.0)
-    growing = Drain(depth=120, ended_per_s=40.0, growth_per_s=10.0)
-    assert (growing.drained_s, growing.arrivals_per_s) == (None, 50.0)
+    """Of those that wait now."""
+    assert Drain(depth=120, ended_per_s=40.0).empty_s == 3.0
     assert Drain(depth=5, ended_per_s=0.0).empty_s is None
-    assert Drain(depth=0, ended_per_s=0.0).empty_s == Drain(depth=0, ended_per_s=0.0).drained_s == 0.0
+    assert Drain(depth=0, ended_per_s=0.0).empty_s == 0.0
 
 
 def test_throughput_by_model_is_what_ended_between_two_readings() -> None:
     """With the share that failed; nothing where counters began anew."""
     before = overview(counts={Status.SUCCEEDED: 100, Status.FAILED: 2, Status.RUNNING: 9})
-    after = msgspec.structs.replace(
-        overview(counts={Status.SUCCEEDED: 130, Status.FAILED: 12, Status.RUNNING: 90}),
-        taken_at=NOW + timedelta(seconds=10),
-    )
-    assert ended_between(before, after) == [Ended(model="mock", ended=40, failed=10, seconds=10.0)]
-    ended = ended_between(before, after)[0]
+    after = overview(counts={Status.SUCCEEDED: 130, Status.FAILED: 12, Status.RUNNING: 90})
+    (ended,) = ended_since(totals(before), totals(after), seconds=10.0)
+    assert ended == Ended(model="mock", ended=40, failed=10, seconds=10.0)
     assert (ended.per_s, ended.failed_share) == (4.0, 0.25)
-    assert ended_between(after, before) == []
+    assert ended_since(totals(after), totals(before), seconds=10.0) == []

@@ -13,7 +13,6 @@ MOST_STATE_BYTES = 512
 MOST_STATE_MEMBERS = 32
 KNOWN_FLAGS = 0x03
 """Sampled, and (of level 2) that the trace id is random; what else a later version sets is not passed on."""
-SAMPLED = 0x01
 
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII | re.DOTALL)
 _TRACESTATE = re.compile(rf"[ -~]{{1,{MOST_STATE_BYTES}}}", re.ASCII)
@@ -40,7 +39,7 @@ class TraceContext(msgspec.Struct, frozen=True):
 
     @property
     def flags(self) -> int:
-        """``SAMPLED``, or not."""
+        """As a number: 1 is sampled, 2 that the trace id is random."""
         return int(self.traceparent[53:], 16)
 
     @property

@@ -58,11 +58,6 @@ class Notes:
         self._told = told
 
     @property
-    def is_silent(self) -> bool:
-        """Whether nothing was ever said."""
-        return self._notes is None
-
-    @property
     def is_closed(self) -> bool:
         """Whether nothing is heard any more."""
         return self._is_closed

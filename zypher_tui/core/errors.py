@@ -49,13 +49,8 @@ def newest(rows: Sequence[Row], *, most: int = LOOKED_AT) -> Iterator[Row]:
         yield rows[index]
 
 
-def groups(rows: Sequence[Row], *, most: int = LOOKED_AT) -> list[ErrorGroup]:
-    """Of the failed ones among the last rows; most frequent first, then newest."""
-    return group(row for row in newest(rows, most=most) if row.status is Status.FAILED)
-
-
 def group(failed: Iterable[Row]) -> list[ErrorGroup]:
-    """Of these, in any order."""
+    """Of these, in any order; most frequent first, then newest."""
     found: dict[str, list[Row]] = {}
     for row in failed:
         found.setdefault(kind(row), []).append(row)
@@ -68,23 +63,23 @@ def kind(row: Row) -> str:
     return row.fingerprint or row.error_code
 
 
-def elsewhere(rows: Sequence[Row], row: Row, *, most: int = LOOKED_AT) -> ErrorGroup | None:
+def elsewhere(rows: Sequence[Row], row: Row) -> ErrorGroup | None:
     """The same error in other predictions; ``None`` where there are none."""
     if not kind(row):
         return None
     others = (
         each
-        for each in newest(rows, most=most)
+        for each in newest(rows)
         if each.status is Status.FAILED and kind(each) == kind(row) and each.prediction_id != row.prediction_id
     )
     return next(iter(group(others)), None)
 
 
-def last_good(rows: Sequence[Row], row: Row, *, most: int = LOOKED_AT) -> Row | None:
+def last_good(rows: Sequence[Row], row: Row) -> Row | None:
     """The newest prediction of the same model that succeeded before this one ended."""
     until_ms = row.finished_ms if row.finished_ms is not None else row.created_ms
     best: Row | None = None
-    for each in newest(rows, most=most):
+    for each in newest(rows):
         if each.status is not Status.SUCCEEDED or each.model != row.model or each.finished_ms is None:
             continue
         if each.finished_ms <= until_ms and (best is None or each.finished_ms > (best.finished_ms or 0)):

@@ -41,23 +41,11 @@ class Drain(msgspec.Struct, frozen=True, kw_only=True):
     """By how much the depth changed per second lately: below 0 it drains."""
 
     @property
-    def arrivals_per_s(self) -> float:
-        """What came in, from what ended and what the depth did."""
-        return max(self.ended_per_s + self.growth_per_s, 0.0)
-
-    @property
     def empty_s(self) -> float | None:
         """Until the last of those that wait now has ended; ``None``: nothing ends."""
         if self.depth == 0:
             return 0.0
         return self.depth / self.ended_per_s if self.ended_per_s > 0 else None
-
-    @property
-    def drained_s(self) -> float | None:
-        """Until nothing waits, with as many coming in as lately; ``None``: never, if it goes on so."""
-        if self.depth == 0:
-            return 0.0
-        return self.depth / -self.growth_per_s if self.growth_per_s < 0 else None
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,16 +77,10 @@ def totals(overview: Overview) -> dict[str, tuple[int, int]]:
     return found
 
 
-def ended_between(before: Overview, after: Overview) -> list[Ended]:
-    """Each model that ended any between two readings, busiest first; none where counters began anew meanwhile."""
-    seconds = (after.taken_at - before.taken_at).total_seconds()
-    return ended_since(totals(before), totals(after), seconds=seconds)
-
-
 def ended_since(
     before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]], *, seconds: float
 ) -> list[Ended]:
-    """The same out of ``totals``."""
+    """Each model that ended any between two ``totals``, busiest first; none where counters began anew meanwhile."""
     found: list[Ended] = []
     for model, (ended, failed) in after.items():
         were_ended, were_failed = before.get(model, (0, 0))
