@@ -18,6 +18,8 @@ from zypher_tui.sources.source import Source, SourceAway
 TRACEBACK_CHARS = 20_000
 PENDING_EVERY = 3
 """How many times less often it is read when only a webhook is still to be told."""
+HEARD_S = 2.0
+"""After the end, for what was said to be read."""
 ENDED = "Nothing more is known of it: its retention has ended, or there never was one with that id."
 
 T = TypeVar("T")
@@ -65,6 +67,7 @@ class Following:
         hearing = asyncio.create_task(self._hear())
         try:
             await self._read_on()
+            await asyncio.wait([hearing], timeout=HEARD_S)
         finally:
             hearing.cancel()
             await asyncio.wait([hearing])
@@ -146,14 +149,17 @@ class Following:
         return None, why
 
     async def _hear(self) -> None:
-        """What it says while it runs; from its beginning again when the stream broke off."""
-        while not self.has_ended:
+        """What it says, or has said; from its beginning again when the stream broke off before the end."""
+        while True:
+            had_ended = self.has_ended
             source = next(iter(self._sources().values()), None)
             if source is not None:
                 story = Story()
                 with suppress(Exception):  # what it says is read with it, each second
                     async with aclosing(source.story(self.prediction_id)) as told:
                         await self._listen(told, story)
+            if had_ended or self.story.has_ended:
+                return
             await asyncio.sleep(self._every_s)
 
     async def _listen(self, told: AsyncGenerator[list[Told]], story: Story) -> None:

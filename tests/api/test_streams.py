@@ -54,11 +54,14 @@ async def test_the_first_chunk_comes_before_the_last_is_made(api: RunningApi) ->
             "version": "1",
         }
         assert log.data["line"] == "3 words"
-        assert progress.data == {"progress": 0.0, "message": "word 1"}
+        assert (progress.data["progress"], progress.data["message"]) == (0.0, "word 1")
+        assert log.data["at"] <= progress.data["at"]
         assert (first.data, first.event_id) == ("so ", "3")
         Speaks.may_go_on.release()
         second = await events.until("output")
-        assert [event.data for event in second] == [{"progress": 1 / 3, "message": "word 2"}, "it "]
+        assert [event.kind for event in second] == ["progress", "output"]
+        assert (second[0].data["progress"], second[0].data["message"]) == (1 / 3, "word 2")
+        assert second[1].data == "it "
         Speaks.may_go_on.release(2)
         rest = await events.rest()
     assert rest[-1].data == {

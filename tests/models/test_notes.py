@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -29,7 +30,10 @@ async def test_of_progress_the_newest_is_taken_in_its_place() -> None:
     notes.progress(0.3, "c")
     notes.chunk([2])
     dropped, taken = notes.take()
-    assert plain(taken) == [("output", 1), ("progress", {"progress": 0.3, "message": "c"}), ("output", [2])]
+    (_, first), (kind, progress), (_, last) = plain(taken)
+    assert (first, kind, last) == (1, "progress", [2])
+    assert (progress["progress"], progress["message"]) == (0.3, "c")
+    assert abs(datetime.fromisoformat(progress["at"]) - datetime.now(UTC)) < timedelta(minutes=1)
     assert dropped == 0
     assert notes.take() == (0, [])
     notes.log("behind")

@@ -123,7 +123,10 @@ async def test_what_is_said_at_once_is_written_at_once(queue: PredictionQueue, s
     calls = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
     entries, _ = await story(queue, submitted.prediction_id)
     assert [line["line"] for line in data(entries, "log")] == [f"line {number}" for number in range(1000)]
-    assert data(entries, "progress")[-1] == {"progress": 0.999, "message": "step 999"}
+    last = data(entries, "progress")[-1]
+    assert (last["progress"], last["message"]) == (0.999, "step 999")
+    times = [each["at"] for each in data(entries, "progress")]
+    assert times == sorted(times)
     assert len(data(entries, "progress")) <= calls < 50
     assert ended.log == [f"line {number}" for number in range(990, 1000)]
 

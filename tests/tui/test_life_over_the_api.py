@@ -1,5 +1,6 @@
 """One prediction followed over a real API, Valkey, worker and receiver; and without the API."""
 
+import re
 import threading
 
 import msgspec
@@ -7,7 +8,7 @@ import pytest
 
 from tests.api.models import Speaks
 from tests.api.running import running_api, running_worker
-from tests.tui.screen import screen_text
+from tests.tui.screen import screen_lines, screen_text
 from tests.tui.test_editing import dashboard_on
 from tests.tui.test_prediction_screen import open_newest
 from tests.webhooks.receiver import answer, receiving
@@ -35,9 +36,46 @@ async def test_what_the_model_says_is_on_the_screen_as_it_is_said(settings: Sett
             await wait_until(lambda said=said: f"│ {said}" in screen_text(dashboard))
             await wait_until(lambda progress=progress: progress in screen_text(dashboard))
             assert "Output so far" in screen_text(dashboard)
+            assert {"◇", "3", "words"} <= set(line_of(dashboard, "│ log").split())
+            await wait_until(lambda progress=progress: progress in line_of(dashboard, "│ progress"))
         Speaks.may_go_on.release()
         await wait_until(lambda: '"once upon time "' in screen_text(dashboard))
+        await wait_until(lambda: said_of(dashboard) == SAID)
         assert "● succeeded" in screen_text(dashboard)
+        await pilot.press("escape")
+        await open_newest(dashboard, pilot, known=1)
+        await wait_until(lambda: said_of(dashboard) == SAID)
+        assert line_of(dashboard, "│ progress").count("◆") > 0, "also of one that has ended"
+
+
+SAID = ["◇ 3 words", "◆ 0 % · word 1", "◆ 33 % · word 2", "◆ 67 % · word 3"]
+
+
+def line_of(dashboard: Dashboard, beginning: str) -> str:
+    """The line of the waterfall that begins like that."""
+    return next((line for line in screen_lines(dashboard) if line.startswith(beginning)), "")
+
+
+def said_of(dashboard: Dashboard) -> list[str]:
+    """The list below it, without times."""
+    found = (re.search(r"\d\d:\d\d:\d\d +\+\S+ m?s ([◆◇] .*?) *│", line) for line in screen_lines(dashboard))
+    return [line[1] for line in found if line]
+
+
+async def test_without_the_api_what_it_said_has_no_times(settings: Settings) -> None:
+    """The record has the last lines of the log, and the screen says that it does not know when; none is a mark."""
+    Speaks.may_go_on = threading.Semaphore(9)
+    settings = msgspec.structs.replace(settings, models=("tests.api.models:Speaks",))
+    async with running_api(settings) as api, running_worker(api):
+        asked = await api.post("/models/speaks/predict", json={"text": "once"}, headers={"Async-Mode": "true"})
+        await api.get(asked.json()["location"], params={"wait": 10})
+    url = f"http://127.0.0.1:{settings.port}"
+    dashboard = Dashboard(openers_of(url, settings.redis_url), api_url=url, interval_s=0.05)
+    async with dashboard.run_test(size=(120, 60)) as pilot:
+        await open_newest(dashboard, pilot, known=1)
+        await wait_until(lambda: "│ ◇ 1 words" in screen_text(dashboard))
+        await wait_until(lambda: "When is not known" in screen_text(dashboard))
+        assert not line_of(dashboard, "│ log")
 
 
 async def test_each_try_to_tell_its_webhook_is_in_the_waterfall(settings: Settings) -> None:

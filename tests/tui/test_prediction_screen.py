@@ -116,6 +116,7 @@ LIVES: dict[str, tuple[str, Callable[[Row], bool]]] = {
     "succeeded": ("live", lambda row: row.status is Status.SUCCEEDED and row.mode.value == "async"),
     "failed": ("live", lambda row: row.status is Status.FAILED and row.attempts > 1),
     "running": ("live", lambda row: row.status is Status.RUNNING and row.mode.value == "async"),
+    "says": ("live", lambda row: row.status is Status.RUNNING and (row.progress or 0) > 0.3),
     "api-down": ("api-down", lambda row: row.status is Status.FAILED),
 }
 
@@ -129,6 +130,7 @@ async def test_the_life_of_a_prediction_looks_as_it_did(life: str, golden: Calla
         await wait_until(lambda: dashboard.feeds.is_reading)
         dashboard.post_message(Opened(row_of(dashboard.view, wanted).prediction_id))
         await wait_until(lambda: "esc back" in screen_text(dashboard) and "Reading" not in screen_text(dashboard))
+        await wait_until(lambda: life != "says" or "◆" in screen_text(dashboard))
         await wait_until(lambda: not any(each.name == "traceback" and each.is_running for each in dashboard.workers))
         for columns, rows in SIZES:
             await pilot.resize_terminal(columns, rows)
@@ -182,7 +184,7 @@ async def test_what_a_running_prediction_says_is_heard_at_once() -> None:
     async with dashboard.run_test(size=(120, 60)) as pilot:
         await open_newest(dashboard, pilot, known=1)
         await wait_until(lambda: "once upon a time" in screen_text(dashboard))
-        assert "09:00:00 four words" in screen_text(dashboard)
+        assert "09:00:00   +0 ms ◇ four words" in screen_text(dashboard)
         api.predictions["a"] = msgspec.structs.replace(
             running, status=Status.SUCCEEDED, output={"said": "all"}, finished_at=NOW + timedelta(seconds=2)
         )
@@ -340,21 +342,22 @@ async def test_in_the_past_it_is_shown_as_it_was() -> None:
         "a", status=Status.SUCCEEDED, started_at=NOW + timedelta(seconds=5), finished_at=NOW + timedelta(seconds=8),
         attempts=1, output="fine",
     )  # fmt: skip
-    dashboard = Dashboard(
-        {SourceName.API: lambda: Api(done)}, api_url="http://h", interval_s=0.02, clock_s=lambda: 12.0
-    )
+    api = Api(done)
+    api.told = [[Told(kind="log", text=f"step {n}", at=NOW + timedelta(seconds=4 + n)) for n in (1, 2, 3)]]
+    dashboard = Dashboard({SourceName.API: lambda: api}, api_url="http://h", interval_s=0.02, clock_s=lambda: 12.0)
     facts = msgspec.structs.replace(lines_of([done]), taken_at=NOW + timedelta(seconds=10))
     dashboard.store.fold(reading(SourceName.API, 1.0, overview=overview(), health=health()))
     dashboard.store.fold(reading(SourceName.API, 11.0, overview=facts, health=health()))
     async with dashboard.run_test(size=(120, 36)) as pilot:
         await pilot.press("enter")
-        await wait_until(lambda: '"fine"' in screen_text(dashboard))
+        await wait_until(lambda: '"fine"' in screen_text(dashboard) and "◇ step 3" in screen_text(dashboard))
         dashboard.action_step(-5)
         await pilot.pause()
         text = screen_text(dashboard)
         assert "◐ running" in text
-        assert "As of then; input, output and log are shown as they are now." in text
+        assert "As of then; input and output are shown as they are now." in text
         assert "Output · as it is now" in text
+        assert ["step 1" in text, "step 2" in text, "step 3" in text] == [True, True, False]
         dashboard.action_pause()
         await pilot.pause()
         assert "● succeeded" in screen_text(dashboard)

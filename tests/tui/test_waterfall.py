@@ -12,7 +12,9 @@ from tests.tui.facts import NOW
 from zypher_jobs.contracts.prediction import Mode, PastAttempt, Prediction, PredictionFailure, Status
 from zypher_jobs.contracts.webhook import Delivery, DeliveryAttempt, DeliveryState, WebhookEvent
 from zypher_tui.core import cells
-from zypher_tui.core.waterfall import MOST_MARKS, Mark, Outcome, Span, SpanKind, Waterfall, waterfall
+from zypher_tui.core.cleaning import clean
+from zypher_tui.core.story import Told
+from zypher_tui.core.waterfall import SKEW_MS, Mark, Outcome, Span, SpanKind, Waterfall, marks_of, waterfall
 from zypher_tui.widgets.waterfall import WaterfallView, nice_step, waterfall_lines
 
 ZERO_MS = NOW.timestamp() * 1000
@@ -196,13 +198,48 @@ def test_a_webhook_is_called_by_its_host(url: str, name: str) -> None:
     assert waterfall(prediction(), now_ms=ZERO_MS, deliveries=[one]).spans[-1].name == name
 
 
-def test_marks_are_the_last_ones_within_its_life() -> None:
-    """In order of time."""
-    marks = [Mark(at_ms=ZERO_MS + second * 100.0, name=f"line {second}") for second in range(100, -10, -1)]
-    found = waterfall(prediction(), now_ms=ZERO_MS, marks=marks)
-    assert len(found.marks) == MOST_MARKS
-    assert found.marks[-1].name == "line 30"
-    assert [mark.at_ms for mark in found.marks] == sorted(mark.at_ms for mark in found.marks)
+def log_at(seconds: float) -> Mark:
+    """A line that the model logged then."""
+    return Mark(kind="log", at_ms=ZERO_MS + 1000 * seconds, text=f"line {seconds}")
+
+
+def test_marks_are_those_of_its_life_in_order_of_time() -> None:
+    """A worker's clock that goes a little wrong puts one at the edge; what is far beside is none of it."""
+    seconds = [9.0, 3.1, 2.5, 1.0, -0.1, -9.0]
+    found = waterfall(prediction(), now_ms=ZERO_MS, marks=[log_at(each) for each in seconds])
+    assert found.marks == tuple(log_at(each) for each in (-0.1, 1.0, 2.5, 3.1))
+    assert found.end_ms == ZERO_MS + 3_000, "they make nothing longer"
+    assert SKEW_MS < 6_000
+    drawn = "".join(text for text, _ in waterfall_lines(found, 80)[-1])
+    assert drawn.count("◇") == 4
+    assert drawn[24:].startswith(" ◇")
+
+
+def test_what_has_no_time_is_no_mark() -> None:
+    """Progress says how far and what, a line of the log its text."""
+    said = [
+        Told(kind="progress", progress=0.4, text="tokenising", at=at(1)),
+        Told(kind="log", text="no time"),
+        Told(kind="log", text="done", at=at(2)),
+        Told(kind="progress", progress=0.9),
+    ]
+    assert marks_of(said) == [
+        Mark(kind="progress", at_ms=ZERO_MS + 1_000, text="40 % · tokenising"),
+        Mark(kind="log", at_ms=ZERO_MS + 2_000, text="done"),
+    ]
+
+
+def test_marks_stand_between_the_run_and_its_webhooks() -> None:
+    """At their time under the bar, the last one with its text."""
+    tries = DeliveryAttempt(at=at(3), duration_ms=1000, status=200)
+    marks = [Mark(kind="progress", at_ms=ZERO_MS + 1_000 * second, text=f"step {second}") for second in (1, 2)]
+    found = waterfall(prediction(), now_ms=ZERO_MS, deliveries=[delivery(tries)], marks=[log_at(1.5), *marks])
+    lines = ["".join(text for text, _ in parts) for parts in waterfall_lines(found, 120)]
+    assert [line.split()[0] for line in lines[1:]] == ["in", "run", "progress", "log", "webhook"]
+    assert [at for at, cell in enumerate(lines[3]) if cell == "◆"] == [lines[2].index("█"), lines[2].index("█") + 20]
+    assert "◆ step 2" in lines[3]
+    assert lines[3].rstrip().endswith("+2.0 s")
+    assert "◇ line 1.5" in lines[4]
 
 
 seconds = st.floats(-5, 500)
@@ -216,6 +253,7 @@ seconds = st.floats(-5, 500)
     st.none() | seconds,
     seconds,
     st.integers(12, 200),
+    st.lists(st.tuples(st.sampled_from(["progress", "log"]), seconds, st.text(max_size=40))),
 )
 def test_spans_follow_each_other_whatever_the_clocks_said(
     status: Status,
@@ -224,6 +262,7 @@ def test_spans_follow_each_other_whatever_the_clocks_said(
     finished_s: float | None,
     now_s: float,
     width: int,
+    said: list[tuple[str, float, str]],
 ) -> None:
     """None goes back in time, none lies outside, and every line fits."""
     one = prediction(
@@ -233,7 +272,8 @@ def test_spans_follow_each_other_whatever_the_clocks_said(
         finished_at=None if finished_s is None or not status.is_terminal else at(finished_s),
         past_attempts=[past(n + 1, *times) for n, times in enumerate(attempts)],
     )
-    found = waterfall(one, now_ms=ZERO_MS + 1000 * now_s)
+    marks = marks_of(Told(kind=kind, at=at(when_s), text=clean(text)) for kind, when_s, text in said)
+    found = waterfall(one, now_ms=ZERO_MS + 1000 * now_s, marks=marks)
     end_ms = found.start_ms
     for span in found.spans:
         assert span.took_ms >= 0
@@ -257,7 +297,7 @@ async def test_it_is_drawn_at_any_size(size: tuple[int, int]) -> None:
         msgspec.structs.replace(LONG, past_attempts=attempts),
         now_ms=ZERO_MS,
         deliveries=[delivery(tries, created_at=at(40))],
-        marks=[Mark(at_ms=ZERO_MS + 35_000, name="progress 40 %")],
+        marks=[Mark(kind="progress", at_ms=ZERO_MS + 35_000, text="模型 [/red] " * 30)],
     )
     async with alone(widget, size) as (app, pilot):
         app.check_widths()
@@ -273,8 +313,8 @@ async def test_it_is_drawn_at_any_size(size: tuple[int, int]) -> None:
             assert lines[3].rstrip().endswith("4.2 s")
             assert "✗ failed on w-1" in lines[2]
             assert "█" in lines[8]
-            assert "◆" in lines[11]
-            assert "+35.0 s" in lines[11]
+            assert "◆" in lines[9]
+            assert "+35.0 s" in lines[9]
         widget.show(None)
         await pilot.pause()
         assert "█" not in app.text

@@ -106,7 +106,7 @@ data: {"prediction_id":"0f8fad5bd9cb469fa16570867728950e","model":"story","versi
 
 event: progress
 id: 1
-data: {"progress":0.5,"message":"writing"}
+data: {"progress":0.5,"message":"writing","at":"2023-11-14T22:13:20.250000Z"}
 
 event: output
 id: 2

@@ -34,7 +34,7 @@ data: {"status":"running","attempt":1}
 
 event: progress
 id: 1700000000000-1
-data: {"progress":0.5,"message":"writing"}
+data: {"progress":0.5,"message":"writing","at":"2023-11-14T22:13:20.250000Z"}
 
 event: output
 id: 1700000000000-2

@@ -12,6 +12,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """0 to 1."""
     message: str = ""
     """What it is doing."""
+    at: datetime
+    """When it said so, on its worker's clock."""
 
 
 class LogLine(msgspec.Struct, frozen=True, kw_only=True):

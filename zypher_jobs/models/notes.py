@@ -74,7 +74,7 @@ class Notes:
 
     def progress(self, fraction: float, message: str) -> None:
         """See ``Listener``; what is not taken yet gives way to it."""
-        self.newest = Progress(progress=fraction, message=_text(message, MESSAGE_CHARS))
+        self.newest = Progress(progress=fraction, message=_text(message, MESSAGE_CHARS), at=datetime.now(UTC))
         self._add(Note("progress", _encode(self.newest)))
 
     def log(self, line: str) -> None:

@@ -1,21 +1,24 @@
 """One prediction's life as spans of time: in the queue, each attempt, between them, and telling its webhooks."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
 from zypher_jobs.contracts.prediction import Mode, PastAttempt, Prediction, Status
 from zypher_jobs.contracts.webhook import Delivery, DeliveryAttempt, DeliveryState
 from zypher_tui.core import formats
+from zypher_tui.core.story import Told
 
 LOST, HANDED_BACK = "worker_lost", "handed_back"
 """Codes of attempts that did not fail by the model."""
 LEAST_GAP_MS = 1.0
 """Between attempts there is always as much: not worth a line."""
-MOST_MARKS = 12
+SKEW_MS = 2_000.0
+"""By how much the clock of a worker may go wrong: so much beside its life, a mark stands at its edge."""
 
 
 class SpanKind(StrEnum):
@@ -65,10 +68,11 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happened at an instant: progress, a line that the model logged, an event."""
+    """Something that the model said at an instant."""
 
+    kind: Literal["progress", "log"]
     at_ms: float
-    name: str
+    text: str
 
 
 class Waterfall(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,8 +125,23 @@ def waterfall(
         spans += _telling(delivery, now_ms)
     start_ms = _ms(prediction.created_at)
     end_ms = max([start_ms, *(span.end_ms for span in spans)])
-    shown = sorted((mark for mark in marks if start_ms <= mark.at_ms <= end_ms), key=lambda mark: mark.at_ms)
-    return Waterfall(start_ms=start_ms, end_ms=end_ms, spans=tuple(spans), marks=tuple(shown[-MOST_MARKS:]))
+    near = (mark for mark in marks if start_ms - SKEW_MS <= mark.at_ms <= end_ms + SKEW_MS)
+    shown = sorted(near, key=lambda mark: mark.at_ms)
+    return Waterfall(start_ms=start_ms, end_ms=end_ms, spans=tuple(spans), marks=tuple(shown))
+
+
+def marks_of(said: Iterable[Told]) -> list[Mark]:
+    """Progress and lines of the log that have a time."""
+    marks: list[Mark] = []
+    for each in said:
+        if each.at is None:
+            continue
+        if each.kind == "progress":
+            text = formats.progress(each.progress or 0.0, each.text)
+            marks.append(Mark(kind="progress", at_ms=_ms(each.at), text=text))
+        elif each.kind == "log":
+            marks.append(Mark(kind="log", at_ms=_ms(each.at), text=each.text))
+    return marks
 
 
 def _life(prediction: Prediction, now_ms: float) -> Iterator[Span]:

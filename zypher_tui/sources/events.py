@@ -83,6 +83,12 @@ class _Data(msgspec.Struct):
 class _Progress(msgspec.Struct):
     progress: float
     message: str | None = None
+    at: datetime | None = None
+    """An older server does not say."""
+
+
+class _Gap(msgspec.Struct):
+    missing: int
 
 
 class _Line(msgspec.Struct):
@@ -92,6 +98,7 @@ class _Line(msgspec.Struct):
 
 _decode = msgspec.json.Decoder(_Data).decode
 _decode_progress = msgspec.json.Decoder(_Progress).decode
+_decode_gap = msgspec.json.Decoder(_Gap).decode
 _decode_line = msgspec.json.Decoder(_Line).decode
 
 
@@ -99,10 +106,13 @@ def _told(fields: Fields) -> Told:
     kind, data = fields.get(b"event", b"").decode(), fields[b"data"]
     if kind == "progress":
         progress = _decode_progress(data)
-        return Told(kind=kind, progress=progress.progress, text=clean((progress.message or "")[:TOLD_CHARS]))
+        text = clean((progress.message or "")[:TOLD_CHARS])
+        return Told(kind=kind, progress=progress.progress, text=text, at=progress.at)
     if kind == "log":
         line = _decode_line(data)
         return Told(kind=kind, text=clean(line.line[:TOLD_CHARS]), at=line.at)
+    if kind == "gap":
+        return Told(kind=kind, missing=_decode_gap(data).missing)
     if kind == "output":
         part: Any = msgspec.json.decode(data)
         return Told(kind=kind, text=clean((part if isinstance(part, str) else data.decode())[:TOLD_CHARS]))

@@ -13,12 +13,15 @@ from zypher_tui.core.story import Told
 from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import Part, length
 from zypher_tui.widgets.section import Lines, wrapped
+from zypher_tui.widgets.waterfall import MARKS
 
 NAME_CELLS = 10
 LEAST_FACT = 36
 """Cells of a column of facts."""
 MESSAGE_CHARS = 4_000
 FOLDED_LOG = 8
+AFTER_CELLS = 7
+ROOMY = 60
 FOLDED_TRACEBACK = 6
 
 
@@ -56,20 +59,28 @@ def error_lines(known: Prediction, traceback: Sequence[str], width: int, *, is_f
     return lines
 
 
-def log_lines(known: Prediction, heard: Sequence[Told], width: int, *, is_folded: bool) -> Lines:
-    """The last lines that the model logged, with their times where those were heard."""
-    if heard:
-        timed = [(formats.clock(each.at) if each.at else "", each.text) for each in heard]
-    else:
-        timed = [("", text) for text in known.log]
-    kept = timed[-FOLDED_LOG:] if is_folded and len(timed) > FOLDED_LOG + 1 else timed
+def said_lines(known: Prediction, said: Sequence[Told], note: str, width: int, *, is_folded: bool) -> Lines:
+    """What the model said, in order: when, how long after the request, and its text."""
+    kept = said[-FOLDED_LOG:] if is_folded and len(said) > FOLDED_LOG + 1 else said
     lines: Lines = []
-    if len(kept) < len(timed):
-        lines.append([(f" … {len(timed) - len(kept):,} lines before", palette.DIM)])
-    for at, text in kept:
-        for number, part in enumerate(cells.wrap(cut(text), max(width - 11, 8))):
-            lines.append([(f" {at if number == 0 else '':<8} " if at else " ", palette.DIM), (part, palette.PLAIN)])
-    return lines
+    if len(kept) < len(said):
+        lines.append([(f" … {len(said) - len(kept):,} before, f shows all", palette.DIM)])
+    for each in kept:
+        is_step = each.kind == "progress"
+        mark: list[Part] = [(" " + _when(each, known, width), palette.DIM), (f"{MARKS[each.kind]} ", palette.BRAND)]
+        text = formats.progress(each.progress or 0.0, each.text) if is_step else cut(each.text)
+        for number, part in enumerate(cells.wrap(text, max(width - length(mark) - 1, 8))):
+            start: list[Part] = mark if number == 0 else [(" " * length(mark), palette.PLAIN)]
+            lines.append([*start, (part, palette.DIM if is_step else palette.PLAIN)])
+    return lines + (wrapped([note], width, palette.DIM) if note else [])
+
+
+def _when(told: Told, known: Prediction, width: int) -> str:
+    """The time and ``+1.2 s``; that alone where there is little room, nothing where no time is told."""
+    if told.at is None:
+        return ""
+    after = "+" + formats.duration_ms((told.at - known.created_at).total_seconds() * 1000)
+    return f"{formats.clock(told.at)} {after:>{AFTER_CELLS}} " if width >= ROOMY else f"{after:>{AFTER_CELLS}} "
 
 
 def elsewhere_lines(group: ErrorGroup | None, good: Row | None, now_ms: int, width: int) -> Lines:

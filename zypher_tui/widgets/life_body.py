@@ -11,9 +11,10 @@ from zypher_tui.core import formats
 from zypher_tui.core.errors import ErrorGroup, elsewhere, last_good
 from zypher_tui.core.life import Fact, facts
 from zypher_tui.core.rows import Row, ms_of
+from zypher_tui.core.story import Told
 from zypher_tui.core.values import Written
 from zypher_tui.core.view import View
-from zypher_tui.core.waterfall import waterfall
+from zypher_tui.core.waterfall import marks_of, waterfall
 from zypher_tui.following import Following
 from zypher_tui.palette import palette
 from zypher_tui.widgets import life
@@ -22,6 +23,7 @@ from zypher_tui.widgets.section import Lines, Section, wrapped
 from zypher_tui.widgets.waterfall import WaterfallView
 
 AS_IT_IS_NOW = " · as it is now"
+NO_TIMES = "When is not known: the API tells that until a while after the end."
 LOOK_EVERY_MS = 2_000
 """For the same error elsewhere."""
 
@@ -52,12 +54,12 @@ class LifeBody(Container):
         self._elsewhere = Section(id="life-same")
         self._input = Section(id="life-input")
         self._output = Section(id="life-output")
-        self._log = Section(id="life-log")
+        self._said = Section(id="life-said")
 
     def compose(self) -> ComposeResult:
         """What happened on the left, what went in and came out on the right."""
-        yield Container(self._head, self._waterfall, self._error, self._elsewhere, id="life-left")
-        yield Container(self._input, self._output, self._log, id="life-right")
+        yield Container(self._head, self._waterfall, self._error, self._said, self._elsewhere, id="life-left")
+        yield Container(self._input, self._output, id="life-right")
 
     @property
     def last_good(self) -> Row | None:
@@ -77,6 +79,7 @@ class LifeBody(Container):
         self._is_folded = is_folded
         self._draw_head(seen)
         self._draw_error(seen)
+        self._draw_said(seen)
         self._draw_values(seen)
 
     def _draw_head(self, seen: Seen) -> None:
@@ -88,7 +91,8 @@ class LifeBody(Container):
         if view.as_of_ms is not None and ms_of(known.created_at) > view.as_of_ms:
             note = "It had not been asked for then."
         elif view.past_s is not None and following.whole is not None:
-            note = "As of then; input, output and log are shown as they are now."
+            rest = "input and output" if all(each.at for each in _said(seen)) else "input, output and log"
+            note = f"As of then; {rest} are shown as they are now."
         elif following.deliveries_note and not note and known.status.is_terminal:
             note = f"Whether webhooks were told is not known: {following.deliveries_note}."
         entitle(self._head, "esc back · n b next", below=True)
@@ -98,7 +102,7 @@ class LifeBody(Container):
             version=(tuple(told), known.status, known.prediction_id, note),
         )
         deliveries = () if view.past_s is not None else following.deliveries
-        spans = waterfall(known, now_ms=view.now_ms, deliveries=deliveries)
+        spans = waterfall(known, now_ms=view.now_ms, deliveries=deliveries, marks=marks_of(_said(seen)))
         entitle(self._waterfall, spans.sentence)
         self._waterfall.show(spans)
 
@@ -146,12 +150,18 @@ class LifeBody(Container):
         version = (known.prediction_id, given, why, preview, self._is_folded)
         self._input.show(title, draw, version=version)
         self._draw_output(seen, now)
-        heard = () if following.has_ended else tuple(following.story.lines)
+
+    def _draw_said(self, seen: Seen) -> None:
+        known, said, story = seen.known, tuple(_said(seen)), seen.following.story
+        is_timed = all(each.at for each in said)
         folded = self._is_folded
-        self._log.show(
-            f"Log{now}",
-            (lambda width: life.log_lines(known, heard, width, is_folded=folded)) if heard or known.log else None,
-            version=(known.prediction_id, len(heard), heard[-1:], tuple(known.log), folded),
+        note = "" if is_timed or not seen.following.has_ended else NO_TIMES
+        if story.missing:
+            note = f"{formats.count(story.missing)} more that it said is kept no more."
+        self._said.show(
+            "Progress and log" if is_timed or seen.view.past_s is None else f"Progress and log{AS_IT_IS_NOW}",
+            (lambda width: life.said_lines(known, said, note, width, is_folded=folded)) if said else None,
+            version=(known.prediction_id, len(said), said[-1:], note, folded),
         )
 
     def _draw_output(self, seen: Seen, now: str) -> None:
@@ -175,6 +185,14 @@ class LifeBody(Container):
         if value.is_long:
             title += " · f shows all" if self._is_folded else " · f folds"
         return (lambda width: wrapped(texts, width, palette.PLAIN)), title
+
+
+def _said(seen: Seen) -> list[Told]:
+    """What the model has said by then, as it was heard; else the lines of the record, which have no times."""
+    said, as_of_ms = seen.following.story.said, seen.view.as_of_ms
+    if not said:
+        return [Told(kind="log", text=text) for text in seen.known.log]
+    return [each for each in said if as_of_ms is None or each.at is None or ms_of(each.at) <= as_of_ms]
 
 
 def _text(text: str, note: str) -> Callable[[int], Lines]:

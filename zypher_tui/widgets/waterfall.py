@@ -1,15 +1,16 @@
 """One prediction's life, drawn: a bar for each span under an axis of time, with its duration and what came of it."""
 
 import math
+from collections.abc import Sequence
 
 from rich.style import Style
 from textual.geometry import Size
 from textual.strip import Strip
 
 from zypher_tui.core import cells, formats
-from zypher_tui.core.waterfall import Outcome, Span, SpanKind, Waterfall
+from zypher_tui.core.waterfall import Mark, Outcome, Span, SpanKind, Waterfall
 from zypher_tui.palette import palette
-from zypher_tui.widgets.drawing import LineWidget, Part, line
+from zypher_tui.widgets.drawing import LineWidget, Part, length, line
 
 TOOK = 8
 TICK_CELLS = 9
@@ -23,6 +24,8 @@ GLYPHS = {
     SpanKind.WEBHOOK: "█",
 }
 """What fills a bar: waiting is light, work is dark, also where there are no colours."""
+MARKS = {"progress": "◆", "log": "◇"}
+"""What the model said, at its time; in one line for each kind."""
 WORDS = {
     Outcome.PASSED: "",
     Outcome.OPEN: "◐ now",
@@ -55,7 +58,7 @@ class WaterfallView(LineWidget):
         self.refresh(layout=_count(waterfall) != before)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002  # Textual's
-        """One line for the axis, and one for each span and mark."""
+        """One line for the axis, one for each span, and one for each kind of mark."""
         return _count(self._waterfall)
 
     def line_at(self, y: int) -> Strip:
@@ -71,23 +74,47 @@ def waterfall_lines(waterfall: Waterfall, width: int) -> list[list[Part]]:
     """The lines, for whoever draws them."""
     name = min(max(width * 3 // 10, 12), 30)
     room = max(width - name - TOOK - 2, 1)
+    told = [span.kind in {SpanKind.WEBHOOK, SpanKind.PAUSE} for span in waterfall.spans]
+    ran = told.index(True) if True in told else len(told)  # what was said was said before webhooks were told
     lines = [_axis(waterfall, name, room)]
-    lines += [_line(waterfall, span, name, room) for span in waterfall.spans]
-    for mark in waterfall.marks:
-        at = _cell(waterfall, mark.at_ms, room)
-        offset = formats.duration_ms(mark.at_ms - waterfall.start_ms)
-        lines.append([
-            (" " + cells.fit(mark.name, name - 1) + " ", palette.DIM),
-            (" " * at, palette.PLAIN),
-            ("◆", palette.BRAND),
-            (" " * (room - at - 1), palette.PLAIN),
-            (f" {'+' + offset:>{TOOK}}"[: TOOK + 1], palette.DIM),
-        ])  # fmt: skip
+    lines += [_line(waterfall, span, name, room) for span in waterfall.spans[:ran]]
+    lines += [_marks(waterfall, marks, name, room) for marks in _by_kind(waterfall)]
+    lines += [_line(waterfall, span, name, room) for span in waterfall.spans[ran:]]
     return lines
 
 
 def _count(waterfall: Waterfall | None) -> int:
-    return 1 + len(waterfall.spans) + len(waterfall.marks) if waterfall else 0
+    return 1 + len(waterfall.spans) + len(_by_kind(waterfall)) if waterfall else 0
+
+
+def _by_kind(waterfall: Waterfall) -> list[list[Mark]]:
+    """Those that there are of each kind, in order of time."""
+    found = ([mark for mark in waterfall.marks if mark.kind == kind] for kind in MARKS)
+    return [marks for marks in found if marks]
+
+
+def _marks(waterfall: Waterfall, marks: Sequence[Mark], name: int, room: int) -> list[Part]:
+    """A mark for each at its time, and beside the last one what it says."""
+    last = marks[-1]
+    places = sorted({_cell(waterfall, mark.at_ms, room) for mark in marks})
+    glyph = MARKS[last.kind]
+    axis = "".join(glyph if at in places else " " for at in range(places[0], places[-1] + 1))
+    left, right = places[0], room - places[-1] - 1
+    text: Part = (cells.cut(last.text, max(left, right) - 1), palette.DIM)
+    before: list[Part] = [(" " * left, palette.PLAIN)]
+    behind: list[Part] = [(" " * right, palette.PLAIN)]
+    if right >= 8 and right >= left:
+        behind = [(" ", palette.PLAIN), text, (" " * (right - 1 - length([text])), palette.PLAIN)]
+    elif left >= 8 and len(places) == 1:
+        before = [(" " * (left - 1 - length([text])), palette.PLAIN), text, (" ", palette.PLAIN)]
+    offset = "+" + formats.duration_ms(last.at_ms - waterfall.start_ms)
+    return [
+        (" " + cells.fit(last.kind, name - 1) + " ", palette.DIM),
+        *before,
+        (axis, palette.BRAND),
+        *behind,
+        (f" {offset:>{TOOK}}"[: TOOK + 1], palette.DIM),
+    ]
 
 
 def _axis(waterfall: Waterfall, name: int, room: int) -> list[Part]:

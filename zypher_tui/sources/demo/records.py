@@ -17,6 +17,7 @@ from zypher_jobs.contracts.prediction import (
     Priority,
     Status,
 )
+from zypher_tui.core.story import Told
 from zypher_tui.sources.demo.cast import STEPS, Failure
 
 START = datetime(2026, 11, 3, 9, 0, 0, tzinfo=UTC)
@@ -103,6 +104,20 @@ class Run(msgspec.Struct, kw_only=True):
             deadline_at=None if self.deadline_s is None else at(self.deadline_s),
             past_attempts=self.past,
         )
+
+    def said(self, now_s: float) -> list[Told]:
+        """``GET /predict/{id}/events``, all of it so far: each step when it begins, and a line when it is done."""
+        if self.started_s is None or self.ends_s - self.started_s < LONG_S:
+            return []
+        until_s = now_s if self.finished_s is None else self.finished_s
+        each_s = (self.ends_s - self.started_s) / len(STEPS)
+        told: list[Told] = []
+        for number, step in enumerate(STEPS):
+            begins = at(self.started_s + number * each_s)
+            ended = at(self.started_s + (number + 1) * each_s)
+            told.append(Told(kind="progress", progress=number / len(STEPS), text=step, at=begins))
+            told.append(Told(kind="log", text=f"{step}: done", at=ended))
+        return [each for each in told if each.at is not None and each.at <= at(until_s)]
 
     def letter(self) -> DeadLetter:
         """What is kept of it once it is out of attempts."""

@@ -78,10 +78,18 @@ class DemoSource:
         return self._reached.deliveries(prediction_id)
 
     async def story(self, prediction_id: str) -> AsyncGenerator[list[Told]]:
-        """See ``Source``: what it says is read with it."""
-        self._reached.prediction(prediction_id)
-        await asyncio.Event().wait()
-        yield []
+        """See ``Source``; the API alone tells it."""
+        if self.name is SourceName.REDIS:
+            raise SourceAway("only the API tells it")
+        heard = 0
+        while True:
+            told = self._reached.story(prediction_id)
+            if told[heard:]:
+                yield told[heard:]
+            if told and told[-1].kind == "end":
+                return
+            heard = len(told)
+            await asyncio.sleep(LISTEN_EVERY_S)
 
     async def page(self, *, before: str | None, limit: int) -> tuple[list[PredictionSummary], str | None]:
         """See ``Source``."""

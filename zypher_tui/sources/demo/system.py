@@ -26,6 +26,7 @@ from zypher_jobs.contracts.webhook import Delivery
 from zypher_jobs.errors import UnknownPrediction
 from zypher_tui.core.letters import grouped
 from zypher_tui.core.readings import SourceName
+from zypher_tui.core.story import Told
 from zypher_tui.sources.demo.cast import MODELS, UNREACHABLE
 from zypher_tui.sources.demo.deliveries import deliveries_of
 from zypher_tui.sources.demo.figures import Counters, queue_stats
@@ -156,6 +157,11 @@ class DemoSystem:
                     break
         runs = list(islice(every, limit))
         return [run.summary(self.now_s) for run in runs], runs[-1].prediction_id if len(runs) == limit else None
+
+    def story(self, prediction_id: str) -> list[Told]:
+        """``GET /predict/{id}/events`` as far as it goes."""
+        run = self._find(prediction_id)
+        return [*run.said(self.now_s), *([Told(kind="end")] if run.status.is_terminal else [])]
 
     def deliveries(self, prediction_id: str) -> list[Delivery]:
         """Who was told of its end."""
