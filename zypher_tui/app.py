@@ -36,7 +36,7 @@ from zypher_tui.keymap import Keyed, as_file, keymap
 from zypher_tui.load.desk import ApiDesk, ClosedDesk, Desk
 from zypher_tui.palette import palette
 from zypher_tui.recordist import Recordist
-from zypher_tui.screens.asked import Asked
+from zypher_tui.screens.asked import Acted, Asked, QueueAsked
 from zypher_tui.screens.dead_letters import DeadLettersPane, Read
 from zypher_tui.screens.jumping import JumpScreen
 from zypher_tui.screens.load import LoadPane
@@ -97,7 +97,7 @@ class Dashboard(Keyed, App[int]):
         Binding("slash", "filter", "Filter", key_display="/"),
         Binding("colon,ctrl+k", "commands", "Commands", key_display=":"),
         Binding("ctrl+o", "jump", "Jump", key_display="^o"),
-        Binding("P", "queues", "Pause or resume a queue"),
+        Binding("P", "queues", "Pause, purge a queue"),
         Binding("A", "deeds", "Last actions"),
         Binding("W", "record", "Record, or end the recording"),
         Binding("ctrl+t", "next_theme", "Next theme", key_display="^t"),
@@ -236,6 +236,8 @@ class Dashboard(Keyed, App[int]):
         code = self.run() or 0
         for said in self.recordist.said:
             sys.stdout.write(f"{said}\n")
+        for sentence in self.deeds.left_in_the_middle:
+            sys.stderr.write(f"{sentence}\n")
         return code
 
     def _terminate(self) -> None:
@@ -352,7 +354,7 @@ class Dashboard(Keyed, App[int]):
         self.notify("Copied the prediction's id." if row else "Copied the example call.", timeout=2, markup=False)
 
     def action_queues(self) -> None:
-        """Pause a queue, or resume it."""
+        """Pause a queue, resume or purge it."""
         self.deeds.ask_for_queue()
 
     def action_deeds(self) -> None:
@@ -367,6 +369,16 @@ class Dashboard(Keyed, App[int]):
     def act(self, message: Asked) -> None:
         """Do what a key asked for."""
         self.deeds.begin(message)
+
+    @on(QueueAsked)
+    def turn_queue(self, message: QueueAsked) -> None:
+        """Pause a queue, or resume it."""
+        self.deeds.turn_queue(message.queue, pauses=message.pauses)
+
+    @on(Acted)
+    def keep_note(self, message: Acted) -> None:
+        """Something else was done from here."""
+        self.deeds.note(message.sentence, is_well=message.is_well)
 
     @on(TabLine.Opened)
     def open_tab(self, message: TabLine.Opened) -> None:

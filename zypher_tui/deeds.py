@@ -1,5 +1,6 @@
 """What a person does from the dashboard: whether it can be done, asked first where it touches many, done, and told."""
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -8,9 +9,10 @@ from textual.app import App
 
 from zypher_tui.core import formats
 from zypher_tui.core.cleaning import clean
-from zypher_tui.core.deeds import CannotBeMeant, Choice, Noted, Outcome, Verb, choose, choose_ids
+from zypher_tui.core.deeds import CannotBeMeant, Choice, Noted, Outcome, Verb, choose, choose_ids, choose_queue
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.rows import at_of
+from zypher_tui.core.tally import Tally
 from zypher_tui.core.view import Link, View
 from zypher_tui.screens.asked import Asked
 from zypher_tui.sources.operator import Operator, OperatorError
@@ -45,6 +47,10 @@ class Deeds:
         self._operator: Operator | None = None
         self._under_way = set[str]()
         self._replayed: dict[str, str] = {}
+        self._running = list[DeedDialog]()
+        """Of what is done to many, seen or not."""
+        self.left_in_the_middle = list[str]()
+        """What was under way when the dashboard was left, a sentence each."""
         self.notes: deque[Noted] = deque(maxlen=NOTED)
 
     async def aclose(self) -> None:
@@ -90,20 +96,36 @@ class Deeds:
             self._run(self._many(asked.verb, choice))
 
     def ask_for_queue(self) -> None:
-        """Which queue is to be paused or resumed."""
+        """Which queue is to be paused, resumed or purged."""
         if why := self.why_not():
             self._say(why)
             return
         overview = self._view().overview
-        self._app.push_screen(QueueDialog(overview.queues if overview else (), self._begin_queue))
+        queues = overview.queues if overview else ()
+        self._app.push_screen(QueueDialog(queues, turn=self.turn_queue, purge=self._purge))
+
+    def turn_queue(self, queue: str, *, pauses: bool) -> None:
+        """Pause a queue, or resume it."""
+        if why := self.why_not():
+            self._say(why)
+            return
+        operator = self._open()
+        self._run(self._told(operator.pause(queue) if pauses else operator.resume(queue)))
 
     def show_notes(self) -> None:
-        """What was done from here."""
-        self._app.push_screen(DoneDialog(tuple(self.notes)))
+        """What was done from here, and what is being done."""
+        self._app.push_screen(DoneDialog(self.notes, lambda: [each.so_far for each in self._running], self._stop))
 
-    def _begin_queue(self, queue: str, pause: bool) -> None:  # which way it goes
-        operator = self._open()
-        self._run(self._told(operator.pause(queue) if pause else operator.resume(queue)))
+    def note(self, sentence: str, *, is_well: bool) -> None:
+        """Keep it among what was done from here; it was told already."""
+        self.notes.append(Noted(at=datetime.now(UTC), sentence=clean(sentence), is_well=is_well))
+
+    def _purge(self, queue: str) -> None:
+        self._run(self._many(Verb.CANCEL, choose_queue(queue, now_ms=self._view().now_ms)))
+
+    def _stop(self) -> None:
+        for dialog in self._running:
+            dialog.action_stop()
 
     async def _one(self, verb: Verb, prediction_id: str) -> None:
         if prediction_id in self._under_way:
@@ -127,21 +149,30 @@ class Deeds:
             return
         if not await dialog.agreed(counted):
             return
+        tally = Tally(verb, counted, is_safe=choice.once or verb is not Verb.REPLAY)
+        self._running.append(dialog)
         try:
-            outcome = await self._told(operator.many(verb, choice, dialog.progress))
-        finally:
+            outcome = await operator.many(choice, tally, dialog.progress)
+        except OperatorError as error:
+            outcome = Outcome(sentence=str(error), touched=0, replays=tally.replays)
+            if not dialog.fail(outcome.sentence):
+                self._say(outcome.sentence)
+            self.note(outcome.sentence, is_well=False)
+        except asyncio.CancelledError:
+            self.left_in_the_middle.append(tally.left_alone())
+            raise
+        else:
             dialog.close()
-        await self._take_in(outcome or Outcome(sentence="", touched=0), choice.known)
+            self._say(outcome.sentence, is_well=True)
+        finally:
+            self._running.remove(dialog)
+        await self._take_in(outcome, choice.known)
 
     def _note(self, verb: Verb, choice: Choice) -> str:
-        if verb is not Verb.REPLAY or choice.ids is None:
+        if verb is not Verb.REPLAY or choice.once or not choice.ids:
             return ""
-        before = [self._replayed[each] for each in choice.ids if each in self._replayed]
-        if not before:
-            return ""
-        if len(choice.ids) == 1:
-            return f"It was replayed from here before, as {before[0][:8]}."
-        return f"{formats.count(len(before))} of them were replayed from here before."
+        before = self._replayed.get(choice.ids[0])
+        return f"It was replayed from here before, as {before[:8]}." if before else ""
 
     async def _told(self, doing: Awaitable[Outcome]) -> Outcome | None:
         """Do it and say what came of it."""
@@ -162,7 +193,7 @@ class Deeds:
     def _say(self, sentence: str, *, is_well: bool | None = None) -> None:
         """Tell it; what was tried (``is_well`` is not ``None``) is noted too."""
         if is_well is not None:
-            self.notes.append(Noted(at=datetime.now(UTC), sentence=clean(sentence), is_well=is_well))
+            self.note(sentence, is_well=is_well)
         severity = "information" if is_well else "warning"
         self._app.notify(clean(sentence), severity=severity, timeout=4 if is_well else 8, markup=False)
 

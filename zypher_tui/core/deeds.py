@@ -75,20 +75,33 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     """What there is to know about how they were chosen."""
     known: tuple[str, ...] = ()
     """Ids of those that are known to the dashboard, to be looked at again."""
+    once: bool = True
+    """Whether what was replayed before, by whomever, is left out."""
+    wants_number: bool = False
+    """Whether the number is typed, however small."""
 
-    @property
-    def bodies(self) -> list[dict[str, object]]:
+    def bodies(self, verb: Verb) -> list[dict[str, object]]:
         """What is asked of the server, one after the other."""
+        once: dict[str, object] = {"once": True} if verb is Verb.REPLAY and self.once else {}
         if self.ids is not None:
-            return [{"ids": self.ids[first : first + MOST_IDS]} for first in range(0, len(self.ids), MOST_IDS)]
+            some = [self.ids[first : first + MOST_IDS] for first in range(0, len(self.ids), MOST_IDS)]
+            return [{"ids": ids, **once} for ids in some]
         named = {name: value for name, value in self.query.items() if name != "created_before"}
-        return [{**self.query} if named else {**self.query, "all": True}]
+        return [{**self.query, **once} if named else {**self.query, **once, "all": True}]
 
 
 def choose_ids(ids: Sequence[str]) -> Choice:
-    """Those that a person marked."""
+    """Those that a person marked; one alone may be replayed again, for it is asked about."""
     says = "1 marked prediction" if len(ids) == 1 else f"{formats.count(len(ids))} marked predictions"
-    return Choice(says=says, ids=tuple(ids), known=tuple(ids))
+    return Choice(says=says, ids=tuple(ids), known=tuple(ids), once=len(ids) > 1)
+
+
+def choose_queue(queue: str, *, now_ms: int) -> Choice:
+    """All that waits in a queue; what comes in while a person reads is not meant."""
+    query = {"status": Status.QUEUED.value, "priority": queue}
+    if now_ms:
+        query["created_before"] = _instant(now_ms + 1)
+    return Choice(says=f"all that waits in queue {queue}", query=query, wants_number=True)
 
 
 def choose(verb: Verb, kept: Filter, rows: Sequence[Row], *, now_ms: int) -> Choice:
@@ -223,15 +236,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Old id → new one."""
     gone: tuple[str, ...] = ()
     """Ids that are dropped for certain."""
-
-
-def outcome_sentence(verb: Verb, touched: int, skipped: int, why: str) -> str:
-    """``Replayed 38 predictions; 2 were skipped: …``."""
-    said = f"{verb.done} {predictions(touched)}"
-    if skipped:
-        others = "1 was skipped" if skipped == 1 else f"{formats.count(skipped)} were skipped"
-        said += f"; {others}: {ending(why)}" if why else f"; {others}"
-    return said + "."
 
 
 def predictions(number: int) -> str:

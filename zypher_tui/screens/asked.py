@@ -20,3 +20,21 @@ class Asked(Message):
         self.ids = tuple(ids)
         self.kept = kept
         self.rows = rows
+
+
+class QueueAsked(Message):
+    """A queue is to be paused, or resumed."""
+
+    def __init__(self, queue: str, *, pauses: bool) -> None:
+        super().__init__()
+        self.queue = queue
+        self.pauses = pauses
+
+
+class Acted(Message):
+    """Something was done from here, or tried; it is told already, and kept among what was done."""
+
+    def __init__(self, sentence: str, *, is_well: bool = True) -> None:
+        super().__init__()
+        self.sentence = sentence
+        self.is_well = is_well

@@ -1,6 +1,9 @@
 """What the keys of the Models screen ask for: traffic, a roll back, load and unload, each as a question."""
 
+from collections.abc import Callable
+
 from zypher_jobs.contracts.deployment import ModelDetail
+from zypher_tui.core.deeds import ending
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.traffic import (
     Deed,
@@ -13,8 +16,9 @@ from zypher_tui.core.traffic import (
     parse_traffic,
 )
 from zypher_tui.core.view import Link, View
+from zypher_tui.screens.asked import Acted
 from zypher_tui.screens.asking import AskScreen, Question
-from zypher_tui.sources.source import Deploys
+from zypher_tui.sources.source import Deploys, Refused, SourceAway
 
 TITLES = {
     Deed.SWITCH: "Send the traffic of {model} to",
@@ -39,8 +43,8 @@ def why_not(view: View | None, source: object) -> str:
     return source.why_not
 
 
-def question(deed: Deed, detail: ModelDetail, deploys: Deploys) -> AskScreen:
-    """The dialog that asks, and does it."""
+def question(deed: Deed, detail: ModelDetail, deploys: Deploys, tell: Callable[[Acted], object]) -> AskScreen:
+    """The dialog that asks, and does it; ``tell`` is told what came of each try."""
     live, versions = live_traffic(detail), [each.version for each in detail.versions]
 
     def change(text: str) -> ModelChange:
@@ -56,7 +60,14 @@ def question(deed: Deed, detail: ModelDetail, deploys: Deploys) -> AskScreen:
         return Question([*consequences(asked, detail)], is_possible=is_possible)
 
     async def do(text: str) -> None:
-        await deploys.change_model(change(text))
+        asked = change(text)
+        try:
+            await deploys.change_model(asked)
+        except (Refused, SourceAway) as error:
+            known = "was refused" if isinstance(error, Refused) else "had no answer"
+            tell(Acted(f"To {deed.value} {detail.name} {known}: {ending(str(error))}.", is_well=False))
+            raise
+        tell(Acted(asked.done))
 
     typed = (as_typed(live) if live else "") if deed is Deed.SWITCH else None
     return AskScreen(TITLES[deed].format(model=detail.name), typed=typed, ask=ask, do=do)

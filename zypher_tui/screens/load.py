@@ -14,6 +14,7 @@ from zypher_tui.load.desk import Desk, Offer
 from zypher_tui.load.plan import How, Plan
 from zypher_tui.load.report import Report, State
 from zypher_tui.load.where import inputs_of
+from zypher_tui.screens.asked import Acted
 from zypher_tui.screens.pane import Pane
 from zypher_tui.widgets.drawing import entitle
 from zypher_tui.widgets.load_chart import LoadChart
@@ -112,6 +113,7 @@ class LoadPane(Pane):
         else:
             self.shown_plan = plan
             self._desk.start(plan, inputs)
+            self.post_message(Acted(f"Started a load of {plan.model}: {plan.total:,} requests at most."))
             self._form.line.focus()
         self._draw()
 
@@ -125,7 +127,9 @@ class LoadPane(Pane):
         report = self._desk.report
         if report is not None and report.open and not self._is_under_way:
             self._desk.cancel_open()
-            self.notify(f"Asked to cancel {report.open:,} predictions of this load.", timeout=4, markup=False)
+            said = f"Asked to cancel {report.open:,} predictions of this load."
+            self.notify(said, timeout=4, markup=False)
+            self.post_message(Acted(said))
 
     @on(LoadLine.Gone)
     def start_or_stop(self, message: LoadLine.Gone) -> None:

@@ -163,7 +163,7 @@ class ModelsPane(Pane):
                 self.notify(ModelChange(deed=asked, model=name).done, markup=False)
             self._read()
 
-        self._dashboard.push_screen(question(asked, row.detail, source), done)
+        self._dashboard.push_screen(question(asked, row.detail, source, self.post_message), done)
 
     @property
     def _dashboard(self) -> App[int]:

@@ -5,9 +5,14 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widget import Widget
 
+from zypher_tui.core.deeds import MOST_NAMED, Verb
+from zypher_tui.core.filters import parse
 from zypher_tui.core.history import LONGEST_GAP_S
+from zypher_tui.core.items import RESUME, RETRY
+from zypher_tui.core.rows import Row
 from zypher_tui.core.view import View
 from zypher_tui.keymap import Help
+from zypher_tui.screens.asked import Asked, QueueAsked
 from zypher_tui.screens.pane import Filtered, Led, Opened, Pane
 from zypher_tui.widgets.attention import AttentionList
 from zypher_tui.widgets.chart import Chart
@@ -55,7 +60,7 @@ class OverviewPane(Pane):
         self._figure_row = FigureRow(id="figures")
         self._depth_chart = Chart(id="depth", title="Queue depth", ramp="depth")
         self._throughput_chart = Chart(id="throughput", title="Finished per second", ramp="throughput")
-        self._attention = AttentionList(id="attention", keys=("enter",))
+        self._attention = AttentionList(id="attention")
         self._heat_map = HeatMap(id="heat")
         self._worker_table = WorkerTable(id="alive")
         self._feed = PredictionTable(id="feed", api_url=api_url, title="Latest predictions")
@@ -100,8 +105,21 @@ class OverviewPane(Pane):
 
     @on(AttentionList.Chosen)
     def follow_item(self, message: AttentionList.Chosen) -> None:
-        """Show what it is about."""
-        self.post_message(Led(message.item.target))
+        """Show what it is about, or do what its key says."""
+        target = message.item.target
+        if message.act == RESUME:
+            self.post_message(QueueAsked(target.queue, pauses=False))
+        elif message.act == RETRY:
+            self.post_message(Asked(Verb.REPLAY, kept=parse(target.filter), rows=self._kept(target.filter)))
+        else:
+            self.post_message(Led(target))
+
+    def _kept(self, text: str) -> list[Row]:
+        """Those that are known and that a filter keeps, of the newest."""
+        view, kept = self._view, parse(text)
+        if view is None:
+            return []
+        return [row for row in view.rows[:MOST_NAMED] if kept.keeps(row, view.now_ms)]
 
     @on(HeatMap.Chosen)
     def open_cell(self, message: HeatMap.Chosen) -> None:

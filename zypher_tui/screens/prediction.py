@@ -20,7 +20,7 @@ from zypher_tui.core.values import draft_of, plain_json
 from zypher_tui.core.view import Link, View
 from zypher_tui.following import Following
 from zypher_tui.keymap import Help, Keyed
-from zypher_tui.screens.asked import Asked
+from zypher_tui.screens.asked import Acted, Asked
 from zypher_tui.screens.editing import MOST_CHARS, EditScreen
 from zypher_tui.screens.pane import Copied, Filtered, Opened
 from zypher_tui.sources.source import Intake, Order, Source, Submits
@@ -227,6 +227,7 @@ class PredictionScreen(Keyed, Screen[None]):
 
         def sent(new_id: str | None) -> None:
             if new_id is not None:
+                self.post_message(Acted(f"Sent the edited input of {known.prediction_id[:8]} as {new_id[:8]}."))
                 self.post_message(Opened(new_id, origin=known.prediction_id))
 
         title = f"Input for {name}, from {known.prediction_id}"

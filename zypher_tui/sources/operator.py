@@ -1,15 +1,19 @@
 """What a person does from the dashboard, over the API: one prediction or many, and queues. Answers are sentences."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from zypher_jobs.contracts.prediction import Prediction, Status
 from zypher_tui.core.cleaning import clean
-from zypher_tui.core.deeds import Choice, Counted, Outcome, Verb, ending, outcome_sentence, predictions
+from zypher_tui.core.deeds import Choice, Counted, Outcome, Verb, ending
+from zypher_tui.core.tally import Step, Tally
 from zypher_tui.sources.source import reason
+
+if TYPE_CHECKING:
+    import httpx
 
 T = TypeVar("T")
 
@@ -18,6 +22,11 @@ ANSWER_TIMEOUT_S = 20.0
 """One call to many works for 5 s by itself, and longer where the machine is busy."""
 COUNTED_MOST = 200_000
 """Predictions that are looked at to count, at most."""
+STEP = 1_000
+"""Predictions of one call at most: of so many nobody knows where it has no answer."""
+UNSAID = (500, 502, 504)
+"""Answers of a server that failed in the middle, or of a proxy whose server said nothing. A 503 has done nothing."""
+AGAIN = "Press the key again later for the rest; none is replayed twice."
 ID_CHARS = 8
 
 Progress = Callable[[int], bool]
@@ -26,6 +35,15 @@ Progress = Callable[[int], bool]
 
 class OperatorError(Exception):  # a state of the world, as it is shown
     """It was not done; the message says why and the way out."""
+
+
+class NoAnswer(OperatorError):
+    """Nobody knows whether it was done."""
+
+    def __init__(self, why: str) -> None:
+        """``why`` is a sentence."""
+        super().__init__(f"{ending(why)}: look whether it was done before you try again.")
+        self.why = why
 
 
 class Operator(Protocol):
@@ -39,8 +57,8 @@ class Operator(Protocol):
         """How many it would be done to, by the server's own count; changes nothing. Raises ``OperatorError``."""
         ...
 
-    async def many(self, verb: Verb, choice: Choice, progress: Progress) -> Outcome:
-        """Do it to all of them. Raises ``OperatorError``, which says what was done until then."""
+    async def many(self, choice: Choice, tally: Tally, progress: Progress) -> Outcome:
+        """Do it to all of them, and keep count. Raises ``OperatorError``, which says what was done until then."""
         ...
 
     async def pause(self, queue: str) -> Outcome:
@@ -75,49 +93,30 @@ class _Done(msgspec.Struct):
     skips: list[_Skip] = []
     replays: list[_Replay] = []
     next: str | None = None
+    stopped: str | None = None
+    unknown: int = 0
+
+    @property
+    def queue_full(self) -> _Skip | None:
+        """Where it stopped for want of room."""
+        return next((skip for skip in self.skips if skip.code == "queue_full"), None)
+
+    @property
+    def step(self) -> Step:
+        """All that counts, clean."""
+        skips = [skip for skip in self.skips if skip.code != "queue_full"]
+        return Step(
+            touched=self.touched,
+            skipped=self.skipped - (len(self.skips) - len(skips)),
+            why=clean(skips[0].reason) if skips else "",
+            unknown=self.unknown,
+            replays={clean(each.replay_of): clean(each.prediction_id) for each in self.replays},
+            left=frozenset(skip.prediction_id for skip in skips),
+        )
 
 
 class _Problem(msgspec.Struct):
     detail: str = ""
-
-
-class _Tally:
-    """What came of the steps so far."""
-
-    def __init__(self, verb: Verb) -> None:
-        self.touched = 0
-        self._verb = verb
-        self._skipped = 0
-        self._why = ""
-        self._replays = dict[str, str]()
-        self._left = set[str]()
-        self._is_sure = True
-
-    def add(self, done: _Done) -> None:
-        self.touched += done.touched
-        self._skipped += done.skipped
-        self._why = self._why or _why(done)
-        self._replays |= {clean(each.replay_of): clean(each.prediction_id) for each in done.replays}
-        self._left |= {skip.prediction_id for skip in done.skips}
-        self._is_sure = self._is_sure and len(done.skips) == done.skipped
-
-    @property
-    def sentence(self) -> str:
-        return outcome_sentence(self._verb, self.touched, self._skipped, self._why)
-
-    def outcome(self, choice: Choice, before: str = "", behind: str = "") -> Outcome:
-        is_whole = not before and self._is_sure and self._verb is Verb.DROP
-        return Outcome(
-            sentence=f"{before}{self.sentence}{behind}",
-            touched=self.touched,
-            replays=self._replays,
-            gone=tuple(each for each in choice.ids or () if each not in self._left) if is_whole else (),
-        )
-
-    def broken_off(self, error: OperatorError) -> OperatorError:
-        if not self.touched:
-            return error
-        return OperatorError(f"{self._verb.done} {predictions(self.touched)}, then no more. {error}")
 
 
 _done = msgspec.json.Decoder(_Done).decode
@@ -128,7 +127,10 @@ _replay = msgspec.json.Decoder(_Replay).decode
 class ApiOperator:
     """Acts on the API at ``url``."""
 
-    def __init__(self, url: str, *, api_key: str | None = None) -> None:
+    def __init__(
+        self, url: str, *, api_key: str | None = None, transport: "httpx.AsyncBaseTransport | None" = None
+    ) -> None:
+        """``transport``: how requests go, if not over the network."""
         import httpx  # noqa: PLC0415  # 120 ms, when somebody acts
 
         loopback = (urlsplit(url).hostname or "") in ("127.0.0.1", "localhost", "::1")
@@ -138,6 +140,7 @@ class ApiOperator:
             timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             trust_env=not loopback,  # a proxy of the environment cannot reach this machine's loopback
             verify=url.startswith("https:"),
+            transport=transport,
         )
         self._http_error = httpx.HTTPError
         self._never_sent = (httpx.ConnectError, httpx.ConnectTimeout)
@@ -163,10 +166,13 @@ class ApiOperator:
     async def count(self, verb: Verb, choice: Choice) -> Counted:
         """See ``Operator``."""
         possible, skipped, searched, why, is_all = 0, 0, 0, "", True
-        for body in choice.bodies:
+        for body in choice.bodies(verb):
             before: str | None = None
             while True:
-                done = await self._step(verb, {**body, "dry_run": True}, before)
+                try:
+                    done = await self._step(verb, {**body, "dry_run": True}, before)
+                except NoAnswer as error:
+                    raise OperatorError(f"{error.why} Nothing was done.") from error
                 possible, skipped, searched = possible + done.touched, skipped + done.skipped, searched + done.searched
                 why = why or _why(done)
                 before = done.next
@@ -175,26 +181,23 @@ class ApiOperator:
                     break
         return Counted(possible=possible, skipped=skipped, why=why, is_all=is_all)
 
-    async def many(self, verb: Verb, choice: Choice, progress: Progress) -> Outcome:
+    async def many(self, choice: Choice, tally: Tally, progress: Progress) -> Outcome:
         """See ``Operator``."""
-        tally = _Tally(verb)
-        for body in choice.bodies:
+        for body in choice.bodies(tally.verb):
             before: str | None = None
-            while True:
-                try:
-                    done = await self._step(verb, body, before)
-                except OperatorError as error:
-                    raise tally.broken_off(error) from error
-                tally.add(done)
-                if any(skip.code == "queue_full" for skip in done.skips):
-                    again = "" if choice.ids else " Press the key again later for the rest; none is replayed twice."
-                    raise OperatorError(f"{tally.sentence}{again}")
+            while tally.room != 0:
+                done = await self._counted_step(tally, body, before)
+                why = done.stopped or (full.reason if (full := done.queue_full) else "")
+                if why:
+                    raise OperatorError(
+                        tally.broken_off(f"{ending(clean(why))}. {AGAIN}" if done.queue_full else clean(why))
+                    )
                 goes_on, before = progress(tally.touched), done.next
                 if not goes_on:
-                    return tally.outcome(choice, "Stopped. ", " The rest stays as it is.")
+                    return tally.stopped()
                 if before is None:
                     break
-        return tally.outcome(choice)
+        return tally.ended(choice.ids)
 
     async def pause(self, queue: str) -> Outcome:
         """See ``Operator``."""
@@ -214,6 +217,22 @@ class ApiOperator:
         asked = {**body, "before": before} if before else body
         return await self._ask(_done, "POST", f"/predictions/{verb}", json=asked)
 
+    async def _counted_step(self, tally: Tally, body: Mapping[str, object], before: str | None) -> _Done:
+        most = STEP if tally.room is None else min(STEP, tally.room)  # no more than was agreed to
+        if "ids" not in body:
+            body = {**body, "limit": most}
+        tally.begin(most)
+        try:
+            done = await self._step(tally.verb, body, before)
+        except NoAnswer as error:
+            tally.lose()
+            raise OperatorError(tally.broken_off(error.why)) from error
+        except OperatorError as error:
+            tally.refused()
+            raise OperatorError(tally.broken_off(str(error))) from error
+        tally.add(done.step)
+        return done
+
     async def _ask(self, decode: Callable[[bytes], T], method: str, path: str, *, json: Any = None) -> T:
         try:
             answer = await self._client.request(method, path, json=json)
@@ -222,15 +241,15 @@ class ApiOperator:
             raise OperatorError(f"The API is away ({why}), so it was not done. Try again when it is back.") from error
         except self._http_error as error:
             why = reason(error, timeout_s=ANSWER_TIMEOUT_S)
-            raise OperatorError(
-                f"The API gave no answer ({why}): look whether it was done before you try again."
-            ) from error
+            raise NoAnswer(f"The API gave no answer ({why}).") from error
+        if answer.status_code in UNSAID:
+            raise NoAnswer(_sentence(answer.status_code, answer.content, ""))
         if answer.status_code >= 300:
             raise OperatorError(_sentence(answer.status_code, answer.content, answer.headers.get("retry-after", "")))
         try:
             return decode(answer.content)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise OperatorError("The API answers, but not as this version of Zypher expects.") from error
+            raise NoAnswer("The API answers, but not as this version of Zypher expects.") from error
 
 
 def _nothing(content: bytes) -> None:

@@ -1,6 +1,6 @@
 """What needs attention: a line or two for each item, and the keys that act on the one under the cursor."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -67,10 +67,8 @@ class AttentionList(LineWidget, can_focus=True):
             """The list, for ``@on``."""
             return self.attention
 
-    def __init__(self, *, id: str, keys: Collection[str] = ("enter", "r", "R")) -> None:  # noqa: A002  # Textual's name
-        """``keys``: those that whoever shows it can act on; others are not offered."""
+    def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's name
         super().__init__(id=id)
-        self._keys = keys
         self._items: tuple[Item, ...] = ()
         self._now_s = 0.0
         self._cursor = 0
@@ -118,7 +116,7 @@ class AttentionList(LineWidget, can_focus=True):
         elif part < len(said):
             strip = line([(" " * INDENT, palette.PLAIN), (said[part], palette.PLAIN)], width)
         else:
-            strip = line(_advice(item, self._acts(item) if self.has_focus else [GO], width), width)
+            strip = line(_advice(item, item.acts if self.has_focus else [GO], width), width)
         cursor = palette.CURSOR if self.has_focus else palette.CURSOR_AWAY
         return Strip([Segment(text, (style or Style.null()) + cursor) for text, style, _ in strip], width)
 
@@ -130,7 +128,7 @@ class AttentionList(LineWidget, can_focus=True):
     def action_act(self, key: str) -> None:
         """Tell that a key of the selected item was pressed; one that it does not have goes on to others."""
         item = self.selected
-        act = next((each for each in self._acts(item) if each.key == key), None) if item else None
+        act = next((each for each in item.acts if each.key == key), None) if item else None
         if item is not None and act is not None:
             self.post_message(self.Chosen(self, item, act))
 
@@ -139,7 +137,7 @@ class AttentionList(LineWidget, can_focus=True):
         if action != "act":
             return True
         item = self.selected
-        return item is not None and any(each.key == parameters[0] for each in self._acts(item))
+        return item is not None and any(each.key == parameters[0] for each in item.acts)
 
     def on_click(self, event: events.Click) -> None:
         """A click moves the cursor, a second one opens."""
@@ -151,9 +149,6 @@ class AttentionList(LineWidget, can_focus=True):
         self.refresh()
         if event.chain == 2:
             self.action_act("enter")
-
-    def _acts(self, item: Item) -> list[Act]:
-        return [act for act in item.acts if act.key in self._keys]
 
     def _shown(self) -> list[tuple[int, int]]:
         """For each line, which item and which part of it: all of the one with the cursor, which is always in sight."""

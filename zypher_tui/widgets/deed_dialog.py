@@ -44,10 +44,19 @@ class DeedDialog(Dialog, inherit_bindings=False):
         self._fill()
         return await self._answer
 
-    def fail(self, why: str) -> None:
-        """It cannot even be counted."""
+    def fail(self, why: str) -> bool:
+        """It could not be counted, or broke off in the middle; whether anybody saw it here."""
         self._error = why
+        self._settle(yes=False)
         self._fill()
+        return self.is_current
+
+    @property
+    def so_far(self) -> str:
+        """How far it is, in a line."""
+        of = self._counted.possible if self._counted else 0
+        end = "; it stops after this step" if self.is_stopped else ""
+        return f"{self._verb.value.capitalize()} {self._choice.says}: {self._done or 0:,} of {of:,} done{end}."
 
     def progress(self, done: int) -> bool:
         """So many are done; whether it is to go on."""
@@ -108,8 +117,8 @@ class DeedDialog(Dialog, inherit_bindings=False):
         """Put what there is to say into the box."""
         verb = self._verb.value
         count = self._counted
-        title = f"{verb.capitalize()} …" if count is None else f"{verb.capitalize()} {predictions(count.possible)}?"
-        entitle(self.box, title)
+        title = "…" if count is None else f"{predictions(count.possible)}{'' if self._error else '?'}"
+        entitle(self.box, f"{verb.capitalize()} {title}")
         entitle(self.box, self._ways_out, below=True)
         width = max(self.box.scrollable_content_region.width - 2, 20)
         lines: list[list[Part]] = [[]]
@@ -122,11 +131,15 @@ class DeedDialog(Dialog, inherit_bindings=False):
     def _wants_number(self) -> bool:
         count = self._counted
         return (
-            count is not None and bool(count.possible) and (self._verb is Verb.DROP or count.possible > ASK_FOR_NUMBER)
+            count is not None
+            and bool(count.possible)
+            and (self._verb is Verb.DROP or self._choice.wants_number or count.possible > ASK_FOR_NUMBER)
         )
 
     @property
     def _ways_out(self) -> str:
+        if self._error:
+            return "esc closes"
         if self._answer.done():
             return "s stops after this step · esc goes on behind"
         return "esc leaves it"

@@ -1,12 +1,18 @@
 """Predictions of one worker: what it runs and for how long, what failed on it; of a lost one, what became of them."""
 
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
 from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core import cells, formats
+from zypher_tui.core.deeds import Verb
 from zypher_tui.core.rows import at_of
 from zypher_tui.core.view import View
 from zypher_tui.core.worker_rows import Condition, Work, WorkerRow
 from zypher_tui.keymap import Help
 from zypher_tui.palette import palette
+from zypher_tui.screens.asked import Asked
 from zypher_tui.widgets.columns import Column
 from zypher_tui.widgets.drawing import Part, entitle
 from zypher_tui.widgets.table import Table
@@ -20,6 +26,11 @@ class WorkTable(Table[Work]):
         "What it runs, the longest first, and what failed on it lately; of a lost one, what became of its own.",
         (("try", "Which attempt it is"), ("what", "Progress, error, who took it over, or the input")),
     )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("x", "ask('cancel')", "Cancel"),
+        Binding("r", "ask('replay')", "Replay"),
+        Binding("D", "ask('drop')", "Drop"),
+    ]
 
     def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's name
         self._now_ms = 0
@@ -40,6 +51,11 @@ class WorkTable(Table[Work]):
         entitle(self, title)
         version = (view.book.revision, view.now_ms // 1000, shown and shown.worker.worker_id, len(work))
         self.show(work, empty=[[(hint, palette.DIM)]], version=version)
+
+    def action_ask(self, verb: str) -> None:
+        """Have it done to the one under the cursor."""
+        if self.selected is not None:
+            self.post_message(Asked(Verb(verb), [self.selected.row.prediction_id]))
 
     def _columns(self) -> list[Column[Work]]:
         return [
