@@ -10,9 +10,24 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from litestar import Request
 
+from zypher_api.openapi import Parameter
 from zypher_api.problems import MalformedRequest
 
 E = TypeVar("E", bound=StrEnum)
+
+USUAL_LIMIT = 50
+"""So many a list has where nobody says how many."""
+
+
+def limit_parameter(most: int, description: str = "How many at most.") -> Parameter:
+    """``?limit=`` as the documentation has it; ``read_limit`` reads it."""
+    return Parameter(
+        name="limit",
+        place="query",
+        description=description,
+        schema={"type": "integer", "minimum": 1, "maximum": most, "default": USUAL_LIMIT},
+        example=USUAL_LIMIT,
+    )
 
 
 def read_query(request: Request[Any, Any, Any], known: Sequence[str]) -> dict[str, str]:
@@ -51,6 +66,11 @@ def number(query: dict[str, str], name: str, *, default: int, most: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
         raise MalformedRequest(f"{name} must be a number from 1 to {most}.", field=name)
     return int(text)
+
+
+def read_limit(query: dict[str, str], *, most: int) -> int:
+    """How many a list may have."""
+    return number(query, "limit", default=USUAL_LIMIT, most=most)
 
 
 def instant(query: dict[str, str], name: str) -> datetime | None:

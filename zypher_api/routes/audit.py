@@ -10,7 +10,7 @@ from litestar.types import ASGIApp
 
 from zypher_api.openapi import Answer, Content, Operation, Parameter
 from zypher_api.operator_answers import AuditPage
-from zypher_api.queries import matching, number, one_of, read_query
+from zypher_api.queries import limit_parameter, matching, one_of, read_limit, read_query
 from zypher_api.responses import RawResponse
 from zypher_api.routes.reading import read
 from zypher_api.services import Services
@@ -65,13 +65,7 @@ _LIST = Operation(
             schema={"type": "string", "pattern": f"^{_CURSOR}$"},
             example="1795435200000-0",
         ),
-        Parameter(
-            name="limit",
-            place="query",
-            description="How many at most.",
-            schema={"type": "integer", "minimum": 1, "maximum": MOST, "default": 50},
-            example=50,
-        ),
+        limit_parameter(MOST),
     ),
     answers={
         200: Answer(
@@ -94,7 +88,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
             action=one_of(Action, query, "action"),
             caller=query.get("caller"),
             before=matching(_CURSOR, query, "before", wrong=WRONG_BEFORE),
-            limit=number(query, "limit", default=50, most=MOST),
+            limit=read_limit(query, most=MOST),
         )
         return RawResponse(
             _encode(AuditPage(entries=entries, next=following)), headers=[(b"cache-control", b"no-store")]

@@ -11,7 +11,7 @@ from litestar.types import ASGIApp
 from zypher_api.auth import caller_of
 from zypher_api.openapi import EXAMPLE_ID, Answer, Content, Operation, Parameter
 from zypher_api.operator_answers import DeadLetters
-from zypher_api.queries import matching, number, read_query
+from zypher_api.queries import limit_parameter, matching, read_limit, read_query
 from zypher_api.responses import RawResponse
 from zypher_api.routes.reading import read
 from zypher_api.services import Services
@@ -75,13 +75,7 @@ _LIST = Operation(
             schema={"type": "string", "pattern": FINGERPRINT},
             example="9b1f04c5d2aa",
         ),
-        Parameter(
-            name="limit",
-            place="query",
-            description="Letters at most.",
-            schema={"type": "integer", "minimum": 1, "maximum": MOST, "default": 50},
-            example=50,
-        ),
+        limit_parameter(MOST, "Letters at most."),
     ),
     answers={200: Answer(description="Both.", content=Content(type=DeadLetters, example=_EXAMPLE))},
     problems=("malformed_request", "redis_unavailable"),
@@ -97,7 +91,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
     async def list_dead_letters(request: Request[Any, Any, Any]) -> ASGIApp:
         query = read_query(request, ("model", "fingerprint", "limit"))
         fingerprint = matching(FINGERPRINT, query, "fingerprint", wrong=WRONG_FINGERPRINT)
-        limit = number(query, "limit", default=50, most=MOST)
+        limit = read_limit(query, most=MOST)
         model = query.get("model")
         found = await inspect.dead_letters(limit=limit if model is fingerprint is None else GROUPED)
         letters = [each for each in found if model in (None, each.model) and fingerprint in (None, each.fingerprint)][

@@ -11,7 +11,7 @@ from litestar.types import ASGIApp
 from zypher_api.answers import PredictionPage
 from zypher_api.auth import caller_of
 from zypher_api.openapi import ANY_SCOPE, EXAMPLE_ID, Answer, Content, Operation, Parameter
-from zypher_api.queries import instant, matching, number, one_of, read_query
+from zypher_api.queries import instant, limit_parameter, matching, one_of, read_limit, read_query
 from zypher_api.responses import RawResponse
 from zypher_api.routes.reading import read
 from zypher_api.services import Services
@@ -89,13 +89,7 @@ _LIST = Operation(
             f"1795435200000-{EXAMPLE_ID}",
             pattern=f"^{CURSOR}$",
         ),
-        Parameter(
-            name="limit",
-            place="query",
-            description="How many at most.",
-            schema={"type": "integer", "minimum": 1, "maximum": MOST, "default": 50},
-            example=50,
-        ),
+        limit_parameter(MOST),
     ),
     answers={
         200: Answer(
@@ -145,7 +139,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
             selection,
             (Status(status),) if status else (),
             before=matching(CURSOR, query, "before", wrong=WRONG_BEFORE),
-            limit=number(query, "limit", default=50, most=MOST),
+            limit=read_limit(query, most=MOST),
             most=READ_MOST,
         )
         page = PredictionPage(predictions=selected.found, next=selected.next, searched=selected.searched)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from zypher_api.openapi import ANY_SCOPE, EXAMPLE_ID, Answer, Content, Operation, Parameter
+from zypher_api.queries import USUAL_LIMIT, limit_parameter
 from zypher_api.routes.predictions import PREDICTION_ID
 from zypher_api.webhook_answers import DeliveryList, WebhookList
 from zypher_jobs.contracts.access import Scope
@@ -22,7 +23,9 @@ from zypher_jobs.contracts.webhook import (
     WebhookSecret,
 )
 
-WRONG_LIMIT = "limit must be a whole number from 1 to 1000, such as ?limit=50."
+MOST = 1_000
+"""Deliveries of one answer."""
+WRONG_LIMIT = f"limit must be a whole number from 1 to {MOST}, such as ?limit={USUAL_LIMIT}."
 MALFORMED = 'The body is not JSON; send one such as {"url":"https://example.com/hook"}.'
 REFUSED_URL = "127.0.0.1 is no public address; ZYPHER_WEBHOOK_ALLOW names those that may be told all the same."
 
@@ -185,13 +188,7 @@ DELIVERIES = Operation(
     summary="List what was delivered to a webhook",
     parameters=(
         _WEBHOOK_ID,
-        Parameter(
-            name="limit",
-            place="query",
-            description="How many at most.",
-            schema={"type": "integer", "minimum": 1, "maximum": 1000, "default": 50},
-            example=50,
-        ),
+        limit_parameter(MOST),
     ),
     answers={200: Answer(description="Deliveries, newest first.", content=_DELIVERED)},
     problems=("malformed_request", "unknown_webhook", "redis_unavailable"),

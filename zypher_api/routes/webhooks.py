@@ -17,6 +17,7 @@ from zypher_api.keyring import Caller
 from zypher_api.negotiation import require_json
 from zypher_api.openapi import OPT
 from zypher_api.problems import Forbidden, MalformedRequest
+from zypher_api.queries import USUAL_LIMIT
 from zypher_api.responses import RawResponse
 from zypher_api.routes import webhook_docs as docs
 from zypher_api.routes.predictions import require_prediction_id
@@ -29,7 +30,6 @@ from zypher_jobs.contracts.webhook import DIRECT, NewWebhook, WebhookChange, Web
 from zypher_jobs.webhooks.addresses import require_url
 
 REQUEST_BYTES = 65_536
-LIMIT, MOST = 50, 1_000
 
 _encode = msgspec.json.Encoder().encode
 _NO_STORE = [(b"cache-control", b"no-store")]
@@ -151,7 +151,7 @@ def _host_of(url: str) -> str:
 
 
 def _limit(request: Request[Any, Any, Any]) -> int:
-    values = request.query_params.getall("limit", [str(LIMIT)])
-    if len(values) > 1 or not re.fullmatch(r"[0-9]{1,4}", values[0]) or not 1 <= int(values[0]) <= MOST:
+    values = request.query_params.getall("limit", [str(USUAL_LIMIT)])
+    if len(values) > 1 or not re.fullmatch(r"[0-9]{1,4}", values[0]) or not 1 <= int(values[0]) <= docs.MOST:
         raise MalformedRequest(docs.WRONG_LIMIT, field="limit")
     return int(values[0])
