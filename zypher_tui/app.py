@@ -2,20 +2,18 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from rich.console import Console
 from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.constants import COLOR_SYSTEM
 from textual.screen import ModalScreen
 from textual.widgets import ContentSwitcher
 
@@ -32,8 +30,8 @@ from zypher_tui.core.store import Store
 from zypher_tui.core.view import View
 from zypher_tui.deeds import Deeds
 from zypher_tui.feeds import INTERVAL_S, Feeds, Opener
-from zypher_tui.keymap import Keyed, as_file, keymap
-from zypher_tui.load.desk import ApiDesk, ClosedDesk, Desk
+from zypher_tui.keymap import Keyed, keymap
+from zypher_tui.load.desk import ClosedDesk, Desk
 from zypher_tui.palette import palette
 from zypher_tui.recordist import Recordist
 from zypher_tui.screens.asked import Acted, Asked, QueueAsked
@@ -46,11 +44,10 @@ from zypher_tui.screens.pane import Copied, Filtered, Led, Opened, Pane
 from zypher_tui.screens.prediction import PredictionScreen
 from zypher_tui.screens.predictions import ColumnsChosen, PredictionsPane
 from zypher_tui.screens.workers import WorkersPane
-from zypher_tui.sources.operator import ApiOperator, Operator
-from zypher_tui.sources.source import READ_ONLY, Source, SourceAway
+from zypher_tui.sources.operator import Operator
 from zypher_tui.terminal import end_with_terminal, end_within, waiting_writes
 from zypher_tui.textual_theme import textual_theme, variables_of
-from zypher_tui.themes import DARK, NONE, THEMES, Theme, fitting
+from zypher_tui.themes import DARK, NONE, THEMES, Theme
 from zypher_tui.widgets.commands import Command, CommandDialog
 from zypher_tui.widgets.dialogs import Dialog
 from zypher_tui.widgets.header import Header, Notice
@@ -146,6 +143,8 @@ class Dashboard(Keyed, App[int]):
         self._changed = True
         self._drawn_at_s = float("-inf")
         self._has_drawn_figures = False
+        self._has_process = False
+        """Whether nothing else runs in this process."""
         self._at_s: float | None = None
         """The time in the past that is shown."""
         self._header_line = Header(id="header")
@@ -232,6 +231,7 @@ class Dashboard(Keyed, App[int]):
 
     def run_here(self) -> int:
         """Show it in this terminal, and no longer than that is there; returns the exit code."""
+        self._has_process = True
         end_with_terminal()
         code = self.run() or 0
         for said in self.recordist.said:
@@ -480,27 +480,20 @@ class Dashboard(Keyed, App[int]):
             self.pane.first.focus()
 
     async def _read_running(self, worker_id: str) -> None:
-        """Read anew what a worker runs, from the first source that answers."""
-        for source in self.feeds.sources.values():
-            with contextlib.suppress(SourceAway):
-                self.store.book.fold(await source.running_on(worker_id))
-                self._note_change()
-                return
+        """Read anew what a worker runs."""
+        found = await self.feeds.first(lambda source: source.running_on(worker_id))
+        if found is not None:
+            self.store.book.fold(found[0])
+            self._note_change()
 
     async def _read_letters(self, model: str, fingerprint: str) -> Read | None:
-        """Dead letters, from the first source that answers."""
-        for source in self.feeds.sources.values():
-            with contextlib.suppress(SourceAway):
-                letters = await source.dead_letters(model=model, fingerprint=fingerprint)
-                return Read(letters=letters, source=source.name)
-        return None
+        found = await self.feeds.first(lambda source: source.dead_letters(model=model, fingerprint=fingerprint))
+        return Read(letters=found[0], source=found[1]) if found is not None else None
 
     async def _read_models(self) -> Served | None:
-        """How the models are deployed, from the first source that answers."""
-        for source in self.feeds.sources.values():
-            with contextlib.suppress(SourceAway):
-                return Served(models=await source.models(), source=source.name, at_s=self._clock_s())
-        return None
+        """How the models are deployed."""
+        found = await self.feeds.first(lambda source: source.models())
+        return Served(models=found[0], source=found[1], at_s=self._clock_s()) if found is not None else None
 
     async def _take_in(self, again: Sequence[str], gone: Sequence[str]) -> None:
         """Something was done to these: show it now."""
@@ -515,15 +508,21 @@ class Dashboard(Keyed, App[int]):
         if not self._has_drawn_figures:
             self._draw()  # the first ones are waited for
 
-    async def _frame(self) -> None:
-        """Draw what changed; ages go on by the second with nothing new. Rows have their texts when they are seen."""
+    def _frame(self) -> None:
+        """Draw what changed; ages go on by the second with nothing new."""
         if waiting_writes(self) >= BEHIND:
             return
-        if self._changed or time.monotonic() - self._drawn_at_s >= 0.99:
-            table = self.pane.first
-            if self._changed and isinstance(table, PredictionTable):
-                await self.feeds.look_up(table.upcoming(self.view))
+        table = self.pane.first
+        if self._changed and isinstance(table, PredictionTable):
+            # not awaited here: no key would be heard until then
+            self.run_worker(self._draw_with_texts(table), group="frame", exclusive=True, exit_on_error=False)
+        elif self._changed or time.monotonic() - self._drawn_at_s >= 0.99:
             self._draw()
+
+    async def _draw_with_texts(self, table: PredictionTable) -> None:
+        """Rows have their texts when they are seen."""
+        await self.feeds.look_up(table.upcoming(self.view))
+        self._draw()
 
     def _draw(self) -> None:
         if not self._header_line.is_attached:  # what came in while the screen was taken down
@@ -531,6 +530,8 @@ class Dashboard(Keyed, App[int]):
         self._changed = False
         self._drawn_at_s = time.monotonic()
         view = self.view
+        if view.has_figures and not self._has_drawn_figures and self._has_process:
+            gc.freeze()  # all is imported and mounted: no collection needs to walk through it, 50 ms each time
         self._has_drawn_figures = view.has_figures
         first_s, last_s = self.store.timeline.first_s, self._clock_s()
         for screen in self.screen_stack:
@@ -544,56 +545,3 @@ class Dashboard(Keyed, App[int]):
         self._tab_line.show([(pane.TITLE, pane.count(view)) for pane in self._panes], self._open)
         self._header_line.screen.set_class(view.stale_s is not None, "-stale")
         self.pane.show_view(view)
-
-
-def run_dashboard(
-    config: Config,
-    *,
-    api_url: str,
-    redis_url: str | None,
-    api_key: str | None = None,
-    theme: str | None = None,
-    read_only: bool = False,
-) -> int:
-    """Show the dashboard in this terminal until ``q`` or Ctrl-C; returns the exit code."""
-    begin = fitting(theme or config.theme, colours=terminal_colours())
-    openers = openers_of(api_url, redis_url, api_key=api_key, read_only=read_only)
-    desk = ClosedDesk(READ_ONLY) if read_only else ApiDesk(api_url, api_key=api_key)
-    operator = partial(ApiOperator, api_url, api_key=api_key)
-    dashboard = Dashboard(
-        openers, api_url=api_url, config=config, theme=begin, desk=desk, operator=operator, read_only=read_only
-    )
-    return dashboard.run_here()
-
-
-def keys_as_file(config: Config) -> str:
-    """All actions of the dashboard with their keys, as a configuration file; raises ``WrongConfig``."""
-    return as_file(config)  # here, where every module with keys is loaded
-
-
-def terminal_colours() -> int:
-    """How many colours this terminal says that it has."""
-    system = Console(force_terminal=True, color_system=COLOR_SYSTEM).color_system  # pyright: ignore[reportArgumentType]
-    return {"truecolor": 1 << 24, "256": 256}.get(system or "", 16)
-
-
-def openers_of(
-    api_url: str, redis_url: str | None, *, api_key: str | None = None, read_only: bool = False
-) -> dict[SourceName, Opener]:
-    """The sources behind those addresses."""
-    openers: dict[SourceName, Opener] = {SourceName.API: lambda: _open_api(api_url, api_key, read_only=read_only)}
-    if redis_url:
-        openers[SourceName.REDIS] = lambda: _open_redis(redis_url)
-    return openers
-
-
-def _open_api(url: str, api_key: str | None, *, read_only: bool) -> Source:
-    from zypher_tui.sources.api import ApiSource  # noqa: PLC0415  # 120 ms, after the first frame
-
-    return ApiSource(url, api_key=api_key, read_only=read_only)
-
-
-def _open_redis(url: str) -> Source:
-    from zypher_tui.sources.redis import RedisSource  # noqa: PLC0415  # 155 ms, after the first frame
-
-    return RedisSource(url)

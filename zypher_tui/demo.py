@@ -8,13 +8,15 @@ from pathlib import Path
 from msgspec import structs
 
 from zypher_jobs.contracts.prediction import PredictionSummary
-from zypher_tui.app import Dashboard, Opener, terminal_colours
+from zypher_tui.app import Dashboard
 from zypher_tui.config import Config
 from zypher_tui.core.readings import Reading, SourceName
 from zypher_tui.core.recording import Header
 from zypher_tui.core.store import Store
 from zypher_tui.core.traffic import ModelChange
+from zypher_tui.feeds import Opener
 from zypher_tui.load.desk import ClosedDesk
+from zypher_tui.opening import terminal_colours
 from zypher_tui.replaying import ReplayDashboard
 from zypher_tui.sources.demo import DemoSource, DemoSystem
 from zypher_tui.sources.demo.records import START

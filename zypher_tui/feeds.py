@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from datetime import timedelta
+from typing import TypeVar
 
 from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.prediction import Status
@@ -36,6 +37,7 @@ SETTLE_EVERY = 5
 """Intervals between two looks at what has not ended."""
 
 Opener = Callable[[], Source]
+T = TypeVar("T")
 
 
 class Feeds:
@@ -87,6 +89,13 @@ class Feeds:
     def leave(self) -> None:
         """Begin nothing any more: a client of Redis was seen to swallow a cancellation, and its loop then goes on."""
         self._is_leaving = True
+
+    async def first(self, ask: Callable[[Source], Awaitable[T]]) -> tuple[T, SourceName] | None:
+        """What the first source that answers says, and which one that was; ``None`` when none does."""
+        for source in self.sources.values():
+            with suppress(SourceAway):
+                return await ask(source), source.name
+        return None
 
     async def aclose(self) -> None:
         """Let go of the sources."""

@@ -3,12 +3,13 @@
 import time
 from pathlib import Path
 
-from zypher_tui.app import Dashboard, terminal_colours
+from zypher_tui.app import Dashboard
 from zypher_tui.config import Config
 from zypher_tui.core.cleaning import clean
 from zypher_tui.core.durations import time_of
 from zypher_tui.core.formats import instant
 from zypher_tui.core.rows import at_of
+from zypher_tui.opening import terminal_colours
 from zypher_tui.sources.replayed import Replayed, load
 from zypher_tui.themes import DARK, Theme, fitting
 
@@ -58,14 +59,14 @@ class ReplayDashboard(Dashboard):
         """It is a file already."""
         self.notify(f"This is a recording already: {clean(str(self._replayed.path))}", timeout=6, markup=False)
 
-    async def _frame(self) -> None:
+    def _frame(self) -> None:
         if self._playing is not None:
             since_s, from_s = self._playing
             self._at_s = min(from_s + time.monotonic() - since_s, self._replayed.last_s)
             self._changed = True
             if self._at_s == self._replayed.last_s:
                 self._playing = None
-        await super()._frame()
+        super()._frame()
 
 
 def run_replay(path: Path, config: Config, *, at: str | None = None, theme: str | None = None) -> int:

@@ -22,7 +22,8 @@ import httpx
 from make import png_of, svg_of
 
 from zypher_jobs.testing import free_port
-from zypher_tui.app import Dashboard, openers_of
+from zypher_tui.app import Dashboard
+from zypher_tui.opening import openers_of
 
 SIZES = ("120x36", "80x24")
 WATCHED_S = 104

@@ -16,7 +16,8 @@ from tests.tui.screen import screen_text
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import free_port, wait_until
-from zypher_tui.app import Dashboard, openers_of
+from zypher_tui.app import Dashboard
+from zypher_tui.opening import openers_of
 from zypher_tui.sources.operator import ApiOperator
 
 ASYNC = {"Async-Mode": "true"}

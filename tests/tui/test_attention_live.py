@@ -7,8 +7,9 @@ from tests.tui.screen import screen_text
 from zypher_jobs.queue.embedded import EmbeddedServer
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
-from zypher_tui.app import Dashboard, openers_of
+from zypher_tui.app import Dashboard
 from zypher_tui.core.items import Item
+from zypher_tui.opening import openers_of
 from zypher_tui.screens.predictions import PredictionsPane
 from zypher_tui.widgets.attention import AttentionList
 

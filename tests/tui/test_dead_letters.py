@@ -12,10 +12,11 @@ from tests.tui.test_acting import dashboard_on, failed, said
 from zypher_jobs.contracts.prediction import DeadLetterGroup, PredictionFailure
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
-from zypher_tui.app import Dashboard, openers_of
+from zypher_tui.app import Dashboard
 from zypher_tui.core.letters import filter_of
 from zypher_tui.core.rows import at_of
 from zypher_tui.demo import demo_dashboard
+from zypher_tui.opening import openers_of
 from zypher_tui.widgets.letters import GroupTable, LetterTable
 
 

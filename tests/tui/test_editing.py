@@ -18,11 +18,12 @@ from tests.tui.test_prediction_screen import SIZES, Api, open_newest, whole
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
-from zypher_tui.app import Dashboard, openers_of
+from zypher_tui.app import Dashboard
 from zypher_tui.core import cells
 from zypher_tui.core.fitting import misfit
 from zypher_tui.core.readings import SourceName
 from zypher_tui.demo import demo_dashboard
+from zypher_tui.opening import openers_of
 from zypher_tui.screens.editing import EditScreen
 from zypher_tui.screens.prediction import PredictionScreen
 from zypher_tui.sources.source import Intake, Order, Refused, SourceAway

@@ -15,9 +15,10 @@ from zypher_jobs.queue.embedded import EmbeddedServer
 from zypher_jobs.queue.historian import Historian
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
-from zypher_tui.app import Dashboard, openers_of
+from zypher_tui.app import Dashboard
 from zypher_tui.core.readings import Reading, SourceName
 from zypher_tui.core.rows import Row
+from zypher_tui.opening import openers_of
 
 
 def dashboard_of(settings: Settings, *, interval_s: float = 0.05) -> Dashboard:

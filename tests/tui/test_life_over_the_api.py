@@ -16,8 +16,9 @@ from zypher_jobs.errors import UnknownPrediction
 from zypher_jobs.settings import Pauses, Settings
 from zypher_jobs.testing import wait_until
 from zypher_jobs.webhooks.delivering import delivering
-from zypher_tui.app import Dashboard, openers_of
+from zypher_tui.app import Dashboard
 from zypher_tui.core.readings import SourceName
+from zypher_tui.opening import openers_of
 from zypher_tui.sources.api import ApiSource
 from zypher_tui.sources.redis import RedisSource
 from zypher_tui.sources.source import Source, SourceAway

@@ -16,9 +16,10 @@ from zypher_jobs.queue import PredictionQueue
 from zypher_jobs.queue.embedded import EmbeddedServer
 from zypher_jobs.settings import LatencyRange, Settings
 from zypher_jobs.testing import free_port, wait_until
-from zypher_tui.app import Dashboard, openers_of
+from zypher_tui.app import Dashboard
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.view import Link
+from zypher_tui.opening import openers_of
 from zypher_tui.sources.api import ApiSource
 from zypher_tui.sources.redis import RedisSource
 from zypher_tui.sources.source import SourceAway, reason

@@ -83,7 +83,7 @@ def test_it_loads_neither_textual_nor_a_web_framework() -> None:
 def test_the_dashboard_loads_neither_litestar_nor_arq() -> None:
     """Also once it reads from both sources."""
     code = (
-        "import sys; from zypher_tui.app import openers_of;"
+        "import sys; from zypher_tui.opening import openers_of;"
         "[opener() for opener in openers_of('http://127.0.0.1:9', 'redis://127.0.0.1:9').values()];"
         "print([name for name in ('litestar', 'arq', 'uvicorn', 'zypher_jobs.worker') if name in sys.modules])"
     )

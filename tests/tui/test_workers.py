@@ -14,11 +14,12 @@ from tests.tui.facts import NOW, health, overview, reading, summary, worker
 from tests.tui.screen import screen_lines, screen_text
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.testing import wait_until
-from zypher_tui.app import Dashboard, openers_of
+from zypher_tui.app import Dashboard
 from zypher_tui.core.cleaning import cleaned
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.store import Store
 from zypher_tui.demo import demo_dashboard
+from zypher_tui.opening import openers_of
 from zypher_tui.screens.pane import Led
 from zypher_tui.widgets.workers import WorkerTable
 

@@ -53,7 +53,7 @@ def tui(
 
         config = msgspec.structs.replace(config, fps=fps)
     if keys:
-        from zypher_tui.app import keys_as_file
+        from zypher_tui.opening import keys_as_file
 
         click.echo(keys_as_file(config), nl=False)
         return 0
@@ -67,7 +67,7 @@ def tui(
 
         return run_demo(config, theme=theme)
     found_api_url, redis_url, api_key = find_sources(api_url, redis_url)
-    from zypher_tui.app import run_dashboard
+    from zypher_tui.opening import run_dashboard
 
     return run_dashboard(
         config, api_url=found_api_url, redis_url=redis_url, api_key=api_key, theme=theme, read_only=read_only

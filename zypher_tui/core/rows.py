@@ -39,6 +39,7 @@ class Row(msgspec.Struct, kw_only=True, gc=False):
     """Its values, for a narrow column; see ``previews.compact``."""
     output_preview: str = ""
     progress: float | None = None
+    """Of one that has not ended."""
     progress_message: str | None = None
     is_detailed: bool = False
     """Whether its summary was read since its status changed; an event alone brings no texts."""
@@ -65,8 +66,8 @@ class Row(msgspec.Struct, kw_only=True, gc=False):
             fingerprint=sys.intern(summary.fingerprint),
             input_preview=compact(summary.input_preview)[:PREVIEW_CHARS],
             output_preview=compact(summary.output_preview, given=summary.input_preview)[:PREVIEW_CHARS],
-            progress=summary.progress,
-            progress_message=summary.progress_message,
+            progress=None if summary.status.is_terminal else summary.progress,
+            progress_message=None if summary.status.is_terminal else summary.progress_message,
             is_detailed=True,
         )
 
@@ -185,4 +186,5 @@ def heard(row: Row | None, event: Event) -> Row:
         row.started_ms = None
     else:
         row.finished_ms = at_ms
+        row.progress = row.progress_message = None
     return row

@@ -19,7 +19,6 @@ from zypher_tui.keymap import Help, Keyed
 from zypher_tui.palette import palette
 from zypher_tui.sources.source import Intake, Refused, SourceAway
 from zypher_tui.widgets.drawing import LineWidget, Part, entitle, line
-from zypher_tui.widgets.json_area import JsonArea
 
 CHECK_AFTER_S = 0.15
 """Since the last key."""
@@ -55,6 +54,8 @@ class EditScreen(Keyed, ModalScreen[str | None]):
         self._is_sending = False
         self._is_leaving = False
         self._due: Timer | None = None
+        from zypher_tui.widgets.json_area import JsonArea  # noqa: PLC0415  # takes 3 MiB, and few ever edit
+
         self._area = JsonArea(draft.text, id="edit-area", show_line_numbers=True)
         self._said = _Said(id="edit-said")
 
