@@ -49,8 +49,8 @@ def wanted_key(scope: Scope) -> str:
     return text.decode("ascii")
 
 
-Run = Callable[[Reply, str], Awaitable[RawResponse]]
-"""Predicts, as the caller wants to be answered, under that id."""
+Run = Callable[[Reply, str, bool], Awaitable[RawResponse]]
+"""Predicts, as the caller wants to be answered, under that id, which may not be new: an earlier try queued it."""
 
 
 async def predicted_once(
@@ -62,7 +62,9 @@ async def predicted_once(
         scope,
         body,
         caller=caller,
-        run=lambda begun: run(_FOUND if begun.is_known and not reply.later else reply, begun.prediction_id),
+        run=lambda begun: run(
+            _FOUND if begun.is_known and not reply.later else reply, begun.prediction_id, not begun.is_known
+        ),
         is_queued=reply.later,
     )
 

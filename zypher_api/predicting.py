@@ -11,6 +11,7 @@ from litestar.types import Scope
 
 from zypher_api.answers import accepted_of
 from zypher_api.keyring import Caller
+from zypher_api.limits import REFUSALS
 from zypher_api.negotiation import Reply
 from zypher_api.recorder import Answered, preview
 from zypher_api.responses import Header, RawResponse
@@ -52,8 +53,8 @@ async def predict_now(
 ) -> Output:
     """Run it in this process; its record follows behind the answer. ``body`` is the input as it came.
 
-    Raises what ``ServedModel.run`` raises, and ``TooManyAtOnce``. ``timeout_s`` may shorten the time-out of the
-    settings.
+    It was counted (``KeyLimits.predictions``). Raises what ``ServedModel.run`` raises, and ``TooManyAtOnce``.
+    ``timeout_s`` may shorten the time-out of the settings.
     """
     if not served.ready:
         await services.loaded()
@@ -80,6 +81,9 @@ async def predict_now(
         answer = served.encode(output)
     except PredictionFailed as error:
         failure = error
+    except REFUSALS:
+        services.limits.uncount(caller, 1)
+        raise
     except asyncio.CancelledError as error:
         canceled, failure = error, PredictionCanceled("The prediction was canceled: its caller went away.")
     finally:
@@ -116,6 +120,7 @@ async def predict_later(
     *,
     body: bytes,
     prediction_id: str,
+    is_new: bool,
     caller: Caller,
     reply: Reply,
     webhook: str,
@@ -123,9 +128,10 @@ async def predict_later(
 ) -> Prediction:
     """Queue it; as it stands then, or with ``wait`` as soon as it has ended, if that is in time.
 
-    Raises ``QueueFull``, ``TooManyAtOnce``, ``RedisUnavailable``.
+    One that is not new is found by its id, and counts no second time. Raises ``QueueFull``, ``RateLimited``,
+    ``TooManyAtOnce``, ``RedisUnavailable``.
     """
-    async with services.limits.queueing(caller, [prediction_id]):
+    async with services.limits.queueing(scope, caller, [prediction_id] if is_new else []):
         prediction = await services.queue.submit(
             served.name,
             input,

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterable
 from itertools import count
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from zypher_api.corked import write_whole
 from zypher_api.gate import Gate
 from zypher_api.meter import HttpMeter
+from zypher_api.permits import Account
 from zypher_api.problems import SHUTTING_DOWN, NotReady, respond
 from zypher_api.request_log import RequestLog
 from zypher_api.responses import WHOLE, Header, RawResponse
@@ -165,8 +166,10 @@ class _Answering:
         return True
 
     def _with_own(self, headers: Iterable[Header]) -> Headers:
-        limits: Headers | None = self._state.get("limits")
-        return [*headers, *self._echo] if limits is None else [*headers, *self._echo, *limits]
+        limits: Account | None = self._state.get("limits")
+        if limits is None:
+            return [*headers, *self._echo]
+        return [*headers, *self._echo, *limits.standing(monotonic())]
 
 
 _PROCESS = os.urandom(6).hex().encode()

@@ -245,6 +245,8 @@ class QueueFull(CapacityError):
         self.queue = queue
         self.depth = depth
         self.limit = limit
+        self.queued = 0
+        """Of several that were submitted together: for so many there was room."""
 
 
 class RateLimited(CapacityError):

@@ -11,9 +11,12 @@ import pytest
 from tests.api.models import Gate
 from tests.api.running import RunningApi, running_api, running_worker
 from tests.api.test_keys import bearer, made
-from zypher_api.limits import parse_rate
+from zypher_api.permits import parse_rate
+from zypher_jobs.errors import Overloaded
+from zypher_jobs.models import ServedModel
+from zypher_jobs.models.call import Call
 from zypher_jobs.queue.embedded import EmbeddedServer
-from zypher_jobs.queue.limits import Granted, Limits, Wanted
+from zypher_jobs.queue.limits import Granted, Limits, Returned, Wanted
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import free_port, wait_until
 
@@ -156,6 +159,136 @@ async def test_canceling_makes_room(api: RunningApi, admin: str) -> None:
         return await statuses(api, token, 1) == [200]
 
     await wait_until(has_room)
+
+
+async def test_an_answer_that_is_given_again_is_no_new_prediction(
+    api: RunningApi, api_settings: Settings, admin: str
+) -> None:
+    """By no process, on no route, and also when nothing is left; each try counts as a request."""
+    token = bearer(await made(api, "few", "predict", by=admin, requests="100/h", predictions="4/h"))
+    text = {"inputs": [{"name": "input", "datatype": "BYTES", "shape": [1], "data": ["x"]}]}
+    asked: list[tuple[str, Any, dict[str, str]]] = [
+        ("/predict", {"input": "x"}, {}),
+        ("/predict", {"input": "x"}, ASYNC),
+        ("/v2/models/mock/infer", text, {}),
+        ("/predictions", [{"input": {"input": "x"}}], {}),
+    ]
+    async with running_api(msgspec.structs.replace(api_settings, port=free_port())) as second:
+        for number, (path, body, more) in enumerate(asked):
+            headers = token | more | {"Idempotency-Key": f"key-{number}"}
+            tries = [await of.post(path, json=body, headers=headers) for of in (api, second) * 2]
+            assert {each.status_code for each in tries} == {tries[0].status_code}, tries[0].text
+        for of in (api, second):
+            assert await statuses(of, token["Authorization"][7:], 1) == [429]
+            again = await of.post("/predict", json={"input": "x"}, headers=token | {"Idempotency-Key": "key-0"})
+            assert (again.status_code, again.headers["idempotency-replayed"]) == (200, "true")
+    assert '"requests";r=80;' in again.headers["ratelimit"]
+
+
+async def test_what_is_refused_before_it_begins_counts_nothing(
+    api_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whichever process: a full queue, no place, a model that is not ready or has too much to do, a bad input."""
+    settings = msgspec.structs.replace(api_settings, queue_limit=1)
+    other = msgspec.structs.replace(settings, port=free_port())
+    async with running_api(settings) as api, running_api(other) as second:
+        admin = await made(api, "admin", "admin")
+        token = await made(api, "few", "predict", by=admin, predictions="3/h", concurrent=2)
+        first = await api.post("/predict", json={"input": "x"}, headers=ASYNC | bearer(token))
+        tensors = {"inputs": [{"name": "input", "datatype": "BYTES", "shape": [1], "data": ["x"]}]}
+        for of in (api, second) * 3:
+            full = await of.post("/predict", json={"input": "x"}, headers=ASYNC | bearer(token))
+            assert (full.status_code, full.json()["code"]) == (429, "queue_full")
+            full = await of.post("/v2/models/mock/infer", json=tensors, headers=ASYNC | bearer(token))
+            assert (full.status_code, full.json()["code"]) == (429, "queue_full")
+            many = await of.post("/predictions", json=[{"input": {"input": "x"}}], headers=bearer(token))
+            assert (many.json()["accepted"], many.json()["refused"]) == (0, 1)
+            bad = await of.post("/predict", json={"input": 1}, headers=bearer(token))
+            assert bad.status_code == 422
+        run_call = ServedModel.run_call
+
+        async def busy(self: ServedModel, call: Call) -> Any:
+            raise Overloaded(f"Model {self.name!r}", retry_after_s=1)
+
+        monkeypatch.setattr(ServedModel, "run_call", busy)
+        for of in (api, second):
+            for path in ("/predict", "/models/mock/predict"):
+                shed = await of.post(path, json={"input": "x"}, headers=bearer(token))
+                assert (shed.status_code, shed.json()["code"]) == (503, "overloaded")
+            shed = await of.post("/v2/models/mock/infer", json=tensors, headers=bearer(token))
+            assert shed.status_code == 503
+        monkeypatch.setattr(ServedModel, "run_call", run_call)
+        few = await api.post("/predict", json={"input": "x"}, headers=bearer(token))
+        assert (few.status_code, few.headers["ratelimit"].partition(";t=")[0]) == (200, '"predictions";r=1')
+        held = await made(api, "held", "predict", by=admin, predictions="2/h", concurrent=1)
+        await api.delete(first.headers["location"], headers=bearer(token))
+        assert await statuses(second, held, 1, **ASYNC) == [202]
+        for of in (api, second):
+            busy_key = await of.post("/predict", json={"input": "x"}, headers=bearer(held))
+            assert (busy_key.status_code, busy_key.json()["code"]) == (429, "too_many_at_once")
+            assert busy_key.headers["ratelimit"].startswith('"predictions";r=1')
+        assert [*await statuses(second, token, 1), *await statuses(api, token, 1)] == [200, 429]
+
+
+async def test_refusals_at_once_are_given_back_together(
+    api: RunningApi, admin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind the answers, in a few round trips; then all is there again, whoever asks."""
+    returned: list[int] = []
+    give = Limits.return_permits
+
+    async def counted(self: Limits, permits: Returned) -> None:
+        returned.append(permits.permits)
+        await give(self, permits)
+
+    async def busy(self: ServedModel, call: Call) -> Any:
+        raise Overloaded(f"Model {self.name!r}", retry_after_s=1)
+
+    token = await made(api, "fast", "predict", by=admin, predictions="250/h")
+    with monkeypatch.context() as patch:
+        patch.setattr(Limits, "return_permits", counted)
+        patch.setattr(ServedModel, "run_call", busy)
+        assert set(await statuses(api, token, 200)) == {503}
+
+        async def is_all_back() -> bool:
+            return sum(returned) == 200
+
+        await wait_until(is_all_back)
+    assert len(returned) < 200
+    assert sorted(await statuses(api, token, 260)) == [200] * 250 + [429] * 10
+
+
+async def test_what_was_refused_is_given_back_while_redis_is_away(
+    valkey_settings: Settings, valkey: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the rate that the process keeps by itself."""
+    async with running_api(valkey_settings) as api:
+        admin = await made(api, "admin", "admin")
+        token = await made(api, "few", "predict", by=admin, predictions="3/h")
+        valkey.kill()
+
+        async def busy(self: ServedModel, call: Call) -> Any:
+            raise Overloaded(f"Model {self.name!r}", retry_after_s=1)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(ServedModel, "run_call", busy)
+            for _ in range(5):
+                assert await statuses(api, token, 1) == [503]
+        assert [(await statuses(api, token, 1))[0] for _ in range(4)] == [200, 200, 200, 429]
+
+
+async def test_no_more_comes_back_than_was_taken(api: RunningApi) -> None:
+    """Whatever is returned: permits that were earned again meanwhile are not granted twice."""
+    limits = Limits(api.services.queue)
+    try:
+        rate = ("x:predictions", 5, 3_600_000)
+        assert (await limits.take_permits([Wanted(*rate, 4, 1)]))[0].left == 1
+        await limits.return_permits(Returned(*rate, 2))
+        assert (await limits.take_permits([Wanted(*rate, 1, 1)]))[0].left == 2
+        await limits.return_permits(Returned(*rate, 1000))
+        assert (await limits.take_permits([Wanted(*rate, 9, 1)]))[0] == Granted(5, 0, 0, 3_600_000)
+    finally:
+        await limits.aclose()
 
 
 async def test_no_more_are_granted_than_the_rate_in_any_time(api: RunningApi) -> None:

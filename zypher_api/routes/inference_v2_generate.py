@@ -90,10 +90,10 @@ def _generates(services: Services, name: str, version: str | None, *, streams: b
             await generation.stream(new_prediction_id(), receive, send, stays=stays)
             return
 
-        async def answered(reply: Reply, prediction_id: str) -> RawResponse:
-            await services.limits.predictions(scope, caller, 1)
+        async def answered(reply: Reply, prediction_id: str, is_new: bool = True) -> RawResponse:
             if reply.later:
-                return await generation.later(prediction_id, reply, webhook)
+                return await generation.later(prediction_id, reply, webhook, is_new=is_new)
+            await services.limits.predictions(scope, caller, 1)
             with while_wanted(scope, stays=stays):
                 return await generation.whole(prediction_id)
 
@@ -128,7 +128,7 @@ class _Generation:
         output = await self._run(prediction_id, NOBODY)
         return RawResponse(self._answer(output.value), headers=self._headers(prediction_id))
 
-    async def later(self, prediction_id: str, reply: Reply, webhook: str) -> RawResponse:
+    async def later(self, prediction_id: str, reply: Reply, webhook: str, *, is_new: bool) -> RawResponse:
         """Queue it; with ``wait``, the text if it is complete in time."""
         prediction = await predict_later(
             self._services,
@@ -136,6 +136,7 @@ class _Generation:
             self._input,
             body=_encode(self._input),
             prediction_id=prediction_id,
+            is_new=is_new,
             caller=self._caller,
             reply=reply,
             webhook=webhook,

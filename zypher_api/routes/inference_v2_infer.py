@@ -71,11 +71,13 @@ def _infers(services: Services, name: str, version: str | None = None) -> ASGIAp
         inputs = served.tensors.read(tensors, served.convert, served.decode)
         stays = goes_on(headers, services.settings.on_disconnect)
 
-        async def answered(reply: Reply, prediction_id: str) -> RawResponse:
-            await services.limits.predictions(scope, caller, len(inputs))
+        async def answered(reply: Reply, prediction_id: str, is_new: bool = True) -> RawResponse:
             ids = [f"{prediction_id}-{number}" if number else prediction_id for number in range(len(inputs))]
             if reply.later:
-                return await inferring.later(inputs, ids, reply, scope, webhook)
+                async with services.limits.queueing(scope, caller, ids if is_new else []):
+                    queued = await inferring.submit(inputs, ids, reply, webhook, trace_of(scope))
+                return await inferring.later(queued, reply, scope)
+            await services.limits.predictions(scope, caller, len(inputs))
             with while_wanted(scope, stays=stays):
                 return await inferring.now(inputs, ids, scope)
 
@@ -143,13 +145,8 @@ class _Inference:
             outputs.append(outcome.value)
         return self._answer(outputs, [prediction_header(ids[0])])
 
-    async def later(
-        self, inputs: Sequence[Any], ids: Sequence[str], reply: Reply, scope: Scope, webhook: str
-    ) -> RawResponse:
-        """Queue them; with ``wait``, answer as if they had run here when all end in time."""
-        predictions: Sequence[Prediction] = await self._submit(
-            inputs, ids, will_wait=bool(reply.wait_s), webhook=webhook, trace=trace_of(scope)
-        )
+    async def later(self, predictions: Sequence[Prediction], reply: Reply, scope: Scope) -> RawResponse:
+        """They are queued; with ``wait``, answer as if they had run here when all end in time."""
         scope["state"]["prediction_id"] = predictions[0].prediction_id
         if reply.wait_s:
             queue, wait_s, submitted = self._services.queue, reply.wait_s, predictions
@@ -171,44 +168,38 @@ class _Inference:
         body = accepted[0] if len(accepted) == 1 else AcceptedMany(predictions=accepted)
         return RawResponse(_encode(body), status=202, headers=[*headers, self._served.header])
 
-    async def _submit(
-        self,
-        inputs: Sequence[Any],
-        ids: Sequence[str],
-        *,
-        will_wait: bool,
-        webhook: str,
-        trace: TraceContext | None,
+    async def submit(
+        self, inputs: Sequence[Any], ids: Sequence[str], reply: Reply, webhook: str, trace: TraceContext | None
     ) -> list[Prediction]:
+        """Queue them; raises ``QueueFull``, and then some may be queued."""
         served, queue = self._served, self._services.queue
         bodies = [_encode(input) for input in inputs]
-        async with self._services.limits.queueing(self._caller, ids):
-            if len(inputs) > 1:
-                return await queue.submit_many(
-                    served.name,
-                    inputs,
-                    version=served.version,
-                    input_previews=[preview(body) for body in bodies],
-                    input_bytes=[len(body) for body in bodies],
-                    prediction_ids=ids,
-                    caller=self._caller.key_id,
-                    webhook=webhook,
-                    trace=trace,
-                )
-            prediction = await queue.submit(
+        if len(inputs) > 1:
+            return await queue.submit_many(
                 served.name,
-                inputs[0],
+                inputs,
                 version=served.version,
-                input_preview=preview(bodies[0]),
-                input_bytes=len(bodies[0]),
-                prediction_id=ids[0],
-                timeout_s=self._timeout_s,
-                will_wait=will_wait,
+                input_previews=[preview(body) for body in bodies],
+                input_bytes=[len(body) for body in bodies],
+                prediction_ids=ids,
                 caller=self._caller.key_id,
                 webhook=webhook,
                 trace=trace,
             )
-            return [prediction]
+        prediction = await queue.submit(
+            served.name,
+            inputs[0],
+            version=served.version,
+            input_preview=preview(bodies[0]),
+            input_bytes=len(bodies[0]),
+            prediction_id=ids[0],
+            timeout_s=self._timeout_s,
+            will_wait=bool(reply.wait_s),
+            caller=self._caller.key_id,
+            webhook=webhook,
+            trace=trace,
+        )
+        return [prediction]
 
     def _succeeded(self, prediction: Prediction, number: int, count: int) -> bool:
         try:

@@ -30,8 +30,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
     async def replay_prediction(prediction_id: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
         await _require_prediction(services, request, prediction_id)
         caller, new_id = caller_of(request.scope), new_prediction_id()
-        await services.limits.predictions(request.scope, caller, 1)
-        async with services.limits.queueing(caller, [new_id]):
+        async with services.limits.queueing(request.scope, caller, [new_id]):
             (new,) = await services.queue.bulk.replay([prediction_id], new_ids=[new_id])
             if isinstance(new, ZypherError):
                 raise new

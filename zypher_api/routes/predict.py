@@ -86,7 +86,7 @@ def _predicts_with(services: Services, name: str, version: str | None = None) ->
         headers = dict(scope["headers"])
         caller = services.auth.admit(scope, headers, _PREDICT)
         if caller.is_limited:
-            await services.limits.request(scope, caller, predictions=1)
+            await services.limits.request(scope, caller, predicts=IDEMPOTENCY_KEY not in headers)
         served = await _served(services, name, version)
         await _predict(services, served, scope, receive, send, headers=headers, caller=caller)
 
@@ -123,11 +123,13 @@ async def _predict(
     if reply.as_events:
         if IDEMPOTENCY_KEY in headers:
             raise MalformedRequest(_NO_KEY_FOR_EVENTS, field="Idempotency-Key")
+        await services.limits.predictions(scope, caller, 1)
         await stream_now(services, served, scope, receive, send, input=input, body=body, caller=caller, stays=stays)
         return
 
-    async def answered(reply: Reply, prediction_id: str) -> RawResponse:
+    async def answered(reply: Reply, prediction_id: str, is_new: bool = True) -> RawResponse:
         if not reply.later:
+            await services.limits.predictions(scope, caller, 1)
             return await _now(services, served, scope, input, body, caller, prediction_id, stays=stays)
         prediction = await predict_later(
             services,
@@ -135,6 +137,7 @@ async def _predict(
             input,
             body=body,
             prediction_id=prediction_id,
+            is_new=is_new,
             caller=caller,
             reply=reply,
             webhook=webhook,

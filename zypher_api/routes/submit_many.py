@@ -61,9 +61,8 @@ async def _submit(services: Services, scope: Scope, items: Sequence[Submit], *, 
     caller = caller_of(scope)
     made = await _Maker(services, key_id=caller.key_id, trace=trace_of(scope), id_of_all=id_of_all).all(items)
     asked = [each for each in made if isinstance(each, Asked)]
-    await services.limits.predictions(scope, caller, len(asked))
     ids = [each.prediction_id for each in asked]
-    async with services.limits.queueing(caller, ids):
+    async with services.limits.queueing(scope, caller, ids):
         queued = await services.queue.bulk.submit(asked)
     refused = [i for i, what in zip(ids, queued, strict=True) if isinstance(what, ZypherError)]
     services.limits.give_back(caller, refused)

@@ -186,7 +186,7 @@ class PredictionQueue(ArqRedis):
         """Queue many predictions of one model, in order; raises as ``submit`` does.
 
         ``input_previews``, ``input_bytes`` and ``prediction_ids`` are of each, if they are given; ``webhook`` is told
-        of the end of each. On ``QueueFull`` those for which there was room are queued, and stay so.
+        of the end of each. On ``QueueFull`` those for which there was room (``queued``) stay queued.
         """
 
         span = None
@@ -217,7 +217,16 @@ class PredictionQueue(ArqRedis):
         finally:
             if span is not None:
                 span.end()
-        return [await self._answer(submission.new, what) for submission, what in submitted]
+        answers, full = list[Prediction](), None
+        for submission, what in submitted:
+            try:
+                answers.append(await self._answer(submission.new, what))
+            except QueueFull as error:
+                full = full or error
+        if full is not None:
+            full.queued = len(answers)
+            raise full
+        return answers
 
     async def prediction(self, prediction_id: str) -> Prediction:
         """One prediction as it stands; raises ``UnknownPrediction``."""

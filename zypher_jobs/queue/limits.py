@@ -26,6 +26,15 @@ class Wanted(msgspec.Struct, frozen=True, array_like=True):
     """Fewer than these are none."""
 
 
+class Returned(msgspec.Struct, frozen=True, array_like=True):
+    """Permits that were not used, in the order that ``return_permits.lua`` reads."""
+
+    name: str
+    amount: int
+    period_ms: int
+    permits: int
+
+
 class Granted(msgspec.Struct, frozen=True):
     """What there was of it."""
 
@@ -45,12 +54,18 @@ class Limits:
         """``redis`` is a ``PredictionQueue``; one more connection of its pool is used. No I/O yet."""
         self._wire = Wire(redis.connection_pool)
         self._permits = Script(self._wire, source("take_permits"))
+        self._returned = Script(self._wire, source("return_permits"))
         self._places = Script(self._wire, source("take_places"))
 
     async def take_permits(self, wanted: Sequence[Wanted]) -> list[Granted]:
         """Permits of several rates, in one round trip; of each as many as there are, up to those wanted."""
         with redis_errors():
             return [Granted(*each) for each in await self._permits(args=(_encode(wanted),))]
+
+    async def return_permits(self, returned: Returned) -> None:
+        """They may be granted again."""
+        with redis_errors():
+            await self._returned(args=(_encode(returned),))
 
     async def take_places(self, key_id: str, ids: Sequence[str], *, most: int, longest_run_ms: int) -> bool:
         """Whether there were places for all of these predictions; then they have them."""
