@@ -62,6 +62,7 @@ class Reader:
         up.environ["PATH"] = f"{place}/bin:{up.environ['PATH']}"
         # what pip would fetch is there already: no test talks to a registry
         up.environ |= {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        up.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the reader has pytest; ours has 2 s of plugins
 
     def write(self, heading: str) -> None:
         """The files under a heading."""
