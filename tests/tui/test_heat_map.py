@@ -5,7 +5,8 @@ import pytest
 from tests.tui.drawn import SIZES, alone
 from tests.tui.test_heat import NOW_MS, ended
 from zypher_tui.core.heat import Heat
-from zypher_tui.widgets.heat_map import AXIS, HeatMap, nice_peak
+from zypher_tui.widgets.heat_drawing import AXIS, nice_peak
+from zypher_tui.widgets.heat_map import HeatMap
 
 BLOCKS = {"▀", "▄", "█"}
 

@@ -9,21 +9,20 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 
 from zypher_jobs.contracts.prediction import Prediction
-from zypher_tui.core import formats
 from zypher_tui.core.curl import curl_of
 from zypher_tui.core.deeds import Verb
 from zypher_tui.core.errors import kind
 from zypher_tui.core.life import as_of, stand_in
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.rows import Row
-from zypher_tui.core.values import draft_of, plain_json
-from zypher_tui.core.view import Link, View
+from zypher_tui.core.values import plain_json
+from zypher_tui.core.view import View
 from zypher_tui.following import Following
 from zypher_tui.keymap import Help, Keyed
 from zypher_tui.screens.asked import Acted, Asked
-from zypher_tui.screens.editing import MOST_CHARS, EditScreen
 from zypher_tui.screens.pane import Copied, Filtered, Opened
-from zypher_tui.sources.source import Intake, Order, Source, Submits
+from zypher_tui.screens.resending import editor, taker
+from zypher_tui.sources.source import Source
 from zypher_tui.widgets.header import Header, Notice
 from zypher_tui.widgets.keys import KeyLine
 from zypher_tui.widgets.life_body import LifeBody, Seen
@@ -203,37 +202,17 @@ class PredictionScreen(Keyed, Screen[None]):
     def action_edit(self) -> None:
         """Change the input, and ask with that."""
         known, given = self.known, self._following.given
-        if (source := self._submits()) is None or known is None:
+        source = taker(self._view, self._sources().get(SourceName.API))
+        if isinstance(source, str):
+            self._say(source)
+        elif known is None:
             return
-        if given is None or not given.is_whole:
+        elif given is None or not given.is_whole:
             self._say(f"It cannot be edited: {self._why_no_input}.")
-            return
-        draft = draft_of(given.value)
-        if len(draft.text) > MOST_CHARS:
-            size = formats.size_bytes(len(draft.text))
-            self._say(f"Its input is too long to be edited here ({size}); y copies it as curl.")
-            return
-        name = f"{known.model}@{known.version}" if known.version else known.model
-
-        async def send(text: str, intake: Intake | None) -> str:
-            is_served = intake is None or known.version in intake.versions
-            order = Order(
-                model=known.model,
-                version=known.version if is_served else "",
-                priority=known.priority,
-                input_json=text,
-            )
-            return await source.submit(order)
-
-        def sent(new_id: str | None) -> None:
-            if new_id is not None:
-                self.post_message(Acted(f"Sent the edited input of {known.prediction_id[:8]} as {new_id[:8]}."))
-                self.post_message(Opened(new_id, origin=known.prediction_id))
-
-        title = f"Input for {name}, from {known.prediction_id}"
-        self._dashboard.push_screen(
-            EditScreen(draft, title=title, intake=lambda: source.intake(known.model), send=send), sent
-        )
+        elif isinstance(opened := editor(known, given.value, source), str):
+            self._say(opened)
+        else:
+            self._dashboard.push_screen(opened, lambda new_id: self._sent(known.prediction_id, new_id))
 
     def action_neighbour(self, step: int) -> None:
         """Show the next one of the list, or the one before."""
@@ -272,22 +251,10 @@ class PredictionScreen(Keyed, Screen[None]):
     def _dashboard(self) -> App[int]:
         return self.app  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # Textual leaves it open
 
-    def _submits(self) -> Submits | None:
-        """What takes predictions; else says why nothing can be sent."""
-        view, source = self._view, self._sources().get(SourceName.API)
-        link = next((each for each in view.links if each.source is SourceName.API), None) if view else None
-        if view is not None and view.past_s is not None:
-            self._say("This is the past, which stays as it was; p leads back to now.")
-        elif source is None or (link is not None and link.link is Link.AWAY):
-            why = f" ({link.reason})" if link and link.reason else ""
-            self._say(f"The API is away{why}; without it nothing can be sent.")
-        elif not isinstance(source, Submits):
-            self._say("Nothing can be sent: what is shown is no running system.")
-        elif source.why_not:
-            self._say(source.why_not)
-        else:
-            return source
-        return None
+    def _sent(self, origin: str, new_id: str | None) -> None:
+        if new_id is not None:
+            self.post_message(Acted(f"Sent the edited input of {origin[:8]} as {new_id[:8]}."))
+            self.post_message(Opened(new_id, origin=origin))
 
     @property
     def _why_no_input(self) -> str:

@@ -1,30 +1,21 @@
-"""Latency over time as colours: two buckets in each cell, drawn with half blocks. A cell leads to its predictions."""
+"""Latency over time as colours, with a cursor and the mouse. A cell leads to its predictions."""
 
-import math
-from functools import lru_cache
 from typing import ClassVar
 
-from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.strip import Strip
 
-from zypher_tui.core import cells, formats
+from zypher_tui.core import cells
 from zypher_tui.core.heat import COLUMN_MS, KINDS, Cell, Grid, Heat, Kind
-from zypher_tui.core.rows import at_of
 from zypher_tui.keymap import Help
 from zypher_tui.palette import palette
-from zypher_tui.themes import NONE
 from zypher_tui.widgets.drawing import LineWidget, Part, entitle, length, line
+from zypher_tui.widgets.heat_drawing import AXIS, cell_lines, nice_peak, scale, times
 
-AXIS = 8
-"""Cells of the axis: the longest time, and a space."""
 WIDE = 75
 """From here on there is room for a whole sentence."""
-TICK = 16
-"""Columns from one time on the axis to the next."""
-NICE_PEAKS = tuple(step * 10**power for power in range(7) for step in (1, 2, 5))
 
 
 class HeatMap(LineWidget, can_focus=True):
@@ -200,24 +191,14 @@ class HeatMap(LineWidget, can_focus=True):
         return (column, max(found, key=lambda band: grid.counts[column][band])) if found else None
 
     def _draw(self, grid: Grid, width: int, height: int) -> list[Strip]:
-        lines = max(height - 2, 1)
         cursor = self._place(grid) if self.has_focus else None
         top = nice_peak(grid.peak)
-        halves = [half // grid.halves for half in range(2 * lines)]
-        strips: list[Strip] = []
-        for y in range(lines):
-            low = 2 * (lines - 1 - y)
-            is_here = cursor is not None and cursor[1] in (halves[low], halves[low + 1])
-            parts: list[Part] = [_label(grid, low, cursor[1] if is_here and cursor is not None else None)]
-            for column, counts in enumerate(grid.counts):
-                pair = [_level(counts[band] if band < len(counts) else 0, top) for band in halves[low : low + 2]]
-                if is_here and cursor is not None and cursor[0] == column:
-                    pair = [-1 if halves[low + half] == cursor[1] else level for half, level in enumerate(pair)]
-                parts.append(_block(pair[1], pair[0]))
-            strips.append(line(_merged(parts), width))
-        strips.append(line(_times(grid, cursor) if self._end_ms else [], width))
-        strips.append(line(self._foot(grid, top, width), width))
-        return strips
+        parts = [
+            *cell_lines(grid, max(height - 2, 1), top, cursor),
+            times(grid, cursor) if self._end_ms else [],
+            self._foot(grid, top, width),
+        ]
+        return [line(each, width) for each in parts]
 
     def _foot(self, grid: Grid, top: int, width: int) -> list[Part]:
         """What the cell is; without a cursor or a mouse, what the colours mean."""
@@ -226,9 +207,7 @@ class HeatMap(LineWidget, can_focus=True):
         if place is None and not grid.peak:
             return [indent, ("nothing ended in this time" if self._end_ms else "", palette.DIM)]
         if place is None:
-            scale = [_block(level, level) for level in range(len(palette.HEAT))]
-            words = " many" if top <= 1 else f" many, {top:,} in a cell"
-            return [indent, ("few ", palette.DIM), *scale, (words, palette.DIM)]
+            return [indent, *scale(top)]
         cell = self._heat.cell(grid, *place)
         keys: list[Part] = (
             [(" ⏎ ", palette.BRAND), ("open" if width >= WIDE else "", palette.DIM)] if cell.count else []
@@ -239,80 +218,3 @@ class HeatMap(LineWidget, can_focus=True):
     def _say_title(self) -> None:
         meaning = {"total": "total time", "run": "run", "wait": "wait in the queue"}
         entitle(self, f"Latency · {meaning[self.kind]}")
-
-
-def nice_peak(highest: int) -> int:
-    """The least of 1, 2, 5, 10, 20, … that is not below: colours mean the same for a while."""
-    return next((peak for peak in NICE_PEAKS if peak >= highest), highest)
-
-
-def _level(count: int, top: int) -> int | None:
-    """Which colour a count has, on a log scale; none has none."""
-    if count == 0:
-        return None
-    share = math.log(count) / math.log(top) if top > 1 else 1.0
-    return min(round(share * (len(palette.HEAT) - 1)), len(palette.HEAT) - 1)
-
-
-def _block(upper: int | None, lower: int | None) -> Part:
-    if upper is None and lower is None:
-        return " ", palette.PLAIN
-    if palette.theme is NONE:
-        return _shade(max((level for level in (upper, lower) if level is not None), key=abs)), palette.PLAIN
-    if upper == lower:
-        return "█", _style(_colour(upper), None)
-    if upper is None:
-        return "▄", _style(_colour(lower), None)
-    return "▀", _style(_colour(upper), None if lower is None else _colour(lower))
-
-
-def _shade(level: int) -> str:
-    """What says how many where no colour can."""
-    return "┼" if level < 0 else "░▒▓█"[level * 4 // len(palette.HEAT)]
-
-
-def _colour(level: int | None) -> str:
-    assert level is not None
-    return palette.POINTER if level < 0 else palette.HEAT[level]
-
-
-@lru_cache(maxsize=256)
-def _style(colour: str, background: str | None) -> Style:
-    return Style(color=colour, bgcolor=background)
-
-
-def _merged(parts: list[Part]) -> list[Part]:
-    """Neighbours that look alike as one: fewer segments."""
-    merged: list[Part] = []
-    for text, style in parts:
-        if merged and merged[-1][1] == style:
-            merged[-1] = (merged[-1][0] + text, style)
-        else:
-            merged.append((text, style))
-    return merged
-
-
-def _label(grid: Grid, low: int, chosen: int | None) -> Part:
-    """The upper bound of the line's upper band, on every third line; of the cursor's band where that is."""
-    band = (low + 1) // grid.halves if chosen is None else chosen
-    if band >= len(grid.bands) or (chosen is None and (low // 2) % 3):
-        return " " * AXIS, palette.DIM
-    high_ms = grid.bands[band].high_ms
-    text = formats.duration_ms(high_ms) if high_ms is not None else f">{formats.duration_ms(grid.bands[band].low_ms)}"
-    return f"{cells.cut(text, AXIS - 1):>{AXIS - 1}} ", palette.DIM if chosen is None else palette.STRONG
-
-
-def _times(grid: Grid, cursor: tuple[int, int] | None) -> list[Part]:
-    """Times under their columns, and a mark under the cursor's."""
-    text = [" "] * len(grid.counts)
-    for column in range(len(text)):
-        at_ms = grid.first_ms + column * grid.step_ms
-        if (at_ms // grid.step_ms) % TICK == 0:
-            label = "╵" + formats.clock(at_of(at_ms))
-            if column + len(label) <= len(text):
-                text[column : column + len(label)] = label
-    axis = "".join(text)
-    if cursor is None:
-        return [(" " * AXIS, palette.DIM), (axis, palette.DIM)]
-    before, after = axis[: cursor[0]], axis[cursor[0] + 1 :]
-    return [(" " * AXIS + before, palette.DIM), ("▲", palette.STRONG), (after, palette.DIM)]
