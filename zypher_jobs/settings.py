@@ -307,8 +307,8 @@ def _convert(name: str, value: Any, *, source: str) -> Any:
     return converted
 
 
-def _redis_url(value: Any, shown: str) -> str:
-    """The URL as it is. It may hold a password, so no message repeats any of it."""
+def usable_redis_url(value: Any, shown: str) -> str:
+    """The URL as it is; raises ``SettingError``. It may hold a password, so no message repeats any of it."""
     try:
         usable = isinstance(value, str) and _leads_somewhere(value)
     except ValueError:
@@ -330,7 +330,7 @@ def _api_key(value: Any, shown: str) -> str:
     return value
 
 
-_SECRET: dict[str, Callable[[Any, str], str]] = {"redis_url": _redis_url, "api_key": _api_key}
+_SECRET: dict[str, Callable[[Any, str], str]] = {"redis_url": usable_redis_url, "api_key": _api_key}
 """Settings whose values no message repeats."""
 
 

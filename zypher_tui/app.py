@@ -27,7 +27,8 @@ from zypher_tui.core.items import Screen
 from zypher_tui.core.model_rows import Served
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.store import Store
-from zypher_tui.core.view import View
+from zypher_tui.core.troubles import Addresses, Trouble, troubles_of
+from zypher_tui.core.view import Link, View
 from zypher_tui.deeds import Deeds
 from zypher_tui.feeds import INTERVAL_S, Feeds, Opener
 from zypher_tui.keymap import Keyed, keymap
@@ -58,6 +59,7 @@ from zypher_tui.widgets.small import LEAST_COLUMNS, LEAST_ROWS, TooSmall
 from zypher_tui.widgets.table import Table
 from zypher_tui.widgets.tabs import TabLine
 from zypher_tui.widgets.time_bar import TimeBar
+from zypher_tui.widgets.troubles import TroubleDialog, TroublePanel, command_of
 
 TERMINATE_S = 5.0
 """After SIGTERM, for what takes its time at the end."""
@@ -65,6 +67,8 @@ BEHIND = 2
 """So many frames the terminal may be behind; then none is drawn until it has taken them."""
 LEAVE_S = 1.0
 """At the end, for what is being asked to be given up."""
+CONNECTING_S = 1.0
+"""Before that, an empty screen says enough: most answer sooner."""
 FRAME_S = 0.5
 """Least time between two frames; what comes in meanwhile is drawn together."""
 NO_DESK = "Nothing can be sent from here: this dashboard only shows what was seen."
@@ -97,6 +101,7 @@ class Dashboard(Keyed, App[int]):
         Binding("P", "queues", "Pause, purge a queue"),
         Binding("A", "deeds", "Last actions"),
         Binding("W", "record", "Record, or end the recording"),
+        Binding("exclamation_mark", "troubles", "What is wrong", key_display="!"),
         Binding("ctrl+t", "next_theme", "Next theme", key_display="^t"),
     ]
 
@@ -113,6 +118,7 @@ class Dashboard(Keyed, App[int]):
         desk: Desk | None = None,
         operator: Callable[[], Operator] | None = None,
         read_only: bool = False,
+        addresses: Addresses | None = None,
     ) -> None:
         """``theme`` is what it begins with; ``NO_COLOR`` has no colours, whatever it says. ``desk`` starts loads.
 
@@ -138,8 +144,10 @@ class Dashboard(Keyed, App[int]):
         self.deeds = Deeds(self, operator, read_only=read_only, view=lambda: self.view, changed=self._take_in)
         self.recordist = Recordist(self, self.store, clock_s=clock_s, changed=self._note_change)
         self._api_url = clean(api_url)
+        self.addresses = addresses or Addresses(api_url=self._api_url)
         self._interval_s = interval_s
         self._clock_s = clock_s
+        self.began_s = clock_s()
         self._changed = True
         self._drawn_at_s = float("-inf")
         self._has_drawn_figures = False
@@ -151,6 +159,7 @@ class Dashboard(Keyed, App[int]):
         self._tab_line = TabLine(id="tabs")
         self._notice_line = Notice(id="notice")
         self._time_bar = TimeBar(id="time")
+        self._trouble_panel = TroublePanel(id="troubles")
         self._key_line = KeyLine(id="keys")
         chosen = config.columns if config else None
         self._predictions = PredictionsPane(id="pane-predictions", api_url=self._api_url, columns=chosen or USUAL)
@@ -195,6 +204,7 @@ class Dashboard(Keyed, App[int]):
         yield self._time_bar
         with ContentSwitcher(initial=self._panes[0].id, id="panes"):
             yield from self._panes
+        yield self._trouble_panel
         yield self._key_line
 
     def on_mount(self) -> None:
@@ -347,7 +357,11 @@ class Dashboard(Keyed, App[int]):
         self._predictions.action_filter()
 
     def action_copy(self) -> None:
-        """Put the selected prediction's id, or the example call, on the terminal's clipboard."""
+        """Put the selected prediction's id, the example call, or the way out of a trouble on the clipboard."""
+        if self.is_blank:
+            if command := command_of(self.troubles):
+                self.post_message(Copied(command, "the command"))
+            return
         table = self.pane.first
         row = table.selected if isinstance(table, PredictionTable) else None
         self.copy_to_clipboard(row.prediction_id if row else curl(self._api_url))
@@ -364,6 +378,10 @@ class Dashboard(Keyed, App[int]):
     def action_record(self) -> None:
         """Write what is seen into a file, or end that."""
         self.recordist.turn()
+
+    def action_troubles(self) -> None:
+        """What is wrong with the sources, and what to do."""
+        self.push_screen(TroubleDialog(lambda: self.troubles))
 
     @on(Asked)
     def act(self, message: Asked) -> None:
@@ -453,6 +471,21 @@ class Dashboard(Keyed, App[int]):
         return self.store.view(self._clock_s(), at_s=self._at_s)
 
     @property
+    def troubles(self) -> Sequence[Trouble]:
+        """What keeps figures away now."""
+        now_s = self._clock_s()
+        return troubles_of(self.store.view(now_s), self.addresses, asked_s=now_s - self.began_s)
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is nothing to show, so that why is shown instead; a load's form needs no figures."""
+        view = self.view
+        if view.has_figures or view.past_s is not None or isinstance(self.pane, LoadPane):
+            return False
+        is_connecting = all(link.link is Link.CONNECTING for link in view.links)
+        return not is_connecting or self._clock_s() - self.began_s >= CONNECTING_S
+
+    @property
     def now_s(self) -> float:
         """The dashboard's time."""
         return self._clock_s()
@@ -468,6 +501,17 @@ class Dashboard(Keyed, App[int]):
         at = rows.find(row)
         return rows[at + step].prediction_id if at is not None and 0 <= at + step < len(rows) else None
 
+    def _show_troubles(self) -> bool:
+        """Instead of the panes, as long as there is nothing to show on them; whether that is so."""
+        is_blank = self.is_blank
+        if is_blank:
+            self._trouble_panel.show_troubles(self.troubles)
+        screen = self._header_line.screen
+        if is_blank != screen.has_class("-blank"):
+            screen.set_class(is_blank, "-blank")
+            self._show_pane()
+        return is_blank
+
     def _leave_prediction(self) -> None:
         """Back to the panes."""
         while isinstance(self.screen, PredictionScreen):
@@ -475,6 +519,10 @@ class Dashboard(Keyed, App[int]):
 
     def _show_pane(self) -> None:
         self.query_one("#panes", ContentSwitcher).current = self.pane.id
+        if self._header_line.screen.has_class("-blank"):
+            self._key_line.show((), type(self.pane))
+            self._trouble_panel.focus()
+            return
         self._key_line.show(self.pane.KEYS, type(self.pane))
         if self.pane.first is not None:
             self.pane.first.focus()
@@ -540,7 +588,7 @@ class Dashboard(Keyed, App[int]):
         if isinstance(self.screen, PredictionScreen):
             return  # nothing of the panes is seen
         self._header_line.show(view, self.recordist.mark)
-        self._notice_line.show(view)
+        self._notice_line.show(view, is_told=self._show_troubles())
         self._time_bar.show(view, first_s=first_s, last_s=last_s)
         self._tab_line.show([(pane.TITLE, pane.count(view)) for pane in self._panes], self._open)
         self._header_line.screen.set_class(view.stale_s is not None, "-stale")

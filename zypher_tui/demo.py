@@ -20,6 +20,7 @@ from zypher_tui.opening import terminal_colours
 from zypher_tui.replaying import ReplayDashboard
 from zypher_tui.sources.demo import DemoSource, DemoSystem
 from zypher_tui.sources.demo.records import START
+from zypher_tui.sources.demo.troubles import NOW_S, TROUBLES, Blank
 from zypher_tui.sources.replayed import Replayed
 from zypher_tui.sources.source import Intake, Order, Refused
 from zypher_tui.themes import fitting
@@ -113,6 +114,8 @@ def demo_dashboard(state: str) -> Dashboard:
     store = Store()
     if state == "connecting":
         return Dashboard({}, api_url="http://127.0.0.1:8080", store=store, clock_s=lambda: 0.0)
+    if state in TROUBLES:
+        return _blank(TROUBLES[state])
     system, readings, known = _watched(state)
     for reading in readings:
         store.fold(reading)
@@ -126,6 +129,17 @@ def demo_dashboard(state: str) -> Dashboard:
     dashboard = Dashboard(openers, api_url="http://127.0.0.1:8080", store=store, clock_s=lambda: float(WATCHED_S))
     if state == "paused":
         dashboard.show_time(WATCHED_S - BACK_S)
+    return dashboard
+
+
+def _blank(blank: Blank) -> Dashboard:
+    """Nobody ever brought figures."""
+    store = Store(expected={SourceName.API, *(each.source for each in blank.readings)})
+    for reading in blank.readings:
+        store.fold(reading)
+    addresses = blank.addresses
+    dashboard = Dashboard({}, api_url=addresses.api_url, store=store, clock_s=lambda: NOW_S, addresses=addresses)
+    dashboard.began_s = NOW_S - blank.asked_s
     return dashboard
 
 

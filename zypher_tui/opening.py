@@ -7,7 +7,9 @@ from textual.constants import COLOR_SYSTEM
 
 from zypher_tui.app import Dashboard
 from zypher_tui.config import Config
+from zypher_tui.core.cleaning import clean
 from zypher_tui.core.readings import SourceName
+from zypher_tui.core.troubles import Addresses, shown_address
 from zypher_tui.feeds import Opener
 from zypher_tui.keymap import as_file
 from zypher_tui.load.desk import ApiDesk, ClosedDesk
@@ -31,7 +33,16 @@ def run_dashboard(
     desk = ClosedDesk(READ_ONLY) if read_only else ApiDesk(api_url, api_key=api_key)
     operator = partial(ApiOperator, api_url, api_key=api_key)
     dashboard = Dashboard(
-        openers, api_url=api_url, config=config, theme=begin, desk=desk, operator=operator, read_only=read_only
+        openers,
+        api_url=api_url,
+        config=config,
+        theme=begin,
+        desk=desk,
+        operator=operator,
+        read_only=read_only,
+        addresses=Addresses(
+            api_url=clean(api_url), redis=clean(shown_address(redis_url or "")), has_key=api_key is not None
+        ),
     )
     return dashboard.run_here()
 

@@ -57,6 +57,8 @@ class Palette:
             Link.CONNECTING: ("◌", Style(color=theme.queued)),
             Link.UP: ("●", Style(color=theme.succeeded)),
             Link.AWAY: ("✗", failed),
+            Link.REFUSING: ("⊘", failed),
+            Link.STRANGE: ("▲", Style(color=theme.warning)),
             Link.UNKNOWN: ("?", Style(color=theme.muted)),
         }
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
 from zypher_tui.demo import STATES, demo_dashboard
+from zypher_tui.sources.demo.troubles import TROUBLES
 
 SIZES = ("80x24", "120x36", "200x60")
 PANES = {
@@ -87,22 +88,26 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--pane", action="append", choices=PANES, help="default: all")
     parser.add_argument("--state", action="append", choices=STATES, help=f"default: {', '.join(SHOWN)}")
     parser.add_argument("--size", action="append", choices=SIZES, help="default: all three")
+    parser.add_argument("--trouble", action="append", choices=TROUBLES, help="what is shown while there are no figures")
     parser.add_argument("--out", type=Path, default=SCREENS)
     parser.add_argument("--png", action="store_true", help="draw them with Chromium")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
-    for pane in options.pane or PANES:
-        for state in options.state or SHOWN:
-            for size in options.size or SIZES:
-                columns, rows = (int(number) for number in size.split("x"))
-                svg = asyncio.run(svg_of(demo_dashboard(state), (columns, rows), keys=PANES[pane]))
-                path = options.out / f"{pane}-{state}-{size}.{'png' if options.png else 'svg'}"
-                if options.png:
-                    png_of(svg, path)
-                else:
-                    path.write_text(without_fonts(svg), encoding="utf-8")
-                sys.stdout.write(f"{path}\n")
-    if not (options.pane or options.state or options.size or options.png):
+    is_all = not (options.pane or options.state or options.trouble)
+    states = [(pane, state) for pane in options.pane or PANES for state in options.state or SHOWN]
+    wanted = [] if options.trouble and not (options.pane or options.state) else states
+    wanted += [("trouble", trouble) for trouble in options.trouble or (TROUBLES if is_all else ())]
+    for pane, state in wanted:
+        for size in options.size or SIZES:
+            columns, rows = (int(number) for number in size.split("x"))
+            svg = asyncio.run(svg_of(demo_dashboard(state), (columns, rows), keys=PANES.get(pane, ())))
+            path = options.out / f"{pane}-{state}-{size}.{'png' if options.png else 'svg'}"
+            if options.png:
+                png_of(svg, path)
+            else:
+                path.write_text(without_fonts(svg), encoding="utf-8")
+            sys.stdout.write(f"{path}\n")
+    if is_all and not (options.size or options.png):
         PAGE.write_text(page(), encoding="utf-8")
     return 0
 
@@ -121,6 +126,11 @@ def page() -> str:
             lines += ["", f"{state.replace('-', ' ')}: {links}"]
             if state == "live" or pane == "overview":
                 lines += ["", f"![{pane}, {state}](pictures/screens/{pane}-{state}-120x36.svg)"]
+    lines += ["", "## As long as there is nothing to show", "", "What is wrong, since when, and the way out."]
+    for trouble in TROUBLES:
+        links = ", ".join(f"[{size}](pictures/screens/trouble-{trouble}-{size}.svg)" for size in SIZES)
+        lines += ["", f"{trouble.replace('-', ' ')}: {links}"]
+        lines += ["", f"![{trouble}](pictures/screens/trouble-{trouble}-80x24.svg)"]
     return "\n".join(lines) + "\n"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.process.stack import Up
+from zypher_jobs.testing import free_port
 
 
 def refused(up: Up, *arguments: str, **settings: str) -> tuple[int, str]:
@@ -103,6 +104,37 @@ def test_a_part_alone_says_what_it_lacks(make_up: Callable[..., Up], command: st
         1,
         f"No Zypher runs on the data directory {up.data_dir}: run `zypher up`, or set ZYPHER_REDIS_URL.",
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (
+            ("--api-url", "localhost:8080"),
+            "'localhost:8080' is not a URL such as http://127.0.0.1:8080. Did you mean http://localhost:8080?",
+        ),
+        (
+            ("--api-url", "http://127.0.0.1:http"),
+            "'http://127.0.0.1:http' is not a URL such as http://127.0.0.1:8080. Write http://HOST:8080.",
+        ),
+        (("--redis", "s3cret@host"), "--redis cannot be used: it must be like redis://host:6379/0"),
+    ],
+)
+def test_an_address_that_can_be_none_is_said_before_anything_is_shown(
+    make_up: Callable[..., Up], options: tuple[str, ...], sentence: str
+) -> None:
+    """With what was probably meant; a password is not repeated."""
+    for command in (("tui",), ("top", "--once")):
+        _, said = refused(make_up(), *command, *options)
+        assert said.startswith(sentence)
+        assert "s3cret" not in said
+
+
+def test_an_address_that_was_named_and_is_away_is_told_as_that(make_up: Callable[..., Up]) -> None:
+    """Not as nothing that runs here."""
+    done = make_up().run("top", "--once", "--api-url", f"http://127.0.0.1:{free_port()}")
+    assert done.returncode == 1
+    assert done.stderr == "Nothing answers (API: connection refused). `zypher up` starts everything.\n"
 
 
 def test_top_says_which_flag_it_needs(make_up: Callable[..., Up]) -> None:

@@ -9,6 +9,7 @@ from tests.tui.screen import screen_text
 from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
 from zypher_tui.demo import demo_dashboard
+from zypher_tui.sources.demo.troubles import TROUBLES
 
 SIZES = [(80, 24), (120, 36), (200, 60)]
 STATES = ("live", "empty", "api-down", "redis-down", "paused", "replay")
@@ -29,6 +30,17 @@ async def test_a_screen_is_as_it_was(pane: str, state: str, golden: Callable[[st
             await pilot.resize_terminal(columns, rows)
             await stands_still(dashboard, pilot)
             golden(f"{PANES.index(pane) + 1}-{pane}-{state}-{columns}x{rows}", screen_text(dashboard))
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+async def test_what_is_wrong_is_shown_instead_of_nothing(trouble: str, golden: Callable[[str, str], None]) -> None:
+    """What it is, since when, and the command that leads out of it, as long as no figures ever came."""
+    dashboard = demo_dashboard(trouble)
+    async with dashboard.run_test(size=SIZES[0]) as pilot:
+        for columns, rows in SIZES:
+            await pilot.resize_terminal(columns, rows)
+            await stands_still(dashboard, pilot)
+            golden(f"trouble-{trouble}-{columns}x{rows}", screen_text(dashboard))
 
 
 async def stands_still(dashboard: Dashboard, pilot: Pilot[int]) -> None:

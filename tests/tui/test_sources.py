@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -21,8 +21,9 @@ from zypher_tui.core.readings import SourceName
 from zypher_tui.core.view import Link
 from zypher_tui.opening import openers_of
 from zypher_tui.sources.api import ApiSource
+from zypher_tui.sources.failures import reason
 from zypher_tui.sources.redis import RedisSource
-from zypher_tui.sources.source import SourceAway, reason
+from zypher_tui.sources.source import SourceAway
 
 
 def url_of(settings: Settings) -> str:
@@ -35,13 +36,16 @@ def redis_url_of(settings: Settings) -> str:
 
 
 @asynccontextmanager
-async def http_server(answer: Callable[[str], tuple[int, str]]) -> AsyncGenerator[str]:
+async def http_server(
+    answer: Callable[[str], tuple[int, str]], headers: Mapping[str, str] | None = None
+) -> AsyncGenerator[str]:
     """A server that answers each path as told; yields its URL."""
+    more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = await reader.readuntil(b"\r\n\r\n")
         status, body = answer(request.split()[1].decode())
-        head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body.encode())}\r\nConnection: close\r\n\r\n"
+        head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body.encode())}\r\nConnection: close\r\n{more}\r\n"
         writer.write((head + body).encode())
         await writer.drain()
         writer.close()
@@ -116,28 +120,31 @@ async def test_a_server_that_is_not_there_is_a_reading() -> None:
     """With the reason in two words."""
     api, redis = ApiSource(f"http://127.0.0.1:{free_port()}"), RedisSource(f"redis://127.0.0.1:{free_port()}")
     assert (await api.read(overview=True)).error == "connection refused"
-    assert (await redis.read(overview=True)).error == "cannot be reached"
+    assert (await redis.read(overview=True)).error == "connection refused"
     for source in (api, redis):
         with pytest.raises(SourceAway):
             await source.prediction("0" * 32)
         await source.aclose()
 
 
+LIVE = (200, '{"live":true}')
+
+
 @pytest.mark.parametrize(
     ("answers", "error", "overview_error"),
     [
-        ({}, "it answers 404; is it a Zypher API?", None),
-        ({"/health/live": (200, "{}")}, None, "it answers 404; is it a Zypher API?"),
-        ({"/health/live": (200, "{}"), "/stats": (401, "{}")}, None, "it asks for a key (401): set ZYPHER_API_KEY"),
-        ({"/health/live": (200, "{}"), "/stats": (403, "{}")}, None, "this key may not do that (403)"),
+        ({}, "what answers there is no Zypher: 404", None),
+        ({"/health/live": LIVE}, None, "it answers 404; is it a Zypher API?"),
+        ({"/health/live": LIVE, "/stats": (401, "{}")}, None, "it asks for a key (401): set ZYPHER_API_KEY"),
+        ({"/health/live": LIVE, "/stats": (403, "{}")}, None, "this key may not do that (403)"),
         (
-            {"/health/live": (200, "{}"), "/stats": (200, '{"taken_at": 7}')},
+            {"/health/live": LIVE, "/stats": (200, '{"taken_at": 7}')},
             None,
             "not as this version of Zypher expects",
         ),
-        ({"/health/live": (200, "{}"), "/stats": (200, "<html>")}, None, "not as this version of Zypher expects"),
+        ({"/health/live": LIVE, "/stats": (200, "<html>")}, None, "not as this version of Zypher expects"),
         (
-            {"/health/live": (200, "{}"), "/stats": (503, '{"detail": "Redis is \\u001b[31m away."}')},
+            {"/health/live": LIVE, "/stats": (503, '{"detail": "Redis is \\u001b[31m away."}')},
             None,
             "␛[31m away",
         ),

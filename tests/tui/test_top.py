@@ -65,7 +65,7 @@ def test_with_nothing_there_it_fails_with_a_sentence(capsys: pytest.CaptureFixtu
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == (
-        "Nothing answers (API: connection refused; Redis: cannot be reached). `zypher up` starts everything.\n"
+        "Nothing answers (API: connection refused; Redis: connection refused). `zypher up` starts everything.\n"
     )
 
 

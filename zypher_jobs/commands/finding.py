@@ -33,22 +33,30 @@ def find_settings_with_redis() -> "Settings":
     return msgspec.structs.replace(settings, redis_url=running.redis_url)
 
 
-def find_sources(api_url: str | None, redis_url: str | None) -> tuple[str, str | None, str | None]:
+def find_sources(
+    api_url: str | None, redis_url: str | None, *, may_be_away: bool = False
+) -> tuple[str, str | None, str | None]:
     """Where the dashboard reads: the API's URL, and Redis's and a key for the API if they are known.
 
     What is given goes before the settings, and they before what runs. Raises ``SettingError``, and ``StartError`` when
-    nothing is there to read.
+    an address can be none, or nothing is there to read; an address that was named ``may_be_away``.
     """
     from zypher_jobs.supervisor.data_dir import DataDir
+    from zypher_jobs.supervisor.probes import address_of, is_listening
     from zypher_jobs.supervisor.probes import api_url as url_of
-    from zypher_jobs.supervisor.probes import is_listening
 
     settings = find_settings()
     data_dir = DataDir(settings.data_dir)
     running = data_dir.running()
+    if redis_url is not None:
+        from zypher_jobs.settings import usable_redis_url
+
+        usable_redis_url(redis_url, "--redis")
     redis_url = redis_url or settings.redis_url or (running.redis_url if running else None)
-    found = api_url or settings.url or (running.api_url if running else url_of(settings))
-    if redis_url is None and not is_listening(found):
+    named = api_url or settings.url
+    found = named or (running.api_url if running else url_of(settings))
+    address_of(found)
+    if not (named and may_be_away) and redis_url is None and not is_listening(found):
         raise StartError(_nothing_runs(settings))
     is_own = running is not None and found.rstrip("/") == running.api_url.rstrip("/")
     return found, redis_url, settings.api_key or (data_dir.local_token() if is_own else None)

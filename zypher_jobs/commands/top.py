@@ -76,7 +76,7 @@ def top(
         if not once and check is None:
             raise click.UsageError("zypher top --replay takes --once or --check. For a live view: zypher tui --replay")
         return _top_of_file(replay, at, check, as_json=as_json)
-    found_api_url, redis_url, api_key = find_sources(api_url, redis_url)
+    found_api_url, redis_url, api_key = find_sources(api_url, redis_url, may_be_away=True)
     if record is not None:
         from zypher_tui.recorder import Wanted, run_recorder
 

@@ -66,7 +66,7 @@ def tui(
         from zypher_tui.demo import run_demo
 
         return run_demo(config, theme=theme)
-    found_api_url, redis_url, api_key = find_sources(api_url, redis_url)
+    found_api_url, redis_url, api_key = find_sources(api_url, redis_url, may_be_away=True)
     from zypher_tui.opening import run_dashboard
 
     return run_dashboard(

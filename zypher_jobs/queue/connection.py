@@ -16,10 +16,12 @@ from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
     BusyLoadingError,
+    InvalidResponse,
     NoPermissionError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisError,
     ResponseError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -110,6 +112,24 @@ def blocking_client_with(kind: str, options: dict[str, Any], *, timeout_s: float
     return redis.Redis(connection_pool=redis.ConnectionPool(connection_class=_BLOCKING[kind][1], **bounded))
 
 
+_SENTENCES: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+    ((BusyLoadingError,), "Redis is loading its data; try again in a moment."),
+    (
+        (AuthenticationError, AuthorizationError, NoPermissionError),
+        "Redis refuses the user or password of ZYPHER_REDIS_URL.",
+    ),
+    ((RedisTimeoutError,), "Redis did not answer in time."),
+    ((RedisConnectionError, OSError), "Redis cannot be reached."),
+    ((InvalidResponse,), "Redis does not answer there: something else does."),
+    ((ReadOnlyError,), "Redis is a read-only replica at the moment."),
+    ((OutOfMemoryError,), "Redis is out of memory and takes no new predictions."),
+    # flushed once more between the two tries of redis-py
+    ((NoScriptError,), "Redis lost its scripts; try again in a moment."),
+)
+"""The first that fits counts: some of them are kinds of others."""
+_NO_WRITES = ("MASTERDOWN", "CLUSTERDOWN", "MISCONF", "TRYAGAIN", "NOREPLICAS")
+
+
 @contextmanager
 def redis_errors() -> Generator[None]:
     """Raise ``RedisUnavailable`` for whatever redis-py raises when the server is away or refuses for now.
@@ -118,21 +138,10 @@ def redis_errors() -> Generator[None]:
     """
     try:
         yield
-    except BusyLoadingError as error:
-        raise RedisUnavailable("Redis is loading its data; try again in a moment.") from error
-    except (AuthenticationError, AuthorizationError, NoPermissionError) as error:
-        raise RedisUnavailable("Redis refuses the user or password of ZYPHER_REDIS_URL.") from error
-    except RedisTimeoutError as error:
-        raise RedisUnavailable("Redis did not answer in time.") from error
-    except (RedisConnectionError, OSError) as error:
-        raise RedisUnavailable("Redis cannot be reached.") from error
-    except ReadOnlyError as error:
-        raise RedisUnavailable("Redis is a read-only replica at the moment.") from error
-    except OutOfMemoryError as error:
-        raise RedisUnavailable("Redis is out of memory and takes no new predictions.") from error
-    except NoScriptError as error:  # flushed once more between the two tries of redis-py
-        raise RedisUnavailable("Redis lost its scripts; try again in a moment.") from error
-    except ResponseError as error:
-        if str(error).startswith(("MASTERDOWN", "CLUSTERDOWN", "MISCONF", "TRYAGAIN", "NOREPLICAS")):
-            raise RedisUnavailable("Redis takes no writes at the moment.") from error
-        raise
+    except (RedisError, OSError) as error:
+        sentence = next((says for kinds, says in _SENTENCES if isinstance(error, kinds)), None)
+        if sentence is None and isinstance(error, ResponseError) and str(error).startswith(_NO_WRITES):
+            sentence = "Redis takes no writes at the moment."
+        if sentence is None:
+            raise
+        raise RedisUnavailable(sentence) from error

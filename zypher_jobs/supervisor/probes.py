@@ -31,16 +31,28 @@ async def api_is_ready(url: str) -> bool:
     return False
 
 
-def is_listening(url: str) -> bool:
-    """Whether anything takes connections at an HTTP URL; raises ``StartError`` when it is none."""
+def address_of(url: str) -> tuple[str, int]:
+    """Host and port of an HTTP URL; raises ``StartError`` when it is none."""
+    if (found := _address_of(url)) is None:
+        meant = f"http://{url.strip('/')}"
+        near = f"Did you mean {meant}?" if "://" not in url and _address_of(meant) else "Write http://HOST:8080."
+        raise StartError(f"{url!r} is not a URL such as http://127.0.0.1:8080. {near}")
+    return found
+
+
+def _address_of(url: str) -> tuple[str, int] | None:
     try:
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:
-        parts, port = None, 0
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise StartError(f"{url!r} is not a URL such as http://127.0.0.1:8080.")
-    with contextlib.suppress(OSError), socket.create_connection((parts.hostname, port), timeout=_TIMEOUT_S):
+        return None
+    return (parts.hostname, port) if parts.scheme in ("http", "https") and parts.hostname else None
+
+
+def is_listening(url: str) -> bool:
+    """Whether anything takes connections at an HTTP URL; raises ``StartError`` when it is none."""
+    address = address_of(url)
+    with contextlib.suppress(OSError), socket.create_connection(address, timeout=_TIMEOUT_S):
         return True
     return False
 

@@ -20,9 +20,9 @@ from zypher_tui.core.figures import THROUGHPUT_WINDOW_S, WINDOW_S, figures_of
 from zypher_tui.core.heat import Heat
 from zypher_tui.core.history import History
 from zypher_tui.core.looking_back import LookingBack
-from zypher_tui.core.readings import Reading, SourceName, ending
+from zypher_tui.core.readings import BARRING, Fault, Reading, SourceName, ending
 from zypher_tui.core.timeline import LEAST_S, Frame, Timeline
-from zypher_tui.core.view import Figures, Link, LinkView, View
+from zypher_tui.core.view import AMISS, Figures, Link, LinkView, View
 
 FRESH_S = 5.0
 """A source that has said nothing for longer is not relied upon; its own time limit is shorter."""
@@ -33,6 +33,8 @@ STALE_FRAME_S = 30.0
 class _SourceState(msgspec.Struct):
     last: Reading | None = None
     away_since_s: float | None = None
+    refusing_since_s: float | None = None
+    """It answers, and brings no figures to whoever asks here."""
     redis_away_since_s: float | None = None
 
 
@@ -76,6 +78,7 @@ class Store:
         state = self._states[reading.source]
         state.last = reading
         state.away_since_s = _since(state.away_since_s, reading.at_s, reading.error is not None)
+        state.refusing_since_s = _since(state.refusing_since_s, reading.at_s, _standing(reading) is not None)
         if reading.health is not None:
             self._health = reading.health
             state.redis_away_since_s = _since(state.redis_away_since_s, reading.at_s, not reading.health.redis.ok)
@@ -216,7 +219,17 @@ class Store:
             return LinkView(source=source, link=Link.CONNECTING)
         if state.away_since_s is not None:
             since_s = now_s - state.away_since_s
-            return LinkView(source=source, link=Link.AWAY, since_s=since_s, reason=state.last.error)
+            return LinkView(
+                source=source, link=Link.AWAY, since_s=since_s, reason=state.last.error, fault=state.last.fault
+            )
+        if state.refusing_since_s is not None and (standing := _standing(state.last)) is not None:
+            return LinkView(
+                source=source,
+                link=standing,
+                since_s=now_s - state.refusing_since_s,
+                reason=state.last.overview_error,
+                fault=state.last.fault,
+            )
         return LinkView(source=source, link=Link.UP, latency_ms=state.last.latency_ms)
 
     def _redis_through_the_api(self, now_s: float) -> LinkView:
@@ -233,11 +246,12 @@ class Store:
         return LinkView(source=SourceName.REDIS, link=Link.AWAY, since_s=since_s, reason=ending(redis.detail or ""))
 
     def _notice(self, links: tuple[LinkView, ...], stale_s: float | None) -> str | None:
-        away = [link for link in links if link.link is Link.AWAY]
-        sentences = [_away_sentence(link) for link in away]
+        amiss = [link for link in links if link.link in AMISS]
+        sentences = [_amiss_sentence(link) for link in amiss]
         api = self._states.get(SourceName.API)
-        if api and api.last and api.last.error is None and api.last.overview_error and not away:
+        if api and api.last and api.last.error is None and api.last.overview_error and not amiss:
             sentences.append(f"The API has no figures: {api.last.overview_error}.")
+        if api and api.last and api.last.overview_error:
             sentences += _versions(api.last.health)
         if not sentences:
             return _unready_sentence(api.last.health) if api and api.last and api.last.health else None
@@ -257,6 +271,15 @@ def _since(since_s: float | None, now_s: float, still: bool) -> float | None:
     return now_s if since_s is None else since_s
 
 
+def _standing(reading: Reading) -> Link | None:
+    """How it stands with a source that answers and brings no figures, if that is its own doing."""
+    if reading.error is not None or reading.overview_error is None:
+        return None
+    if reading.fault in BARRING:
+        return Link.REFUSING
+    return Link.STRANGE if reading.fault in (Fault.VERSION, Fault.FOREIGN) else None
+
+
 def _versions(health: Health | None) -> list[str]:
     """Both of them, if they differ."""
     if health is None or health.version == __version__:
@@ -264,10 +287,10 @@ def _versions(health: Health | None) -> list[str]:
     return [f"It is Zypher {health.version}, this dashboard is of Zypher {__version__}."]
 
 
-def _away_sentence(link: LinkView) -> str:
+def _amiss_sentence(link: LinkView) -> str:
     lasting = f" for {formats.age_s(link.since_s)}" if link.since_s and link.since_s >= 1 else ""
     reason = f": {link.reason}" if link.reason else ""
-    return f"{link.source.label} away{lasting}{reason}."
+    return f"{link.source.label} {link.link.value}{lasting}{reason}."
 
 
 def _unready_sentence(health: Health) -> str | None:

@@ -9,7 +9,7 @@ from zypher_tui.core.concerns import Facts, LinkRule, Rule, Scene, Signal, times
 from zypher_tui.core.items import OPEN, RETRY, Screen, Severity, Target
 from zypher_tui.core.queue_rules import QUEUE_RULES
 from zypher_tui.core.readings import SourceName
-from zypher_tui.core.view import Link
+from zypher_tui.core.view import Link, LinkView
 
 SILENT_S, NEARLY_SILENT_S = 4.0, 2.5
 """Age of a heartbeat: its lease is about to end, or nearly so."""
@@ -29,6 +29,8 @@ LATE_ENDS, EXPIRED = 3, 5
 
 def _away(facts: Facts) -> Iterable[Signal]:
     for link in facts.links:
+        if link.link in (Link.REFUSING, Link.STRANGE):
+            yield _barred(link)
         if link.link is not Link.AWAY:
             continue
         name = link.source.label
@@ -47,6 +49,18 @@ def _away(facts: Facts) -> Iterable[Signal]:
             target=Target(screen=Screen.OVERVIEW),
             acts=(),
         )
+
+
+def _barred(link: LinkView) -> Signal:
+    return Signal(
+        subject=link.source.label,
+        over=True,
+        severity=Severity.WARNING,
+        sentence=f"{link.source.label} {link.link.value}: {link.reason}.",
+        advice="Nothing can be done from here; what Redis knows is still shown.",
+        target=Target(screen=Screen.OVERVIEW),
+        acts=(),
+    )
 
 
 def _redis_slow(scene: Scene) -> Iterable[Signal]:

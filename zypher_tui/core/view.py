@@ -13,7 +13,7 @@ from zypher_tui.core.heat import Heat
 from zypher_tui.core.history import History, Sample
 from zypher_tui.core.items import Item
 from zypher_tui.core.latencies import Percentile
-from zypher_tui.core.readings import SourceName
+from zypher_tui.core.readings import Fault, SourceName
 from zypher_tui.core.rows import ms_of
 
 
@@ -23,8 +23,16 @@ class Link(StrEnum):
     CONNECTING = "connecting"
     UP = "up"
     AWAY = "away"
+    REFUSING = "refuses"
+    """It answers, and not to whoever asks here."""
+    STRANGE = "not understood"
+    """It answers as no version does that is known here."""
     UNKNOWN = "unknown"
     """Nobody can say: it is only seen through another part that is away."""
+
+
+AMISS = (Link.AWAY, Link.REFUSING, Link.STRANGE)
+"""Something is wrong with it, and that is known."""
 
 
 class LinkView(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,9 +42,11 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     link: Link
     latency_ms: float | None = None
     since_s: float | None = None
-    """How long it has been away."""
+    """How long it has not been up."""
     reason: str | None = None
-    """Why it is away, as the end of a sentence."""
+    """Why it is not, as the end of a sentence."""
+    fault: Fault | None = None
+    """What kind of trouble that is, where it is known."""
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ import httpcore
 import msgspec
 
 from zypher_tui.core.cleaning import clean
-from zypher_tui.sources.source import reason
+from zypher_tui.sources.failures import reason
 
 CONNECT_S = 2.0
 

@@ -1,5 +1,6 @@
 """The API's JSON → clean Structs; shared by the dashboard's source and ``zypher top``."""
 
+import re
 from typing import Annotated, Any
 
 import msgspec
@@ -12,6 +13,7 @@ from zypher_jobs.contracts.webhook import Delivery
 from zypher_tui.core.cleaning import clean, cleaned
 from zypher_tui.core.letters import DeadLetters
 from zypher_tui.core.life import Given, given_of
+from zypher_tui.core.readings import Fault, ending
 from zypher_tui.sources.source import Intake, Refused, SourceAway
 
 _overview = msgspec.json.Decoder(Overview)
@@ -193,35 +195,83 @@ def models(status: int, body: bytes) -> list[ModelDetail]:
 def changed(status: int, body: bytes) -> None:
     """A change of a model; raises ``Refused`` with the server's own sentence."""
     if status >= 300:
-        raise Refused(_detail_of(body) or _sentence(status, body))
+        raise Refused(_problem(body).detail or _sentence(status, body))
 
 
 def _decoded(decoder: msgspec.json.Decoder[Any], status: int, body: bytes) -> Any:
     if status != 200:
-        raise SourceAway(_sentence(status, body))
+        raise SourceAway(_sentence(status, body), _fault(status, body))
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SourceAway(
-            f"it answers, but not as this version of Zypher expects ({clean(str(error))[:120]})"
+            f"it answers, but not as this version of Zypher expects ({clean(str(error))[:120]})", Fault.VERSION
         ) from error
 
 
 class _Problem(msgspec.Struct):
     detail: str = ""
+    code: str = ""
 
 
 def _sentence(status: int, body: bytes) -> str:
-    detail = _detail_of(body)
+    detail = _problem(body).detail
     if status == 401:
         return "it asks for a key (401): set ZYPHER_API_KEY to one that `zypher keys create NAME --scope read` prints"
     if status == 403:
-        return f"this key may not do that (403){f': {detail}' if detail else ''}"
+        return f"{ending(detail) or 'this key may not do that'} (403)"
     return detail or f"it answers {status}; is it a Zypher API?"
 
 
-def _detail_of(body: bytes) -> str:
+def _fault(status: int, body: bytes) -> Fault | None:
+    if status == 401:
+        return Fault.KEY
+    if status == 403:
+        return Fault.NEAR_ONLY if _problem(body).code == "protected" else Fault.SCOPE
+    return Fault.FOREIGN if status == 404 else None
+
+
+def _problem(body: bytes) -> _Problem:
+    """What is wrong, clean, where the answer says it as this API does."""
     try:
-        return clean(msgspec.json.decode(body, type=_Problem).detail)[:200].rstrip(". ")
+        said = msgspec.json.decode(body, type=_Problem)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
+        return _Problem()
+    return _Problem(detail=clean(said.detail)[:200].rstrip(". "), code=said.code)
+
+
+class _Live(msgspec.Struct):
+    live: bool
+
+
+_live = msgspec.json.Decoder(_Live)
+_TITLE = re.compile(rb"<title[^>]*>\s*([^<]{1,80})", re.IGNORECASE)
+_WANTS_TLS = re.compile(rb"HTTPS (port|server)|TLS", re.IGNORECASE)
+
+
+def check_live(status: int, body: bytes, *, server: str, location: str) -> None:
+    """``GET /health/live``, which everybody may ask; raises ``SourceAway`` for whatever is no Zypher.
+
+    ``server`` and ``location`` are headers.
+    """
+    if status == 200:
+        try:
+            _live.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass
+        else:
+            return
+    if 300 <= status < 400 and location.startswith("https:"):
+        raise SourceAway("it wants to be asked with https", Fault.TLS)
+    if status == 400 and _WANTS_TLS.search(body):
+        raise SourceAway("it speaks TLS", Fault.TLS)
+    if status in (502, 503, 504):
+        raise SourceAway(f"a proxy before it answers {status}{_whose(body, server)}")
+    raise SourceAway(f"what answers there is no Zypher: {status}{_whose(body, server)}", Fault.FOREIGN)
+
+
+def _whose(body: bytes, server: str) -> str:
+    """What an answer of another program says of itself."""
+    title = _TITLE.search(body[:10_000])
+    said = (clean(title[1].decode(errors="replace")).strip() if title else "", clean(server)[:60])
+    return "".join(f", {each}" for each in said if each)

@@ -19,12 +19,13 @@ from zypher_jobs.contracts.webhook import Delivery
 from zypher_jobs.errors import UnknownPrediction
 from zypher_tui.core.letters import DeadLetters
 from zypher_tui.core.life import Given
-from zypher_tui.core.readings import Reading, SourceName, ending
+from zypher_tui.core.readings import Fault, Reading, SourceName, ending
 from zypher_tui.core.story import Told
 from zypher_tui.core.traffic import Deed, ModelChange
 from zypher_tui.sources import answers
 from zypher_tui.sources.events import EventParser, StoryParser
-from zypher_tui.sources.source import MOST_IDS, MOST_LETTERS, READ_ONLY, Intake, Order, Refused, SourceAway, reason
+from zypher_tui.sources.failures import Failure, failure_of, reason
+from zypher_tui.sources.source import MOST_IDS, MOST_LETTERS, READ_ONLY, Intake, Order, Refused, SourceAway
 
 LATEST = 100
 """Predictions asked for."""
@@ -55,7 +56,7 @@ class ApiSource:
         """``read_only`` refuses whatever would change something."""
         self._read_only = read_only
         loopback = (urlsplit(url).hostname or "") in ("127.0.0.1", "localhost", "::1")
-        self._known_health: tuple[Health | str, float] = ("", 0.0)
+        self._known_health: tuple[Health | None, float] = (None, 0.0)
         self._client = httpx.AsyncClient(
             base_url=url,
             headers={"authorization": f"Bearer {api_key}"} if api_key else None,
@@ -72,18 +73,23 @@ class ApiSource:
         try:
             live = await self._client.get("/health/live")
         except httpx.HTTPError as error:
-            return self._away(reason(error, timeout_s=ANSWER_TIMEOUT_S))
+            return self._away(failure_of(error, timeout_s=ANSWER_TIMEOUT_S))
         latency_ms = (time.perf_counter() - started_s) * 1000
-        if live.status_code != 200:
-            return self._away(f"it answers {live.status_code}; is it a Zypher API?")
+        try:
+            headers = {name: live.headers.get(name, "") for name in ("server", "location")}
+            answers.check_live(live.status_code, live.content, **headers)
+        except SourceAway as error:
+            return self._away(Failure(str(error), error.fault or Fault.OTHER))
         health, figures = await asyncio.gather(self._health_now(), self._overview() if overview else _nothing())
+        failed = figures if isinstance(figures, Failure) else None
         return Reading(
             source=self.name,
             at_s=time.monotonic(),
             latency_ms=latency_ms,
-            health=health if isinstance(health, Health) else None,
+            health=health,
             overview=figures if isinstance(figures, Overview) else None,
-            overview_error=figures if isinstance(figures, str) else None,
+            overview_error=failed.says if failed else None,
+            fault=failed.fault if failed else None,
         )
 
     async def prediction(self, prediction_id: str) -> Prediction:
@@ -225,9 +231,9 @@ class ApiSource:
         if self._read_only:
             raise Refused(READ_ONLY)
 
-    def _away(self, why: str) -> Reading:
-        self._known_health = ("", 0.0)
-        return Reading(source=self.name, at_s=time.monotonic(), error=why)
+    def _away(self, why: Failure) -> Reading:
+        self._known_health = (None, 0.0)
+        return Reading(source=self.name, at_s=time.monotonic(), error=why.says, fault=why.fault)
 
     async def _get(self, path: str, query: dict[str, str] | None = None) -> httpx.Response:
         """Raises ``SourceAway``."""
@@ -240,31 +246,31 @@ class ApiSource:
         answer = await self._get("/predictions", query)
         return answers.page(answer.status_code, answer.content)
 
-    async def _health_now(self) -> Health | str:
+    async def _health_now(self) -> Health | None:
         """Asked less often while all is well: it is what changes least."""
         known, at_s = self._known_health
         now_s = time.monotonic()
-        if isinstance(known, Health) and known.status == "ok" and now_s - at_s < HEALTH_EVERY_S:
+        if known is not None and known.status == "ok" and now_s - at_s < HEALTH_EVERY_S:
             return msgspec.structs.replace(known, uptime_s=known.uptime_s + now_s - at_s)
         known = await self._health()
         self._known_health = (known, now_s)
         return known
 
-    async def _health(self) -> Health | str:
+    async def _health(self) -> Health | None:
         try:
             answer = await self._client.get("/health")
             return answers.health(answer.status_code, answer.content)
-        except (httpx.HTTPError, SourceAway) as error:
-            return str(error)
+        except (httpx.HTTPError, SourceAway):
+            return None  # why, the figures say
 
-    async def _overview(self) -> Overview | str:
+    async def _overview(self) -> Overview | Failure:
         try:
             answer = await self._client.get("/stats", params={"latest": LATEST})
             return answers.overview(answer.status_code, answer.content)
         except httpx.HTTPError as error:
-            return reason(error, timeout_s=ANSWER_TIMEOUT_S)
+            return failure_of(error, timeout_s=ANSWER_TIMEOUT_S)
         except SourceAway as error:
-            return str(error)
+            return Failure(str(error), error.fault or Fault.OTHER)
 
 
 async def _nothing() -> None:

@@ -10,7 +10,7 @@ from zypher_jobs.contracts.prediction import Prediction, Status
 from zypher_tui.core.cleaning import clean
 from zypher_tui.core.deeds import Choice, Counted, Outcome, Verb, ending
 from zypher_tui.core.tally import Step, Tally
-from zypher_tui.sources.source import reason
+from zypher_tui.sources.failures import reason
 
 if TYPE_CHECKING:
     import httpx

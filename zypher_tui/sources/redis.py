@@ -21,9 +21,10 @@ from zypher_jobs.queue.selecting import select
 from zypher_tui.core.cleaning import clean, cleaned
 from zypher_tui.core.letters import DeadLetters
 from zypher_tui.core.life import Given, given_of
-from zypher_tui.core.readings import Reading, SourceName, ending
+from zypher_tui.core.readings import Fault, Reading, SourceName, ending
 from zypher_tui.core.story import Told
 from zypher_tui.sources.deployed import deployed_models
+from zypher_tui.sources.failures import Failure, failure_of, named
 from zypher_tui.sources.source import MOST_LETTERS, SourceAway
 
 TIMEOUT_S = 1.5
@@ -49,7 +50,8 @@ class RedisSource:
             figures = cleaned(await self._inspector.overview(latest=LATEST)) if overview else None
             latency_ms = figures.redis_ms if figures else await self._inspector.ping()
         except RedisUnavailable as error:
-            return Reading(source=self.name, at_s=time.monotonic(), error=ending(clean(error.message)))
+            failed = _failure(error)
+            return Reading(source=self.name, at_s=time.monotonic(), error=failed.says, fault=failed.fault)
         return Reading(source=self.name, at_s=time.monotonic(), latency_ms=latency_ms, overview=figures)
 
     async def prediction(self, prediction_id: str) -> Prediction:
@@ -144,6 +146,14 @@ class RedisSource:
         await self._deployments.aclose()
         await self._inspector.aclose()
         await self._redis.aclose(close_connection_pool=True)
+
+
+def _failure(error: RedisUnavailable) -> Failure:
+    """What the queue calls it; why it cannot be reached in more words than callers of the API are told."""
+    if (fault := named(error)) is not None:
+        return Failure(ending(clean(error.message)), fault)
+    found = failure_of(error, timeout_s=TIMEOUT_S)
+    return Failure(ending(clean(error.message)), Fault.OTHER) if found.fault is Fault.OTHER else found
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """What every source can be asked, and how its failure reads."""
 
-import socket
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,7 +13,7 @@ from zypher_jobs.contracts.prediction import Prediction, PredictionSummary, Prio
 from zypher_jobs.contracts.webhook import Delivery
 from zypher_tui.core.letters import DeadLetters
 from zypher_tui.core.life import Given
-from zypher_tui.core.readings import Reading, SourceName
+from zypher_tui.core.readings import Fault, Reading, SourceName
 from zypher_tui.core.story import Told
 from zypher_tui.core.traffic import ModelChange
 
@@ -26,6 +25,10 @@ MOST_LETTERS = 200
 
 class SourceAway(Exception):  # a state of the world, as it is shown
     """A source does not bring what it was asked for; the message is the end of a sentence: ``connection refused``."""
+
+    def __init__(self, message: str, fault: Fault | None = None) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 READ_ONLY = "This dashboard is read-only (--read-only): it changes nothing."
@@ -152,33 +155,3 @@ class Source(Protocol):
     async def aclose(self) -> None:
         """Let go of connections."""
         ...
-
-
-def reason(error: BaseException, *, timeout_s: float) -> str:
-    """Why a connection failed, in two or three words; HTTP clients hide it behind several exceptions."""
-    for cause in _causes(error):
-        if isinstance(cause, ConnectionRefusedError):
-            return "connection refused"
-        if isinstance(cause, socket.gaierror):
-            return "its host name is not known"
-        if isinstance(cause, ConnectionError):
-            return "it closed the connection"
-        if isinstance(cause, TimeoutError):
-            return f"no answer within {timeout_s:g} s"
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror[0].lower() + cause.strerror[1:]
-    return type(error).__name__
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, what it wraps and what it was raised from, depth first; a loop among them ends."""
-    waiting, seen = [error], set[int]()
-    while waiting:
-        current = waiting.pop()
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        yield current
-        if isinstance(current, BaseExceptionGroup):
-            waiting.extend(current.exceptions)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
-        waiting.extend(linked for linked in (current.__context__, current.__cause__) if linked is not None)

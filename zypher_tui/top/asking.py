@@ -3,13 +3,15 @@
 import asyncio
 import http.client
 import time
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
 
 from zypher_tui.core.readings import Reading, SourceName
 from zypher_tui.sources import answers
-from zypher_tui.sources.source import SourceAway, reason
+from zypher_tui.sources.failures import failure_of
+from zypher_tui.sources.source import SourceAway
 
 LATEST = 50
 """Predictions asked for."""
@@ -37,22 +39,21 @@ def _ask_api(url: str, api_key: str | None) -> Reading:
     connection_type = http.client.HTTPSConnection if split.scheme == "https" else http.client.HTTPConnection
     connection = connection_type(split.hostname or "", split.port, timeout=TIMEOUT_S)
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-    error = latency_ms = health = overview = overview_error = None
+    error = latency_ms = health = overview = overview_error = fault = None
     try:
         started_s = time.perf_counter()
-        status, _ = _get(connection, split.path + "/health/live", headers)
+        live = _get(connection, split.path + "/health/live", headers)
         latency_ms = (time.perf_counter() - started_s) * 1000
-        if status != 200:
-            raise SourceAway(f"it answers {status}; is it a Zypher API?")
-        health = answers.health(*_get(connection, split.path + "/health", headers))
+        answers.check_live(live.status, live.body, server=live.server, location=live.location)
+        health = answers.health(*_get(connection, split.path + "/health", headers)[:2])
         try:
-            overview = answers.overview(*_get(connection, f"{split.path}/stats?latest={LATEST}", headers))
+            overview = answers.overview(*_get(connection, f"{split.path}/stats?latest={LATEST}", headers)[:2])
         except SourceAway as refusal:
-            overview_error = str(refusal)
+            overview_error, fault = str(refusal), refusal.fault
     except SourceAway as refusal:
-        error = str(refusal)
+        error, fault = str(refusal), refusal.fault
     except (OSError, http.client.HTTPException) as failure:
-        error = reason(failure, timeout_s=TIMEOUT_S)
+        error, fault = (failed := failure_of(failure, timeout_s=TIMEOUT_S)).says, failed.fault
     finally:
         connection.close()
     return Reading(
@@ -63,13 +64,21 @@ def _ask_api(url: str, api_key: str | None) -> Reading:
         health=health,
         overview=overview,
         overview_error=overview_error,
+        fault=fault,
     )
 
 
-def _get(connection: http.client.HTTPConnection, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
+class _Answer(NamedTuple):
+    status: int
+    body: bytes
+    server: str
+    location: str
+
+
+def _get(connection: http.client.HTTPConnection, path: str, headers: dict[str, str]) -> _Answer:
     connection.request("GET", path, headers=headers)
     answer = connection.getresponse()
-    return answer.status, answer.read()
+    return _Answer(answer.status, answer.read(), answer.headers.get("server", ""), answer.headers.get("location", ""))
 
 
 async def _ask_redis(url: str) -> Reading:

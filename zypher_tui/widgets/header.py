@@ -7,10 +7,12 @@ from textual.strip import Strip
 
 from zypher_tui.core import cells, formats
 from zypher_tui.core.readings import SourceName
-from zypher_tui.core.view import Link, LinkView, View
+from zypher_tui.core.view import AMISS, Link, LinkView, View
+from zypher_tui.keymap import keymap
 from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import LineWidget, Part, length, line
 
+WAYS = "what to do"
 CALM = 1.3
 """A latency is shown anew once its mean is so many times as long or as short."""
 
@@ -102,14 +104,19 @@ class Notice(LineWidget):
     def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's name
         super().__init__(id=id)
         self._lines: list[str] = []
-        self._sentence: str | None = None
+        self._shown: tuple[str | None, bool] = (None, False)
 
-    def show(self, view: View) -> None:
-        """Show the view's notice, in as many lines as it needs, three at most."""
-        if view.notice == self._sentence:
+    def show(self, view: View, *, is_told: bool = False) -> None:
+        """Show the view's notice, in as many lines as it needs, three at most; nothing of what ``is_told`` elsewhere.
+
+        What is wrong with a source has a key that says what to do.
+        """
+        sentence = None if is_told else view.notice
+        has_ways = view.past_s is None and any(link.link in AMISS for link in view.links)
+        if (sentence, has_ways) == self._shown:
             return
-        self._sentence = view.notice
-        self.display = view.notice is not None
+        self._shown = sentence, has_ways
+        self.display = sentence is not None
         self._lay_out()
 
     def on_resize(self) -> None:
@@ -119,13 +126,20 @@ class Notice(LineWidget):
     def line_at(self, y: int) -> Strip:
         """A line of the sentence."""
         text = self._lines[y] if y < len(self._lines) else ""
-        return line([(" ▲ " if y == 0 else "   ", palette.WARNING), (text, palette.PLAIN)], self.size.width)
+        parts = [(" ▲ " if y == 0 else "   ", palette.WARNING), (text, palette.PLAIN)]
+        if self._shown[1] and y == len(self._lines) - 1:
+            parts += [(f"  {keymap.shown('!')} ", palette.BRAND), (WAYS, palette.DIM)]
+        return line(parts, self.size.width)
 
     def _lay_out(self) -> None:
         width = (self.size.width or self.screen.size.width) - 4
-        lines = cells.wrap(self._sentence or "", max(width, 10))
-        if len(lines) > 3:
-            lines = [*lines[:2], cells.cut(lines[2] + " …", width)]
+        sentence, has_ways = self._shown
+        lines = cells.wrap(sentence or "", max(width, 10))
+        room = width - len(WAYS) - 6 if has_ways else width
+        if has_ways and len(lines) < 3 and cells.width(lines[-1]) > room:
+            lines.append("")
+        if len(lines) > 3 or cells.width(lines[-1]) > room:
+            lines = [*lines[:2], cells.cut("".join(lines[2:3]) + " …", room)]
         if len(lines) != len(self._lines):
             self.styles.height = len(lines)
         self._lines = lines
