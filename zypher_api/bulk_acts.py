@@ -95,8 +95,14 @@ class Replay(_Plain):
 
     async def meant(self, queue: PredictionQueue, found: Sequence[PredictionSummary]) -> Sequence[PredictionSummary]:
         """Without failed ones that were replayed already: the same call twice does nothing more."""
-        dead = await queue.inspect.are_dead([one.prediction_id for one in found])
-        return [one for one, is_dead in zip(found, dead, strict=True) if is_dead or one.status is not Status.FAILED]
+        ids = [one.prediction_id for one in found]
+        dead = await queue.inspect.are_dead(ids)
+        replayed = await queue.inspect.are_replayed(ids) if self._once else [False] * len(ids)
+        return [
+            one
+            for one, is_dead, is_replayed in zip(found, dead, replayed, strict=True)
+            if not is_replayed and (is_dead or one.status is not Status.FAILED)
+        ]
 
     async def would(self, queue: PredictionQueue, some: Sequence[PredictionSummary]) -> Sequence[Came]:
         """By their status, and whether they were replayed."""
