@@ -1,6 +1,6 @@
 """What ``GET /metrics`` shows, in the form that the scraper asks for."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import accumulate
 
@@ -13,19 +13,21 @@ from prometheus_client.registry import Collector
 from zypher_api.meter import BOUNDS_S
 from zypher_jobs import metrics
 from zypher_jobs.board import Reading
-from zypher_jobs.contracts.stats import LatencyHistogram, Overview
+from zypher_jobs.contracts.stats import LatencyHistogram, Overview, Tallies
 from zypher_jobs.metrics import Metric
-from zypher_jobs.models.batch_counts import SIZE_BOUNDS
+from zypher_jobs.models.batch_counts import SIZE_BOUNDS, WAIT_BOUNDS_MS
 
 Labels = Sequence[str]
+WAIT_BOUNDS_S = [bound / 1000 for bound in WAIT_BOUNDS_MS]
 
 
 class Snapshot(Collector):
     """Every metric at one instant; ``overview`` is ``None`` while Redis is away."""
 
-    def __init__(self, reading: Reading, *, overview: Overview | None, version: str) -> None:
+    def __init__(self, reading: Reading, *, overview: Overview | None, tallies: Tallies | None, version: str) -> None:
         self._reading = reading
         self._overview = overview
+        self._tallies = tallies
         self._version = version
 
     def collect(self) -> Iterator[Family]:
@@ -42,10 +44,13 @@ class Snapshot(Collector):
         yield _gauge(metrics.REDIS_UP, [((), self._overview is not None)])
         if self._overview is not None:
             yield from _shared(self._overview)
+        if self._tallies is not None:
+            yield from _of_workers(self._tallies)
 
 
 _HISTOGRAMS: tuple[tuple[Metric, Sequence[float]], ...] = (
     (metrics.BATCH_SIZE, SIZE_BOUNDS),
+    (metrics.BATCH_WAIT, WAIT_BOUNDS_S),
     (metrics.HTTP_DURATION, BOUNDS_S),
 )
 _GAUGES: tuple[tuple[Metric, Callable[[Sequence[float]], float]], ...] = (
@@ -89,6 +94,29 @@ def _shared(overview: Overview) -> Iterator[Family]:
     yield _gauge(metrics.WORKERS_ALIVE, [((), len(overview.workers))])
     for metric, kind in ((metrics.WAIT, "wait"), (metrics.RUN, "run"), (metrics.TOTAL, "total")):
         yield _histogram(metric, [_latency(h) for h in overview.latencies if h.kind == kind])
+
+
+def _of_workers(tallies: Tallies) -> Iterator[Family]:
+    """What all workers share."""
+    batches = [((each.model, each.version), each) for each in tallies.batches]
+    sizes = [(labels, SIZE_BOUNDS, _buckets(each.by_size, SIZE_BOUNDS), each.predictions) for labels, each in batches]
+    yield _histogram(metrics.WORKER_BATCH_SIZE, sizes)
+    waits = [
+        (labels, WAIT_BOUNDS_S, _buckets(each.by_wait, WAIT_BOUNDS_S), each.waited_ms / 1000)
+        for labels, each in batches
+    ]
+    yield _histogram(metrics.WORKER_BATCH_WAIT, waits)
+    yield _counter(metrics.DELIVERIES, [((outcome,), count) for outcome, count in tallies.deliveries.items()])
+    yield _gauge(metrics.DELIVERIES_PENDING, [((), tallies.deliveries_pending)])
+    attempts = [
+        ((each.outcome,), [bound / 1000 for bound in each.bounds_ms], each.counts, each.sum_ms / 1000)
+        for each in tallies.attempts
+    ]
+    yield _histogram(metrics.DELIVERY_ATTEMPT, attempts)
+
+
+def _buckets(counts: Mapping[int, int], bounds: Sequence[float]) -> list[int]:
+    return [counts.get(bucket, 0) for bucket in range(len(bounds) + 1)]
 
 
 def _latency(histogram: LatencyHistogram) -> tuple[Labels, Sequence[float], Sequence[int], float]:

@@ -6,6 +6,7 @@ of one that is killed, the last second of them is lost.
 
 import asyncio
 import math
+from collections.abc import Sequence
 
 from zypher_api.gate import Gate
 from zypher_api.recorder import Recorder
@@ -57,6 +58,7 @@ class Figures:
         if (batcher := model.batcher) is not None:
             counts = batcher.counts
             self._grow(metrics.BATCH_SIZE, labels, [*counts.by_size, counts.predictions])
+            self._grow(metrics.BATCH_WAIT, labels, [*counts.by_wait, counts.waited_ms / 1000])
             gauges += [(metrics.BATCH_LIMIT, batcher.limit), (metrics.BATCHER_WAITING, batcher.waiting)]
         if (cache := model.cache) is not None:
             for use, count in cache.uses.items():
@@ -74,7 +76,7 @@ class Figures:
             cells = self._gauges[metric.name, labels] = self._lane.cells(metric.name, labels, 1)
         return cells
 
-    def _grow(self, metric: Metric, labels: Labels, values: list[int]) -> None:
+    def _grow(self, metric: Metric, labels: Labels, values: Sequence[float]) -> None:
         growing = self._counters.get((metric.name, labels))
         if growing is None:
             cells = self._lane.cells(metric.name, labels, len(values))
@@ -87,9 +89,9 @@ class _Growing:
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
-        self._last = [0] * len(cells)
+        self._last: Sequence[float] = [0] * len(cells)
 
-    def reach(self, values: list[int]) -> None:
+    def reach(self, values: Sequence[float]) -> None:
         if any(now < before for now, before in zip(values, self._last, strict=True)):
             self._last = [0] * len(values)
         for number, (now, before) in enumerate(zip(values, self._last, strict=True)):

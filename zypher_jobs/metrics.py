@@ -59,6 +59,12 @@ BATCH_SIZE = Metric(
     help="Predictions in one call of the model, in the API. Halves of a batch that failed count again.",
     labels=("model", "version"),
 )
+BATCH_WAIT = Metric(
+    name="zypher_batch_wait_seconds",
+    kind="histogram",
+    help="How long the first prediction of a batch had waited when it began, in the API.",
+    labels=("model", "version"),
+)
 BATCH_LIMIT = Metric(
     name="zypher_batch_limit",
     kind="gauge",
@@ -107,6 +113,37 @@ REFUSED = Metric(
     name="zypher_refused_finishes",
     kind="counter",
     help="Ends that came too late: the lease was somebody else's by then.",
+)
+WORKER_BATCH_SIZE = Metric(
+    name="zypher_worker_batch_size",
+    kind="histogram",
+    help="Predictions in one call of the model, in all workers. Halves of a batch that failed count again.",
+    labels=("model", "version"),
+)
+WORKER_BATCH_WAIT = Metric(
+    name="zypher_worker_batch_wait_seconds",
+    kind="histogram",
+    help="How long the first prediction of a batch had waited in the worker when it began, in all workers.",
+    labels=("model", "version"),
+)
+DELIVERIES = Metric(
+    name="zypher_webhook_deliveries_total",
+    kind="counter",
+    help="Deliveries of webhooks that ended. outcome: delivered, failed (every attempt did, or it was given up) or "
+    "refused (not tried: too many were pending).",
+    labels=("outcome",),
+)
+DELIVERIES_PENDING = Metric(
+    name="zypher_webhook_deliveries_pending",
+    kind="gauge",
+    help="Deliveries of webhooks that wait for an attempt, the first or another one, or are under way.",
+)
+DELIVERY_ATTEMPT = Metric(
+    name="zypher_webhook_attempt_duration_seconds",
+    kind="histogram",
+    help="One POST to a webhook's receiver, its name's look-up and the connection included. outcome: succeeded or "
+    "failed.",
+    labels=("outcome",),
 )
 WAIT = Metric(
     name="zypher_prediction_wait_seconds",

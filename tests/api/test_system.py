@@ -20,6 +20,7 @@ from zypher_jobs.queue.connection import RedisClient
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
 from zypher_jobs.worker import PredictionWorker
+from zypher_jobs.worker.batch_reporter import BatchReporter
 
 
 async def test_health_shows_each_part(api: RunningApi, worker: PredictionWorker, api_settings: Settings) -> None:
@@ -160,6 +161,7 @@ async def test_every_metric_of_the_list_is_shown_with_its_labels(api: RunningApi
     await count_total(api)
     await api.post("/predict", json={"input": "hello"}, headers={"Prefer": "respond-async, wait=10"})
     await api.post("/models/keeps/predict", json={"text": "a"})
+    await BatchReporter(api.services.queue, api.services.registry).report()  # a worker's would be of its own process
 
     families = {family.name: family for family in text_string_to_metric_families((await api.get("/metrics")).text)}
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.models.virtual_time import run
 from zypher_jobs.errors import ModelError, ModelNotReady, PredictionCanceled, PredictionTimeout
+from zypher_jobs.models.batch_counts import BatchCounts
 from zypher_jobs.models.batcher import Batcher
 from zypher_jobs.models.call import Call
 
@@ -349,3 +350,12 @@ def test_an_ending_loop_leaves_nobody_waiting() -> None:
 async def _error(task: asyncio.Task[Any]) -> BaseException | None:
     await asyncio.wait([task])
     return task.exception()
+
+
+def test_waits_are_counted_in_whole_milliseconds() -> None:
+    """Each in the first bucket whose bound it does not exceed; what is longer than all in the last."""
+    counts = BatchCounts()
+    for waited_ms in (0, 1, 2, 3, 4, 5, 65_536, 65_537, 10_000_000):
+        counts.waited(waited_ms / 1000)
+    assert counts.waited_ms == 15 + 65_536 + 65_537 + 10_000_000
+    assert counts.by_wait == [2, 1, 2, 1, *([0] * 12), 1, 2]

@@ -16,8 +16,9 @@ from zypher_api.routes.reading import read
 from zypher_api.services import Services
 from zypher_jobs import __version__
 from zypher_jobs.contracts.access import Scope
-from zypher_jobs.contracts.stats import Health, Overview, PartHealth, QueueStats
+from zypher_jobs.contracts.stats import Health, Overview, PartHealth, QueueStats, Tallies
 from zypher_jobs.errors import ModelNotReady, RedisUnavailable
+from zypher_jobs.queue.tallies import read_tallies
 
 MAX_LATEST = 200
 WRONG_LATEST = f"latest must be a number from 0 to {MAX_LATEST}."
@@ -151,9 +152,9 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
     async def metrics(request: Request[Any, Any, Any]) -> ASGIApp:
         from zypher_api.exposition import Snapshot, write  # noqa: PLC0415  # a tenth of the start
 
-        overview = await _overview(services)
+        overview, tallies = await _shared(services)
         services.figures.publish()
-        snapshot = Snapshot(services.board.read(), overview=overview, version=__version__)
+        snapshot = Snapshot(services.board.read(), overview=overview, tallies=tallies, version=__version__)
         text, content_type = write(snapshot, accept=request.headers.get("accept", ""))
         return RawResponse(text, media_type=content_type.encode(), headers=_NO_STORE)
 
@@ -176,6 +177,13 @@ async def check_ready(services: Services) -> None:
     if default.error is not None:
         raise ModelNotReady(f"Model {default.name!r} is not ready: {default.error.rstrip('.')}.")
     await services.queue.inspect.ping()
+
+
+async def _shared(services: Services) -> tuple[Overview | None, Tallies | None]:
+    try:
+        return await services.queue.inspect.overview(latest=0), await read_tallies(services.queue)
+    except RedisUnavailable:
+        return None, None
 
 
 async def _overview(services: Services) -> Overview | None:

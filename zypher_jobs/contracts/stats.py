@@ -97,6 +97,37 @@ class LatencyHistogram(msgspec.Struct, frozen=True, kw_only=True):
     sum_ms: float
 
 
+class BatchTally(msgspec.Struct, frozen=True, kw_only=True):
+    """Batches of one version in all workers that there were, by the number of their bucket in ``BatchCounts``."""
+
+    model: str
+    version: str
+    by_size: dict[int, int]
+    predictions: int
+    by_wait: dict[int, int]
+    waited_ms: int
+
+
+class AttemptTally(msgspec.Struct, frozen=True, kw_only=True):
+    """POSTs to the receivers of webhooks, in the buckets of ``LatencyHistogram``."""
+
+    outcome: str
+    """``succeeded`` or ``failed``."""
+    bounds_ms: list[float]
+    counts: list[int]
+    sum_ms: float
+
+
+class Tallies(msgspec.Struct, frozen=True, kw_only=True):
+    """What workers count beside predictions, since the counters were last empty."""
+
+    batches: list[BatchTally]
+    deliveries: dict[str, int]
+    """By how they ended: ``delivered``, ``failed``, ``refused``."""
+    deliveries_pending: int
+    attempts: list[AttemptTally]
+
+
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """The whole system at one instant: what one refresh of the dashboard reads."""
 

@@ -163,6 +163,8 @@ class Batcher:
         members = self._take()
         more_waited = bool(self._waiting)
         self._start()  # who was too many for this one
+        if members:
+            self.counts.waited(asyncio.get_running_loop().time() - members[0].since_s)
         outputs: Sequence[Any] = ()
         started_s = time.perf_counter()
         try:

@@ -34,6 +34,10 @@ Ours:
 ``zypher:rate:{queue}:{2 s}``   string  ``RATE_TTL_MS``                      finish; predictions that ended
 ``zypher:counts``               hash    models by modes by statuses          finish, record
 ``zypher:latency``              hash    models by modes by buckets cubed     finish, record
+``zypher:batches``              hash    versions that workers ran by         count; batches of workers
+                                        buckets
+``zypher:delivered``            hash    outcomes, and those of attempts by   report delivery, finish, cancel; how
+                                        buckets                              deliveries and attempts ended
 ``zypher:events``               stream  ``EVENTS_KEPT`` newest               submit, claim, finish, cancel
 ``zypher:history``              stream  one entry for each 10 s of           record; the whole system then
                                         ``history_s``
@@ -100,6 +104,8 @@ DEADLINES = "zypher:deadlines"
 RATE = "zypher:rate:"
 COUNTS = "zypher:counts"
 LATENCY = "zypher:latency"
+BATCHES = "zypher:batches"
+DELIVERED = "zypher:delivered"
 EVENTS = "zypher:events"
 HISTORY = "zypher:history"
 HISTORY_TURN = "zypher:history-turn"

@@ -68,6 +68,7 @@ _NAMES = {
     "DELIVERY": keys.DELIVERY,
     "DELIVERED_TO": keys.DELIVERED_TO,
     "DELIVER": keys.DELIVER,
+    "DELIVERED": keys.DELIVERED,
     "LIMIT": keys.LIMIT,
     "PLACES": keys.PLACES,
     "ONCE": keys.ONCE,

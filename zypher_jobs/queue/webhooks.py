@@ -26,6 +26,7 @@ from zypher_jobs.contracts.webhook import (
 from zypher_jobs.errors import Conflict, UnknownDelivery, UnknownWebhook
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.connection import RedisClient, redis_errors
+from zypher_jobs.queue.latency import bucket_of
 from zypher_jobs.queue.records import instant
 from zypher_jobs.queue.scripts import source
 from zypher_jobs.queue.webhook_rows import (
@@ -197,7 +198,8 @@ class Webhooks:
     ) -> bool:
         """What came of it; whether that counts. Without ``attempt`` it is only put back, for others if for no time.
 
-        ``body`` is what is sent again; ``disable``: its webhook wants to be told nothing more.
+        ``body`` is what is sent again; ``disable``: its webhook wants to be told nothing more. An attempt that took no
+        time was none: there was nothing to be sent, or nobody to send it to.
         """
         log = claimed.log if attempt is None else [*claimed.log, attempt][-ATTEMPTS_LOGGED:]
         more = attempt is not None
@@ -209,6 +211,7 @@ class Webhooks:
                         *(claimed.attempts + more, claimed.step + more, encode_log(log), body),
                         keys.DELIVERY_TTL_MS if state is DeliveryState.FAILED else self._retention_ms,
                         claimed.webhook_id if disable else "",
+                        *(_counted(attempt) if attempt is not None and attempt.duration_ms else ()),
                     )
                 )
             )
@@ -245,6 +248,11 @@ class Webhooks:
 
     def _lost(self, _: Exception) -> None:
         self._hears = False
+
+
+def _counted(attempt: DeliveryAttempt) -> tuple[str, int, int]:
+    outcome = "failed" if attempt.error else "succeeded"
+    return outcome, bucket_of(attempt.duration_ms), round(attempt.duration_ms * 1000)
 
 
 def new_secret() -> str:

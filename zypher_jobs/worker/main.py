@@ -26,6 +26,7 @@ from zypher_jobs.queue.probe import warn_of_server
 from zypher_jobs.settings import Settings, load_settings
 from zypher_jobs.tracing import tracer_of
 from zypher_jobs.webhooks.delivering import delivering
+from zypher_jobs.worker.batch_reporter import BatchReporter
 from zypher_jobs.worker.predict import predict
 from zypher_jobs.worker.stock_settings import HEALTH_KEY_S, worker_settings_of
 from zypher_jobs.worker.worker import PredictionWorker, new_worker_id
@@ -86,13 +87,17 @@ async def _serve(settings: Settings, *, replaces: bool) -> None:
     )
     historian = Historian(queue, queue.inspect, kept_s=settings.history_s)
     recording = asyncio.create_task(historian.keep_recording())
+    batches = BatchReporter(queue, registry)
+    reporting = asyncio.create_task(batches.keep_reporting())
     try:
         async with delivering(queue, settings, tracer=tracer):
             with suppress(asyncio.CancelledError):  # how arq ends its main task once the grace period is over
                 await worker.async_run()
     finally:
         recording.cancel()
-        await asyncio.wait([recording])
+        reporting.cancel()
+        await asyncio.wait([recording, reporting])
+        await batches.report()
         await deployer.close()
         await worker.close()
         await registry.close()

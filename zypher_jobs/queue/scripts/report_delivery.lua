@@ -2,12 +2,18 @@
 -- KEYS  none beyond those of the header
 -- ARGV  1 id  2 number of the claim  3 state  4 ms until it is tried again; 0: by whoever is there, at once  5 attempts  6 step of the schedule  7 log, JSON
 --       8 body to send again, or ''  9 ms for which it is known, once it has ended  10 id of a webhook to be disabled, or ''
+--       11 the attempt, if there was one: 'succeeded' or 'failed'  12 number of its bucket  13 its microseconds
 -- Returns 1, or 0 if it was claimed again since, or was forgotten: nothing changes then.
 local id, record = ARGV[1], DELIVERY .. ARGV[1]
 even_when_full()
 if redis.call('HGET', record, 'claim') ~= ARGV[2] then return 0 end
 local now = clock()
 redis.call('HSET', record, 'state', ARGV[3], 'attempts', ARGV[5], 'step', ARGV[6], 'log', ARGV[7])
+if ARGV[3] ~= 'pending' then redis.call('HINCRBY', DELIVERED, ARGV[3], 1) end
+if ARGV[11] then
+  redis.call('HINCRBY', DELIVERED, ARGV[11] .. '|' .. ARGV[12], 1)
+  redis.call('HINCRBY', DELIVERED, ARGV[11] .. '|sum_us', ARGV[13])
+end
 if ARGV[3] == 'pending' then
   redis.call('ZADD', DELIVERIES, now + ARGV[4], id)
   if ARGV[8] ~= '' then redis.call('HSET', record, 'body', ARGV[8]) end

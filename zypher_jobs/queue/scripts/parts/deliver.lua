@@ -19,6 +19,7 @@ local function queue_delivery(id, webhook, url, status, now)
   pending = (pending or redis.call('ZCARD', DELIVERIES)) + 1
   if pending > DELIVERIES_PENDING then
     redis.call('HSET', DELIVERY .. delivery, 'state', 'failed', 'refused', 1)
+    redis.call('HINCRBY', DELIVERED, 'refused', 1)
     return delivery
   end
   redis.call('ZADD', DELIVERIES, now, delivery)
