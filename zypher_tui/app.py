@@ -37,7 +37,7 @@ from zypher_tui.palette import palette
 from zypher_tui.recordist import Recordist
 from zypher_tui.screens.asked import Acted, Asked, QueueAsked
 from zypher_tui.screens.dead_letters import DeadLettersPane, Read
-from zypher_tui.screens.jumping import JumpScreen
+from zypher_tui.screens.jumping import JumpScreen, leaps
 from zypher_tui.screens.load import LoadPane
 from zypher_tui.screens.models import ModelsPane
 from zypher_tui.screens.overview import OverviewPane
@@ -264,8 +264,8 @@ class Dashboard(Keyed, App[int]):
         self.push_screen(HelpDialog(inner.ancestors_with_self))
 
     def action_jump(self) -> None:
-        """Put letters on all that can be jumped to."""
-        if not isinstance(self.screen, ModalScreen):
+        """Put letters on all that can be jumped to; on a pane that is not yet drawn there is no place for any."""
+        if not isinstance(self.screen, ModalScreen) and any(leaps(self.screen)):
             self.push_screen(JumpScreen(self.screen), lambda leap: leap() if leap is not None else None)
 
     def action_commands(self) -> None:

@@ -22,8 +22,8 @@ class Palette:
     def use(self, theme: Theme) -> None:
         """Have the styles of another theme from now on."""
         few = theme.is_terminals
-        chosen = Style(reverse=True) if few else Style(bgcolor=theme.chosen)
-        chosen_away = Style(underline=True) if few else Style(bgcolor=theme.chosen_away)
+        chosen = Style(reverse=True, color="default", dim=False) if few else Style(bgcolor=theme.chosen)
+        chosen_away = Style(bold=True, dim=False) if few else Style(bgcolor=theme.chosen_away)
         failed = Style(color=theme.failed, bold=True)
         self.theme = theme
         self.PLAIN = Style(color=theme.text)

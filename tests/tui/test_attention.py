@@ -204,8 +204,8 @@ def test_dead_letters_are_a_warning_while_they_grow_and_a_notice_after() -> None
     assert watched.attention.items[0].sentence == "5 dead letters wait for somebody to decide."
     items = watched.look(dead_letters=17, seconds=20)
     assert [item.rule for item in items] == ["dead letters grew"]
-    assert items[0].sentence.startswith("12 dead letters more in ")
-    assert items[0].sentence.endswith(": 17 in all.")
+    assert items[0].sentence.startswith("12 more dead letters in ")
+    assert items[0].sentence.endswith(", 17 in all.")
     assert [(act.key, act.does) for act in items[0].acts] == [("enter", "open"), ("r", "retry all")]
     watched.look(dead_letters=17, seconds=620)
     assert watched.rules() == ["dead letters"]

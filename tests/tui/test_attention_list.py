@@ -107,6 +107,19 @@ async def test_the_cursor_stays_on_its_item_and_in_sight() -> None:
         assert "Mend normal." in app.text
 
 
+async def test_it_says_how_many_there_is_no_room_for() -> None:
+    """Above and below those that are shown; nothing where all are."""
+    widget = AttentionList(id="attention")
+    async with alone(widget, (100, 6)) as (_, pilot):
+        widget.show(ITEMS[:5], now_s=75)
+        await pilot.pause()
+        assert str(widget.border_subtitle) == ""
+        widget.show(ITEMS[:9], now_s=75)
+        assert str(widget.border_subtitle) == "4 more below"
+        await pilot.press("end")
+        assert str(widget.border_subtitle) == "4 more above"
+
+
 async def test_ages_go_on_where_nothing_else_changes() -> None:
     """Only their column is drawn anew."""
     widget = AttentionList(id="attention")

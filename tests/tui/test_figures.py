@@ -11,7 +11,7 @@ from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core import formats
 from zypher_tui.core.history import COARSE_S, FINE_S, KEPT_S, NONE, TALLIED_S, History, columns
 from zypher_tui.core.latencies import Percentile, Tally
-from zypher_tui.widgets.chart import nice_ceiling
+from zypher_tui.widgets.chart import axis_label, nice_ceiling
 
 
 @pytest.mark.parametrize(
@@ -149,6 +149,15 @@ def test_a_chart_has_room_for_its_highest_value(highest: float) -> None:
     top = nice_ceiling(highest)
     assert top >= highest
     assert top <= max(2 * highest, 4)
+
+
+@pytest.mark.parametrize(("top", "half"), [(4, "2"), (15, "7.5"), (300, "150"), (6e6, "3.0M")])
+@pytest.mark.parametrize("height", [5, 6, 13])
+def test_the_middle_of_an_axis_is_half(height: int, top: float, half: str) -> None:
+    """Whatever the height is."""
+    labels = [axis_label(y, height, top) for y in range(height)]
+    assert [labels[0], labels[height // 2], labels[-1]] == [axis_label(0, 5, top), half, "0"]
+    assert labels.count("") == height - 3
 
 
 def test_an_age_is_whole_seconds() -> None:

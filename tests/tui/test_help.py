@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from textual.binding import Binding
 
 from tests.tui.screen import screen_lines, screen_text
 from zypher_tui.config import load_config
@@ -11,6 +12,7 @@ from zypher_tui.demo import demo_dashboard
 from zypher_tui.keymap import keymap
 from zypher_tui.screens.pane import Pane
 from zypher_tui.widgets.help import help_of
+from zypher_tui.widgets.predictions import PredictionTable
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +63,17 @@ async def test_every_pane_and_what_can_have_the_focus_says_what_it_is() -> None:
             assert pane.ABOUT is not None, pane
         chapters = help_of([dashboard.pane, dashboard])
         assert ("1 … 6", "Screens") in chapters[-1].keys
+
+
+async def test_what_keys_do_is_never_cut() -> None:
+    """On the smallest screen too."""
+    dashboard = demo_dashboard("live")
+    async with dashboard.run_test(size=(80, 24)) as pilot:
+        await pilot.press("question_mark")
+        await pilot.pause()
+        said = {binding.description for binding in PredictionTable.BINDINGS if isinstance(binding, Binding)}
+        shown = screen_text(dashboard)
+        assert [each for each in said if each not in shown] == []
 
 
 async def test_typing_searches() -> None:

@@ -12,6 +12,10 @@ from zypher_tui.core import formats
 from zypher_tui.core.rows import Row, at_of, ms_of
 
 Tone = Literal["plain", "dim", "strong", "error"]
+OWN_KEY = "local"
+"""Id of the key that the dashboards of a machine have for its API."""
+SHORT_MS = 10
+"""Below, whole milliseconds say too little."""
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -100,7 +104,8 @@ def facts(known: Prediction, *, caller: str, at_ms: int) -> list[Fact]:
 def _identity(known: Prediction, caller: str) -> Iterator[Fact]:
     yield Fact("model", f"{known.model}@{known.version}" if known.version else known.model or formats.UNKNOWN, "strong")
     yield Fact("mode", f"{known.mode.value} · {known.priority.value}")
-    yield Fact("caller", caller or "no key", "plain" if caller else "dim")
+    shown = f"{caller} · a dashboard's own key" if caller == OWN_KEY else caller
+    yield Fact("caller", shown or "no key", "plain" if caller else "dim")
     yield Fact("worker", known.worker or formats.UNKNOWN)
 
 
@@ -112,11 +117,20 @@ def _times(known: Prediction, at_ms: int) -> Iterator[Fact]:
     elif at_ms and not known.status.is_terminal:
         yield Fact("started", f"not yet · waits for {formats.duration_ms(at_ms - created_ms)}")
     if known.finished_at is not None:
-        ran = f" · ran {formats.duration_ms(known.run_ms)}" if known.run_ms is not None else ""
+        run_ms = _run_ms(known)
+        ran = f" · ran {formats.duration_ms(run_ms)}" if run_ms is not None else ""
         yield Fact("finished", _clock(known.finished_at) + ran)
         yield Fact("in all", formats.duration_ms(ms_of(known.finished_at) - created_ms))
     elif known.started_at is not None and known.status is Status.RUNNING and at_ms:
         yield Fact("finished", f"not yet · runs for {formats.duration_ms(at_ms - ms_of(known.started_at))}")
+
+
+def _run_ms(known: Prediction) -> float | None:
+    """From start to finish, as lists and waterfall have it; of a short one what the model took, which is finer."""
+    if known.started_at is None or known.finished_at is None or known.run_ms is None:
+        return known.run_ms
+    between_ms = float(ms_of(known.finished_at) - ms_of(known.started_at))
+    return between_ms if between_ms >= SHORT_MS else known.run_ms
 
 
 def _rest(known: Prediction) -> Iterator[Fact]:

@@ -178,7 +178,7 @@ def _dead_letters_grew(scene: Scene) -> Iterable[Signal]:
         over=True,
         severity=Severity.WARNING,
         sentence=(
-            f"{times(grown, 'dead letter')} more in {formats.age_s(now.at_s - before.at_s)}: "
+            f"{times(grown, 'more dead letter')} in {formats.age_s(now.at_s - before.at_s)}, "
             f"{now.dead_letters:,} in all."
         ),
         advice="Read what they fail with, mend that, then retry them.",

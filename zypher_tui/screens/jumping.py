@@ -59,7 +59,7 @@ class _Letter(LineWidget):
 
     def line_at(self, y: int) -> Strip:  # noqa: ARG002  # there is only one
         """It, as what a key is."""
-        return line([(f" {self._letter} ", palette.TAB_OPEN_KEY)], 3)
+        return line([(f"{self._letter} ", palette.TAB_OPEN_KEY)], 2)
 
 
 def leaps(screen: Screen[Any]) -> Iterator[Leap]:

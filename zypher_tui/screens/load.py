@@ -32,7 +32,7 @@ class LoadPane(Pane):
     """The form above, the charts, what came of it."""
 
     TITLE = "Load"
-    KEYS = (("S", "start"), ("x", "stop"), ("X", "cancel its own"))
+    KEYS = (("S", "start"), ("x", "stop"), ("X", "cancel what it left"))
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("S", "start", "Start the load"),
         Binding("x", "stop", "Stop the load"),
@@ -206,7 +206,7 @@ class LoadPane(Pane):
         if report:
             rate += f" · sent {formats.rate(report.sent_per_s)}"
             p50, p95 = (formats.duration_ms(ms) for ms in (report.times.p50_ms, report.times.p95_ms))
-            times += f" · p50 {p50} · {DOTS} p95 {p95}"
+            times += f" · p50 {p50} {DOTS} p95 {p95}"
         if due:
             rate += f" · {DOTS} asked {formats.rate(due.count / due.length_s)}"
         sent = [float(second.sent) for second in seconds]

@@ -96,7 +96,12 @@ class AttentionList(LineWidget, can_focus=True):
             self._cursor = keys.index(held.key) if held.key in keys else self._cursor
         self._cursor = max(min(self._cursor, len(self._items) - 1), 0)
         self._say_title()
+        self._say_rest()
         self.refresh()
+
+    def on_resize(self) -> None:
+        """Another number of items fits."""
+        self._say_rest()
 
     def line_at(self, y: int) -> Strip:
         """A line of the items that fit, from the first that is shown on."""
@@ -123,6 +128,7 @@ class AttentionList(LineWidget, can_focus=True):
     def action_move(self, items: int) -> None:
         """Move the cursor."""
         self._cursor = max(min(self._cursor + items, len(self._items) - 1), 0)
+        self._say_rest()
         self.refresh()
 
     def action_act(self, key: str) -> None:
@@ -146,6 +152,7 @@ class AttentionList(LineWidget, can_focus=True):
         if offset is None or offset.y >= len(shown):
             return
         self._cursor = shown[offset.y][0]
+        self._say_rest()
         self.refresh()
         if event.chain == 2:
             self.action_act("enter")
@@ -174,6 +181,13 @@ class AttentionList(LineWidget, can_focus=True):
         counts = [(severity, sum(item.severity is severity for item in self._items)) for severity in reversed(Severity)]
         said = " · ".join(f"{count} {severity.counted(count)}" for severity, count in counts if count)
         entitle(self, "Needs attention" + (f" · {said}" if said else ""))
+
+    def _say_rest(self) -> None:
+        """How many there is no room for."""
+        shown = {index for index, _ in self._shown()}
+        above, below = (min(shown), len(self._items) - 1 - max(shown)) if shown else (0, 0)
+        said = [f"{count} more {where}" for count, where in ((above, "above"), (below, "below")) if count]
+        entitle(self, " · ".join(said), below=True)
 
 
 def mark(severity: Severity) -> tuple[str, Style]:

@@ -93,12 +93,11 @@ def nice_ceiling(highest: float) -> float:
 
 
 def axis_label(y: int, height: int, top: float) -> str:
-    """What stands before a line: the highest value, 0, and where there is room the middle."""
+    """What stands before a line: the highest value, 0, and where there is room half of it in the middle."""
     if y == 0:
         return formats.count(round(top))
     if y == height - 1:
         return "0"
     if height >= 5 and y == height // 2:
-        middle = top * (height - y) / height
-        return formats.count(round(middle)) if middle >= 100 else f"{middle:.3g}"
+        return formats.count(round(top / 2)) if top >= 200 else f"{top / 2:g}"
     return ""

@@ -107,10 +107,10 @@ def _text(command: Command) -> str:
 
 def _line(command: Command, width: int, *, chosen: bool) -> list[Part]:
     says = palette.STRONG if chosen else palette.PLAIN
-    room = max(width - KEY_CELLS - 2, 8)
-    place = f"  {command.place}" if command.place else ""
+    room = max(width - KEY_CELLS - 3, 8)
     text = cells.cut(command.says, room)
-    rest = cells.fit(cells.cut(place, max(room - cells.width(text), 0)), room - cells.width(text))
+    rest = cells.fit(command.place, max(room - cells.width(text) - 2, 0), "right")
+    rest = f"{' ' * min(room - cells.width(text), 2)}{rest} "
     parts: list[Part] = [
         (f" {cells.fit(command.key, KEY_CELLS)} ", palette.BRAND),
         (text, says),

@@ -16,9 +16,8 @@ from zypher_tui.widgets.dialogs import Dialog, TypedLines
 from zypher_tui.widgets.drawing import Part, entitle
 
 NAME_CELLS = 11
-COLUMN_CELLS = 24
-"""A key and what it does, several in a line."""
 KEY_CELLS = 6
+"""The least, for a key; a key and what it does stand several in a line, where they fit."""
 
 
 class Chapter(msgspec.Struct, frozen=True):
@@ -123,15 +122,13 @@ def _lines_of(chapter: Chapter, query: str, width: int) -> list[list[Part]]:
         return []
     lines: list[list[Part]] = [[(f" {chapter.title}", palette.BRAND)]]
     lines += [[(f" {text}", palette.PLAIN)] for text in cells.wrap(says, width)] if says else []
-    columns = max(width // COLUMN_CELLS, 1)
+    key_room = max(KEY_CELLS, *(cells.width(key) for key, _ in keys)) if keys else 0
+    room = max((cells.width(does) for _, does in keys), default=0)
+    columns = max(width // (key_room + room + 3), 1)
     for first in range(0, len(keys), columns):
         lines.append([(" ", palette.PLAIN)])
         for key, does in keys[first : first + columns]:
-            room = (COLUMN_CELLS if columns > 1 else width) - KEY_CELLS - 2
-            lines[-1] += [
-                (cells.fit(key, KEY_CELLS) + " ", palette.BRAND),
-                (cells.fit(does, room) + " ", palette.PLAIN),
-            ]
+            lines[-1] += [(cells.fit(key, key_room + 1), palette.BRAND), (cells.fit(does, room + 2), palette.PLAIN)]
     for name, text in words:
         lines += _entry(name, text, width - NAME_CELLS - 1)
     return lines

@@ -8,6 +8,7 @@ from zypher_jobs.contracts.prediction import DeadLetter, DeadLetterGroup
 from zypher_tui.core import cells, formats
 from zypher_tui.core.deeds import Verb
 from zypher_tui.core.letters import key_of
+from zypher_tui.core.previews import compact
 from zypher_tui.core.rows import ms_of
 from zypher_tui.keymap import Help
 from zypher_tui.palette import palette
@@ -91,11 +92,11 @@ _LETTERS: list[Column[DeadLetter]] = [
     Column(title="tries", width=5, right=True, leave=3, draw=lambda letter, _: [(str(letter.attempts), palette.DIM)]),
     Column(
         title="worker", width=8, leave=1, grow=1, most=12,
-        draw=lambda letter, width: [(cells.cut(letter.worker or formats.UNKNOWN, width), palette.DIM)],
+        draw=lambda letter, width: [(cells.cut_start(letter.worker or formats.UNKNOWN, width), palette.DIM)],
     ),
     Column(
-        title="input", width=10, grow=4,
-        draw=lambda letter, width: [(cells.cut(letter.input_preview, width), palette.DIM)],
+        title="input", width=10, grow=6,
+        draw=lambda letter, width: [(cells.cut(compact(letter.input_preview), width), palette.DIM)],
     ),
     Column(
         title="error", width=12, grow=4,

@@ -6,6 +6,7 @@ from rich.style import Style
 
 from zypher_jobs.contracts.prediction import PastAttempt, Prediction
 from zypher_tui.core import cells, formats
+from zypher_tui.core.concerns import times
 from zypher_tui.core.errors import ErrorGroup
 from zypher_tui.core.life import Fact, Tone
 from zypher_tui.core.rows import Row, at_of
@@ -51,7 +52,7 @@ def error_lines(known: Prediction, traceback: Sequence[str], width: int, *, is_f
     if known.error is not None:
         lines += wrapped([f"{cut(known.error.message)} ({known.error.code})"], width, palette.ERROR)
         if is_folded and len(traceback) > FOLDED_TRACEBACK + 1:
-            lines.append([(f" … {len(traceback) - FOLDED_TRACEBACK:,} lines before, f shows all", palette.DIM)])
+            lines.append([(f" … {times(len(traceback) - FOLDED_TRACEBACK, 'line')} before, f shows all", palette.DIM)])
             traceback = traceback[-FOLDED_TRACEBACK:]
         lines += wrapped(list(traceback), width, palette.DIM)
     for past in known.past_attempts:

@@ -49,12 +49,13 @@ class LoadChart(LineWidget):
     def _draw(self, width: int, height: int) -> list[Strip]:
         count = 2 * max(width - AXIS_CELLS, 1)
         filled, dotted = (stretched(values, self._seconds, count) for values in (self._filled, self._dotted))
-        top = nice_ceiling(max((value for value in (*filled, *dotted) if value is not None), default=0))
+        known = [value for value in (*filled, *dotted) if value is not None]
+        top = nice_ceiling(max(known, default=0))
         fill, dots = ([_level(value, top, height * 4) for value in values] for values in (filled, dotted))
         shades = palette.ramp(self._ramp, height)
         strips: list[Strip] = []
         for y in range(height):
-            axis = f"{axis_label(y, height, top):>{AXIS_CELLS - 1}} "
+            axis = f"{axis_label(y, height, top) if known else '':>{AXIS_CELLS - 1}} "
             parts = _cells(fill, dots, floor=(height - 1 - y) * 4, shade=shades[height - 1 - y])
             strips.append(line([(axis, palette.DIM), *parts], width))
         return strips

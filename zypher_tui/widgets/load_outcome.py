@@ -74,7 +74,7 @@ def error_lines(report: Report | None, *, width: int) -> list[list[Part]]:
         return [[(" None.", palette.DIM)]]
     lines: list[list[Part]] = []
     for error in report.errors:
-        count = f" {formats.count(error.count):>6} "
+        count = f" {formats.count(error.count):>6} times "
         label = cells.cut(error.label, max(width - len(count), 1))
         rest = cells.cut(f"  {error.last}" if error.last else "", max(width - len(count) - cells.width(label), 0))
         lines.append([(count, palette.STRONG), (label, palette.ERROR), (rest, palette.DIM)])

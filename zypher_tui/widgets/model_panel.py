@@ -26,7 +26,8 @@ from zypher_tui.widgets.sparks import spark
 NAME_CELLS = 9
 STEP_MS = 2_000
 """What one column of a chart stands for."""
-CHART_LINES = 3
+CHART_LINES = 3, 16
+"""The least and the most, as many as there is room for."""
 PAST = Fact(name="▲", text="The figures are of the time that is shown; how it is deployed is as of now.")
 
 
@@ -61,18 +62,19 @@ class ModelPanel(Lines):
             self.show([])
             return
         said = [PAST, *first_facts(row)] if view.past_s is not None else [*first_facts(row)]
-        lines = [line for fact in said for line in _lines(fact, width)]
-        lines += self._charts(view, rows, width)
-        for fact in (
+        above = [line for fact in said for line in _lines(fact, width)]
+        more = (
             *(comparison_facts(*compared) if compared else ()),
             *shadow_facts(row),
             *other_facts(row, served),
             *([Fact(name="call", text=call(row, self._api_url))] if has_example(row) else ()),
-        ):
-            lines += _lines(fact, width)
-        self.show(lines)
+        )
+        below = [line for fact in more for line in _lines(fact, width)]
+        least, most = CHART_LINES
+        height = max(min(self.size.height - len(above) - len(below) - 1, most), least)
+        self.show([*above, *self._charts(view, rows, width, height), *below])
 
-    def _charts(self, view: View, rows: Sequence[Row], width: int) -> list[list[Part]]:
+    def _charts(self, view: View, rows: Sequence[Row], width: int, height: int) -> list[list[Part]]:
         """How many waited on the left, how long the middle one ran on the right."""
         half = (width - 3) // 2
         if half < 10 or not rows:
@@ -85,8 +87,8 @@ class ModelPanel(Lines):
             f"waiting, up to {formats.count(round(most_waiting))} · last {span}",
             f"run p50, up to {formats.duration_ms(longest)}",
         )
-        left = spark(waiting, height=CHART_LINES, low=0, high=max(most_waiting, 4))
-        right = spark(run, height=CHART_LINES, low=0, high=max(longest, 1))
+        left = spark(waiting, height=height, low=0, high=max(most_waiting, 4))
+        right = spark(run, height=height, low=0, high=max(longest, 1))
         drawn: list[list[Part]] = [
             [(" " + a, palette.FILL), (" " + b, palette.FILL)] for a, b in zip(left, right, strict=True)
         ]

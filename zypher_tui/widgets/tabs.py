@@ -12,7 +12,7 @@ from zypher_tui.widgets.drawing import LineWidget, Part, length, line
 
 
 class TabLine(LineWidget):
-    """One line; what does not fit loses its figures, then its title."""
+    """One line; what does not fit loses its figures, from the left, then its titles."""
 
     class Opened(Message):
         """The tab of that number was clicked."""
@@ -36,9 +36,10 @@ class TabLine(LineWidget):
     def line_at(self, y: int) -> Strip:  # noqa: ARG002  # there is only one
         """As much as fits."""
         width = self.size.width
-        for drawn in (self._drawn(with_count=True), self._drawn(), self._drawn(short=True)):
-            if sum(length(tab) for tab in drawn) <= width:
-                break
+        none = len(self._tabs)
+        tries = [self._drawn(counts_from=first) for first in range(none + 1)]
+        short = self._drawn(counts_from=none, short=True)
+        drawn = next((each for each in tries if sum(map(length, each)) <= width), short)
         self._ends = []
         parts: list[Part] = []
         for tab in drawn:
@@ -52,15 +53,13 @@ class TabLine(LineWidget):
         if index is not None:
             self.post_message(self.Opened(index))
 
-    def _drawn(self, *, with_count: bool = False, short: bool = False) -> list[list[Part]]:
+    def _drawn(self, *, counts_from: int, short: bool = False) -> list[list[Part]]:
         drawn: list[list[Part]] = []
         for index, (title, count) in enumerate(self._tabs):
             is_open = index == self._open
             key = palette.TAB_OPEN_KEY if is_open else palette.BRAND
             text = palette.TAB_OPEN if is_open else palette.DIM
             name = cells.cut(title, 4) if short and not is_open else title
-            tab: list[Part] = [(f" {index + 1} ", key), (f"{name} ", text)]
-            if with_count and count:
-                tab.append((f"{count} ", text))
-            drawn.append(tab)
+            said = f"{name} {count}" if count and index >= counts_from else name
+            drawn.append([(f" {index + 1} ", key), (f"{said} ", text)])
         return drawn

@@ -159,7 +159,8 @@ def _inside(bar: Part, said: str, filled: int) -> list[Part]:
         return [bar]
     text = cells.cut(said, filled - 4)
     glyph, style = bar[0][0], bar[1]
-    return [(glyph, style), (f" {text} ", palette.PLAIN), (glyph * (filled - 3 - cells.width(text)), style)]
+    rest = glyph * (filled - 3 - cells.width(text))
+    return [(glyph, style), (f" {text} ", style + Style(reverse=True)), (rest, style)]
 
 
 def _style(span: Span) -> Style:

@@ -20,8 +20,8 @@ STEP_S = 1.0
 """What one column of a chart stands for."""
 SHORT_LINES = 7
 """With less room it says only the first three facts."""
-CHART_LINES = 2, 4
-"""On a screen that is short, and on one that is not."""
+CHART_LINES = 2, 16
+"""The least and the most, as many as there is room for."""
 
 
 class WorkerPanel(LineWidget):
@@ -68,12 +68,13 @@ class WorkerPanel(LineWidget):
         running, memory = self._series.points(row.worker.worker_id, start_s=view.now_s - span_s - 4, end_s=view.now_s)
         sizes = [value for _, value in memory if value is not None]
         low, high = min(sizes, default=0), max(sizes, default=0)
+        shown = dict.fromkeys(formats.size_bytes(int(size)) for size in (low, high) if sizes)
         margin = max((high - low) * 0.1, 1e6)
         left = _chart(running, view, half, height, 0, max(row.worker.slots, 1))
         right = _chart(memory, view, half, height, low - margin, high + margin)
         names = (
             f"slots in use, of {row.worker.slots} · last {formats.age_s(span_s)}",
-            f"memory {formats.size_bytes(int(low))} to {formats.size_bytes(int(high))}" if sizes else "memory",
+            f"memory {' to '.join(shown)}",
         )
         style = palette.FILL
         titles: list[Part] = [(" " + cells.fit(name, half), palette.DIM) for name in names]
@@ -94,11 +95,12 @@ def facts(row: WorkerRow, view: View, work: Sequence[Work], width: int) -> list[
     until_ms = row.departed.gone_ms if row.departed else view.now_ms
     up = formats.age_s((until_ms - ms_of(worker.started_at)) / 1000)
     place = f"{worker.host} · pid {worker.pid} · Zypher {worker.version} · {'lived' if row.departed else 'up'} {up}"
-    done = f"{formats.count(worker.succeeded)} succeeded · {formats.count(worker.failed)} failed{share}"
+    good = f"{formats.count(worker.succeeded)} succeeded · "
+    bad = f"{formats.count(worker.failed)} failed{share}"
     return [
         _fact("state", [condition_part(row.condition), (_state(row, work), palette.PLAIN)], width),
         _fact("process", [(place, palette.PLAIN)], width),
-        _fact("did", [(done, palette.ERROR if worker.failed else palette.PLAIN)], width),
+        _fact("did", [(good, palette.PLAIN), (bad, palette.ERROR if worker.failed else palette.PLAIN)], width),
         _fact("models", [(" ".join(worker.models) or "—", palette.DIM)], width),
     ]
 

@@ -101,19 +101,19 @@ COLUMNS: list[Column[WorkerRow]] = [
         draw=lambda row, width: [(cells.cut_start(row.worker.worker_id, width), _plain(row))],
     ),
     Column(
-        title="state", width=10, leave=1, order=lambda row: list(Condition).index(row.condition), descends=True,
+        title="state", width=10, leave=2, order=lambda row: list(Condition).index(row.condition), descends=True,
         draw=lambda row, _: [condition_part(row.condition)],
     ),
     Column(
-        title="host", width=8, grow=1, most=24, leave=3, order=lambda row: row.worker.host,
+        title="host", width=8, grow=1, most=24, leave=4, order=lambda row: row.worker.host,
         draw=lambda row, width: [(cells.cut(row.worker.host, width), palette.DIM)],
     ),
     Column(
-        title="pid", width=7, right=True, leave=4, order=lambda row: row.worker.pid,
+        title="pid", width=7, right=True, leave=5, order=lambda row: row.worker.pid,
         draw=lambda row, _: [(str(row.worker.pid), palette.DIM)],
     ),
     Column(
-        title="slots", width=15, grow=3, most=48, draw=_slots, descends=True,
+        title="slots", width=15, grow=3, most=96, draw=_slots, descends=True,
         order=lambda row: None if row.departed else row.worker.running / max(row.worker.slots, 1),
     ),
     Column(
@@ -124,8 +124,8 @@ COLUMNS: list[Column[WorkerRow]] = [
         title="failed", width=6, right=True, draw=_failed, order=lambda row: row.worker.failed, descends=True,
     ),
     Column(
-        title="memory", width=6, right=True, leave=2, order=lambda row: row.worker.rss_bytes, descends=True,
+        title="memory", width=6, right=True, leave=3, order=lambda row: row.worker.rss_bytes, descends=True,
         draw=lambda row, _: [(formats.size_bytes(row.worker.rss_bytes), palette.DIM)],
     ),
-    Column(title="seen", width=6, right=True, draw=_seen, order=lambda row: row.seen_ms, descends=True),
+    Column(title="seen", width=6, right=True, leave=1, draw=_seen, order=lambda row: row.seen_ms, descends=True),
 ]  # fmt: skip
