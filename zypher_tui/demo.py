@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from msgspec import structs
 
@@ -13,16 +14,19 @@ from zypher_tui.config import Config
 from zypher_tui.core.readings import Reading, SourceName
 from zypher_tui.core.recording import Header
 from zypher_tui.core.store import Store
-from zypher_tui.core.traffic import ModelChange
-from zypher_tui.feeds import Opener
+from zypher_tui.feeds import INTERVAL_S, Opener
 from zypher_tui.load.desk import ClosedDesk
 from zypher_tui.opening import terminal_colours
 from zypher_tui.replaying import ReplayDashboard
 from zypher_tui.sources.demo import DemoSource, DemoSystem
+from zypher_tui.sources.demo.acting import ActingSource
+from zypher_tui.sources.demo.desk import DemoDesk
+from zypher_tui.sources.demo.hands import Hands
 from zypher_tui.sources.demo.records import START
 from zypher_tui.sources.demo.troubles import NOW_S, TROUBLES, Blank
+from zypher_tui.sources.operator import ApiOperator, Operator
 from zypher_tui.sources.replayed import Replayed
-from zypher_tui.sources.source import Intake, Order, Refused
+from zypher_tui.sources.source import READ_ONLY
 from zypher_tui.themes import fitting
 
 WATCHED_S = 150
@@ -46,66 +50,71 @@ BACK_S = 40
 """How far back the past is that ``paused`` and ``replay`` show."""
 
 
-IS_DEMO = "This is a demo: nothing is sent, and nothing changes."
-
-
-class ActedSource(DemoSource):
-    """Can be asked to do what an API does, and does not do it."""
-
-    @property
-    def why_not(self) -> str:
-        """See ``Submits`` and ``Deploys``: it says so when it is asked."""
-        return ""
-
-    async def intake(self, model: str) -> Intake:
-        """See ``Submits``: any input."""
-        del model
-        return Intake(versions=(), schema={})
-
-    async def submit(self, order: Order) -> str:
-        """See ``Submits``."""
-        del order
-        raise Refused(IS_DEMO)
-
-    async def change_model(self, change: ModelChange) -> None:
-        """See ``Deploys``."""
-        del change
-        raise Refused(IS_DEMO)
+IS_DEMO = "This is a demo: a simulated system, on which every key does what it does. Nothing leaves this terminal."
 
 
 class LivingDemo(Dashboard):
-    """Says what it is."""
+    """Over a system that lives; says what it is."""
+
+    def __init__(self, system: DemoSystem, openers: Mapping[SourceName, Opener], **given: Any) -> None:
+        super().__init__(openers, **given)
+        self.system = system
 
     def on_mount(self) -> None:
         """After the dashboard's own."""
         self.notify(IS_DEMO, timeout=6, markup=False)
 
 
-def run_demo(config: Config, *, theme: str | None = None) -> int:
+def run_demo(config: Config, *, theme: str | None = None, read_only: bool = False) -> int:
     """Show a simulated system that lives as time passes, with no server; returns the exit code."""
-    return living_demo(time.monotonic, config, theme=theme).run_here()
+    return living_demo(time.monotonic, config, theme=theme, read_only=read_only).run_here()
 
 
-def living_demo(time_s: Callable[[], float], config: Config | None = None, *, theme: str | None = None) -> Dashboard:
-    """The same at the same time after its start: it has been watched for ``WATCHED_S``, and goes on from there."""
+def living_demo(
+    time_s: Callable[[], float],
+    config: Config | None = None,
+    *,
+    theme: str | None = None,
+    read_only: bool = False,
+    interval_s: float = INTERVAL_S,
+) -> LivingDemo:
+    """The same at the same time after its start, and after the same keys at the same times.
+
+    It has been watched for ``WATCHED_S``, and goes on from there.
+    """
     began_s = time_s()
 
     def clock_s() -> float:
         return WATCHED_S + time_s() - began_s
 
+    def operator() -> Operator:
+        from zypher_tui.sources.demo.api import SimulatedApi  # noqa: PLC0415  # 120 ms, when somebody acts
+
+        return ApiOperator(DEMO_URL, transport=SimulatedApi(system, hands, clock_s))
+
     store = Store()
     system, readings, known = _watch("live")
+    hands = Hands(system)
     for reading in readings:
         store.fold(reading)
     store.book.fold(reversed(known))
     store.departures.hear(system.events(None))
     openers: dict[SourceName, Opener] = {
-        SourceName.API: lambda: ActedSource(SourceName.API, system, clock_s),
+        SourceName.API: lambda: ActingSource(system, hands, clock_s, read_only=read_only),
         SourceName.REDIS: lambda: DemoSource(SourceName.REDIS, system, clock_s),
     }
-    begin = fitting(theme or (config.theme if config else None), colours=terminal_colours())
     return LivingDemo(
-        openers, api_url=DEMO_URL, store=store, clock_s=clock_s, config=config, theme=begin, desk=ClosedDesk(IS_DEMO)
+        system,
+        openers,
+        api_url=DEMO_URL,
+        interval_s=interval_s,
+        store=store,
+        clock_s=clock_s,
+        config=config,
+        theme=fitting(theme or (config.theme if config else None), colours=terminal_colours()),
+        desk=ClosedDesk(READ_ONLY) if read_only else DemoDesk(system, clock_s),
+        operator=operator,
+        read_only=read_only,
     )
 
 

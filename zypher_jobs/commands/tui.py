@@ -65,7 +65,7 @@ def tui(
     if demo:
         from zypher_tui.demo import run_demo
 
-        return run_demo(config, theme=theme)
+        return run_demo(config, theme=theme, read_only=read_only)
     found_api_url, redis_url, api_key = find_sources(api_url, redis_url, may_be_away=True)
     from zypher_tui.opening import run_dashboard
 

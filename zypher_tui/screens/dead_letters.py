@@ -95,7 +95,7 @@ class DeadLettersPane(Pane):
     def read(self) -> None:
         """Ask now, if somebody looks."""
         if self.display:
-            self.run_worker(self._read(), exit_on_error=False, exclusive=True)
+            self.run_worker(self._read, exit_on_error=False, exclusive=True)
 
     def show_view(self, view: View) -> None:
         """Draw what changed."""

@@ -95,7 +95,7 @@ class EditScreen(Keyed, ModalScreen[str | None]):
             self.run_worker(self._send_it(), group="send", exit_on_error=False)
 
     def _start_check(self) -> None:
-        self.run_worker(self._check(), group="check", exclusive=True, exit_on_error=False)
+        self.run_worker(self._check, group="check", exclusive=True, exit_on_error=False)
 
     async def _learn(self) -> None:
         try:

@@ -218,7 +218,7 @@ class ModelsPane(Pane):
 
     def _read(self) -> None:
         if self.display:
-            self.run_worker(self._take_in(), exit_on_error=False, exclusive=True)
+            self.run_worker(self._take_in, exit_on_error=False, exclusive=True)
 
     async def _take_in(self) -> None:
         served = await self._read_models()

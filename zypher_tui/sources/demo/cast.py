@@ -33,18 +33,25 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     error: PredictionFailure
     traceback: str
     is_retried: bool = False
+    lacks: str = ""
+    """The member of the input whose absence is the reason; an input that has it never fails like this."""
 
     @property
     def fingerprint(self) -> str:
         """As the queue makes it."""
         return fingerprint_of(ModelError(self.error.message))
 
+    def can_befall(self, given: Any) -> bool:
+        """Whether that input can fail like this."""
+        return not (self.lacks and isinstance(given, dict) and self.lacks in given)
 
-def _failure(message: str, *lines: str, is_retried: bool = False) -> Failure:
+
+def _failure(message: str, *lines: str, is_retried: bool = False, lacks: str = "") -> Failure:
     return Failure(
         error=PredictionFailure(code=ModelError.code, message=message),
         traceback="\n".join(["Traceback (most recent call last):", *lines, message]),
         is_retried=is_retried,
+        lacks=lacks,
     )
 
 
@@ -54,6 +61,7 @@ MISSING = _failure(
     "    row = [self._feature(name, given) for name in self.names]",
     '  File "/srv/models/fraud.py", line 58, in _feature',
     "    raise ValueError(f\"feature '{name}' is missing\")",
+    lacks="amount_eur",
 )
 UNREACHABLE = _failure(
     "ConnectionError: the feature store at 10.2.0.7:6566 refused the connection",
@@ -83,6 +91,10 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     uploaded_s: float | None = None
     """When, in seconds after the start; ``None``: it comes from the settings."""
 
+    def is_there(self, now_s: float) -> bool:
+        """Whether it was uploaded by then."""
+        return self.uploaded_s is None or self.uploaded_s <= now_s
+
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
     """A model that the system serves."""
@@ -97,10 +109,17 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     output_example: Any
     ask: Callable[[random.Random], Any]
     """Makes an input."""
+    schema: Mapping[str, Any]
+    """JSON Schema of an input."""
 
     def version(self, name: str) -> Version:
         """The one of that name."""
         return next(each for each in self.versions if each.name == name)
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Version → its share at the start."""
+        return {version.name: float(version.share) for version in self.versions if version.share}
 
 
 def _transaction(rng: random.Random) -> dict[str, Any]:
@@ -123,6 +142,7 @@ MODELS: Mapping[str, Model] = {
             input_example="hello",
             output_example={"input": "hello", "result": hashlib.sha256(b"hello").hexdigest()},
             ask=lambda rng: rng.choice(TEXTS),
+            schema={"type": "string", "maxLength": 2_000},
         ),
         Model(
             name="digits",
@@ -137,6 +157,10 @@ MODELS: Mapping[str, Model] = {
             input_example=[0, 0, 5, 13, 9, 1, 0, 0] * 8,
             output_example={"digit": 0, "confidence": 0.98},
             ask=lambda rng: [rng.randrange(17) for _ in range(64)],
+            schema={
+                "type": "array", "minItems": 64, "maxItems": 64,
+                "items": {"type": "integer", "minimum": 0, "maximum": 16},
+            },
         ),
         Model(
             name="fraud-scorer",
@@ -149,16 +173,31 @@ MODELS: Mapping[str, Model] = {
                     failures=((0.5, MISSING), (0.05, UNREACHABLE)), uploaded_s=-600,
                 ),
                 Version(name="3", median_s=0.21, uploaded_s=-200),
+                Version(
+                    name="4", median_s=0.66, spread=0.8,
+                    failures=((0.6, MISSING), (0.05, UNREACHABLE)), uploaded_s=151.5,
+                ),
             ),
             shadow="3",
             input_example={"account": "DE12345678", "amount": 129.9, "country": "DE"},
             output_example={"score": 0.07, "verdict": "accept"},
             ask=_transaction,
+            schema={
+                "type": "object",
+                "properties": {
+                    "account": {"type": "string"},
+                    "amount": {"type": "number", "minimum": 0},
+                    "amount_eur": {"type": "number", "minimum": 0},
+                    "country": {"type": "string", "minLength": 2, "maxLength": 2},
+                },
+                "required": ["account", "amount", "country"],
+                "additionalProperties": False,
+            },
         ),
     )
 }  # fmt: skip
 
 
-def chosen(rng: random.Random, weights: Mapping[str, int]) -> str:
+def chosen(rng: random.Random, weights: Mapping[str, float]) -> str:
     """One of the names, as often as its weight says."""
     return rng.choices(tuple(weights), tuple(weights.values()))[0]

@@ -41,7 +41,12 @@ class Worker(msgspec.Struct, kw_only=True):
             host=f"node-{self.seat + 1}",
             pid=self.pid,
             version="0.1.0",
-            models=[f"{model.name}@{version.name}" for model in MODELS.values() for version in model.versions],
+            models=[
+                f"{model.name}@{version.name}"
+                for model in MODELS.values()
+                for version in model.versions
+                if version.is_there(now_s)
+            ],
             slots=slots,
             running=self.running,
             succeeded=self.succeeded,

@@ -3,24 +3,32 @@
 import hashlib
 import math
 import random
+from collections.abc import Mapping
 
 from zypher_jobs.contracts.prediction import Mode, Priority, Status
 from zypher_tui.sources.demo.cast import CALLERS, MODELS, chosen
 from zypher_tui.sources.demo.records import Run, past_attempt
 
 API_PROCESS = "api-00000001"
+SHARES = {model.name: model.shares for model in MODELS.values()}
+"""How the traffic flows at the start."""
 EARLIER, EARLIER_S = 2_000, 4_000.0
 """Predictions from before the start, and the time over which they came."""
 _WORKERS = tuple(hashlib.sha256(f"old worker{number}".encode()).hexdigest()[:12] for number in range(4))
 
 
-def asked(rng: random.Random, name: str, created_s: float) -> Run:
-    """One that somebody asks for now."""
+def id_of(name: str) -> str:
+    """Of the prediction that is called that in here."""
+    return hashlib.sha256(name.encode()).hexdigest()[:32]
+
+
+def asked(rng: random.Random, name: str, created_s: float, shares: Mapping[str, Mapping[str, float]]) -> Run:
+    """One that somebody asks for now; ``shares``: model → the versions that answer it."""
     model = MODELS[chosen(rng, {model.name: model.weight for model in MODELS.values()})]
     return Run(
-        prediction_id=hashlib.sha256(name.encode()).hexdigest()[:32],
+        prediction_id=id_of(name),
         model=model.name,
-        version=chosen(rng, {version.name: version.share for version in model.versions}),
+        version=chosen(rng, shares[model.name]),
         mode=rng.choices((Mode.ASYNC, Mode.SYNC), (5, 1))[0],
         priority=rng.choices(tuple(Priority), (3, 15, 2))[0],
         caller=chosen(rng, CALLERS),
@@ -38,7 +46,7 @@ def earlier(seed: int) -> dict[str, Run]:
 
 def _ended(rng: random.Random, number: int) -> Run:
     created_s = -(number + rng.random()) * EARLIER_S / EARLIER - 2
-    run = asked(rng, f"earlier{number}", created_s)
+    run = asked(rng, f"earlier{number}", created_s, SHARES)
     model = MODELS[run.model]
     if (model.version(run.version).uploaded_s or -math.inf) > created_s:
         run.version = "1"
@@ -54,4 +62,5 @@ def _ended(rng: random.Random, number: int) -> Run:
         failure = failure if rng.random() < 0.2 else None
     run.failure = failure
     run.status = Status.SUCCEEDED if run.failure is None else Status.FAILED
+    run.is_replayed = run.failure is not None  # long ago
     return run

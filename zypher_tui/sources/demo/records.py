@@ -42,8 +42,8 @@ def past_attempt(run: "Run", error: PredictionFailure, ended_s: float) -> PastAt
     )
 
 
-class Run(msgspec.Struct, kw_only=True):
-    """A prediction on its way; ``DemoSystem`` alone changes it. Times are seconds after the system's start."""
+class Run(msgspec.Struct, kw_only=True, eq=False):
+    """A prediction on its way; ``Simulation`` alone changes it. Times are seconds after the system's start."""
 
     prediction_id: str
     model: str
@@ -64,11 +64,24 @@ class Run(msgspec.Struct, kw_only=True):
     failure: Failure | None = None
     """How this attempt ends."""
     past: list[PastAttempt] = []
+    replay_of: str = ""
+    is_replayed: bool = False
+    is_canceled: bool = False
+    """Whether somebody wants it to stop."""
+    is_fair: bool = False
+    """Whether it fails for its input alone, and never by chance: whoever tries the demo sent it."""
+    is_exact: bool = False
+    """Whether it begins when it is asked for, not at the end of that tenth of a second."""
 
     @property
     def is_dead(self) -> bool:
         """Whether it is a dead letter."""
-        return self.status is Status.FAILED and self.mode is Mode.ASYNC
+        return self.status is Status.FAILED and self.mode is Mode.ASYNC and not self.is_replayed
+
+    @property
+    def fingerprint(self) -> str:
+        """Of its error."""
+        return self.failure.fingerprint if self.failure and self.status is Status.FAILED else ""
 
     @property
     def output(self) -> Any:
@@ -88,7 +101,7 @@ class Run(msgspec.Struct, kw_only=True):
             input_preview=_json({"input": self.given}).decode()[:PREVIEW_CHARS],
             output_preview=_json(self.output).decode()[:PREVIEW_CHARS] if self.status is Status.SUCCEEDED else "",
             caller=self.caller,
-            fingerprint=self.failure.fingerprint if self.failure and self.status is Status.FAILED else "",
+            fingerprint=self.fingerprint,
         )
 
     def whole(self, now_s: float, queue_position: int | None) -> Prediction:
@@ -103,6 +116,7 @@ class Run(msgspec.Struct, kw_only=True):
             log=self._log(now_s),
             deadline_at=None if self.deadline_s is None else at(self.deadline_s),
             past_attempts=self.past,
+            replay_of=self.replay_of or None,
         )
 
     def said(self, now_s: float) -> list[Told]:
