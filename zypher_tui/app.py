@@ -324,7 +324,7 @@ class Dashboard(Keyed, App[int]):
         if index < len(self._panes) and index != self._open:
             self._open = index
             self._show_pane()
-            self._draw()
+        self._draw()
 
     def action_pause(self) -> None:
         """Stop at this time, or go back to what is now; what happens is collected either way."""
@@ -442,7 +442,11 @@ class Dashboard(Keyed, App[int]):
 
     @on(Opened)
     def open_prediction(self, message: Opened) -> None:
-        """Show all of a prediction."""
+        """Show all of a prediction; behind it, what changed meanwhile."""
+
+        def left(_: None) -> None:
+            self.call_later(self._draw)
+
         self.push_screen(
             PredictionScreen(
                 message.prediction_id,
@@ -451,7 +455,8 @@ class Dashboard(Keyed, App[int]):
                 every_s=self._interval_s,
                 neighbour=self._neighbour,
                 origin=message.origin,
-            )
+            ),
+            left,
         )
         self.call_later(self._draw)
 

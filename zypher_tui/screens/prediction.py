@@ -267,7 +267,7 @@ class PredictionScreen(Keyed, Screen[None]):
         return Following(prediction_id, self._sources, changed=self._draw, every_s=self._every_s)
 
     def _start(self) -> None:
-        self.run_worker(self._following.run(), name="follow", exclusive=True, exit_on_error=False)
+        self.run_worker(self._following.run, name="follow", exclusive=True, exit_on_error=False)
 
     def _say(self, sentence: str) -> None:
         self.notify(sentence, timeout=4, markup=False)

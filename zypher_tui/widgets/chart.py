@@ -48,6 +48,7 @@ class Chart(LineWidget):
         """Another width is another span."""
         self._say_span()
         self._values = self._columns()
+        self.refresh()
 
     def line_at(self, y: int) -> Strip:
         """One line of the chart."""
