@@ -1,6 +1,11 @@
-"""The dashboard over a recording: nothing is asked, and time goes where a person sends it."""
+"""The dashboard over a recording: nothing is asked, and time goes where a person sends it.
 
+A long one is read while it is shown: what is read so far can be looked at.
+"""
+
+import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from zypher_tui.app import Dashboard
@@ -8,19 +13,33 @@ from zypher_tui.config import Config
 from zypher_tui.core.cleaning import clean
 from zypher_tui.core.durations import time_of
 from zypher_tui.core.formats import instant
-from zypher_tui.core.rows import at_of
+from zypher_tui.core.recording import WrongRecording
 from zypher_tui.opening import terminal_colours
-from zypher_tui.sources.replayed import Replayed, load
+from zypher_tui.sources.replayed import Loading, Replayed
 from zypher_tui.themes import DARK, Theme, fitting
+
+READ_FIRST_S = 0.25
+"""Of a recording before anything is shown: a short one is there whole by then."""
+READ_STEP_S = 0.03
+"""Between two looks for a key."""
 
 
 class ReplayDashboard(Dashboard):
     """Shows one time of it; ``p`` lets it go on from there, or stops it."""
 
     def __init__(
-        self, replayed: Replayed, *, at_s: float | None = None, config: Config | None = None, theme: Theme = DARK
+        self,
+        replayed: Replayed,
+        *,
+        read_on: Callable[[float], bool] = lambda _: False,
+        at_s: float | None = None,
+        config: Config | None = None,
+        theme: Theme = DARK,
     ) -> None:
-        """``at_s`` is the time that is shown first, in Unix time; the end if none is said."""
+        """``at_s`` is the time that is shown first, in Unix time; the end if none is said.
+
+        ``read_on`` reads for about so long, and says whether there is more.
+        """
         super().__init__(
             {},
             api_url="http://127.0.0.1:8080",
@@ -29,35 +48,81 @@ class ReplayDashboard(Dashboard):
             config=config,
             theme=theme,
         )
+        self.wrong: WrongRecording | None = None
+        """Why it could not be read to its end."""
         self._replayed = replayed
+        self._read_on = read_on
+        self._wanted_s = at_s
         self._playing: tuple[float, float] | None = None
         """Since when, on the monotonic clock, and from which time on."""
-        self._at_s = min(max(replayed.last_s if at_s is None else at_s, replayed.first_s), replayed.last_s)
-        name = f"replay of {clean(replayed.path.name)}"
-        self._header_line.origin = (f"{name}, recorded at {instant(replayed.header.started_at)[:16]}", name, "replay")
+        self._is_led = True
+        """Whether nobody has chosen a time yet."""
+        self._name = f"replay of {clean(replayed.path.name)}"
         self._time_bar.words = ("before the end", "play or stop")
+        self._lead()
 
     def on_mount(self) -> None:
-        """Say what is to be known of the file."""
-        for sentence in (self._replayed.header.note, self._replayed.amiss):
+        """Say what is to be known of the file, and read the rest of it."""
+        if self._replayed.share == 1.0:
+            self._say(self._replayed.header.note, self._replayed.amiss)
+        else:
+            self._say(self._replayed.header.note)
+            self.run_worker(self._read(), name="read")
+
+    async def _read(self) -> None:
+        try:
+            while self._read_on(READ_STEP_S):
+                self._changed = True
+                self._lead()
+                await asyncio.sleep(0)
+        except WrongRecording as error:
+            self.wrong = error
+            self.exit(2)
+            return
+        self._lead()
+        self._say(self._replayed.amiss)
+        self._draw()
+
+    def _say(self, *sentences: str | None) -> None:
+        for sentence in sentences:
             if sentence:
                 self.notify(sentence, timeout=8, markup=False)
 
+    def _lead(self) -> None:
+        """Show the time that is wanted, or what comes nearest to it, until somebody chooses another."""
+        replayed, name = self._replayed, self._name
+        if self._is_led:
+            wanted_s = replayed.last_s if self._wanted_s is None else self._wanted_s
+            self._at_s = min(max(wanted_s, replayed.first_s), replayed.last_s)
+        if replayed.share < 1.0:
+            read = f"{replayed.share:.0%} read"
+            self._header_line.origin = (f"{name}, {read}", read)
+        else:
+            at = instant(replayed.header.started_at)[:16]
+            self._header_line.origin = (f"{name}, recorded at {at}", name, "replay")
+
+    def show_time(self, at_s: float | None) -> None:
+        """Somebody chose another."""
+        self._is_led = False
+        super().show_time(at_s)
+
     def action_pause(self) -> None:
         """Let it go on from the time that is shown, as fast as it was; or stop it."""
+        self._is_led = False
         at_s = self._at_s
         self._playing = (time.monotonic(), at_s) if self._playing is None and at_s is not None else None
         self._draw()
 
     def action_step(self, seconds: int) -> None:
         """Show another time; it goes on from there if it does."""
+        self._is_led = False
         super().action_step(seconds)
         if self._playing is not None and self._at_s is not None:
             self._playing = time.monotonic(), self._at_s
 
     def action_record(self) -> None:
         """It is a file already."""
-        self.notify(f"This is a recording already: {clean(str(self._replayed.path))}", timeout=6, markup=False)
+        self._say(f"This is a recording already: {clean(str(self._replayed.path))}")
 
     def _frame(self) -> None:
         if self._playing is not None:
@@ -71,7 +136,13 @@ class ReplayDashboard(Dashboard):
 
 def run_replay(path: Path, config: Config, *, at: str | None = None, theme: str | None = None) -> int:
     """Show it in this terminal; returns the exit code. Raises ``WrongRecording``, ``WrongTime``."""
-    replayed = load(path)
-    at_s = None if at is None else time_of(at, at_of(round(replayed.first_s * 1000))).timestamp()
+    loading = Loading(path)
+    replayed = loading.replayed
+    at_s = None if at is None else time_of(at, replayed.header.started_at).timestamp()
+    loading.step(READ_FIRST_S)
     begin = fitting(theme or config.theme, colours=terminal_colours())
-    return ReplayDashboard(replayed, at_s=at_s, config=config, theme=begin).run_here()
+    dashboard = ReplayDashboard(replayed, read_on=loading.step, at_s=at_s, config=config, theme=begin)
+    code = dashboard.run_here()
+    if dashboard.wrong is not None:
+        raise dashboard.wrong
+    return code

@@ -33,7 +33,7 @@ from zypher_tui.core.recording import (
 )
 from zypher_tui.core.tape import Tape
 from zypher_tui.core.view import Link
-from zypher_tui.sources import replayed
+from zypher_tui.sources import recording_file, replayed
 from zypher_tui.sources.recording_file import RecordingFile, RecordingFull
 from zypher_tui.sources.replay import Replay
 
@@ -135,6 +135,73 @@ def test_what_is_written_is_read_again(script: list[Any], tmp_path_factory: pyte
     for (_, _, (api, _)), line in zip(script, [line for line in lines if isinstance(line, FrameLine)], strict=True):
         again = readings_of(line)[0]
         assert msgspec.structs.replace(again, at_s=0.0) == api
+
+
+@settings(deadline=None, max_examples=60)
+@given(script=st.lists(ticks, max_size=8), wanted=st.sets(st.integers(0, 7)), spaced=st.booleans())
+def test_frames_that_are_skipped_take_nothing_with_them(
+    script: list[Any], wanted: set[int], spaced: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Those that are wanted are as if all had been, whoever wrote the file."""
+    path = tmp_path_factory.mktemp("some") / "some"
+    tape, written = Tape(previews=True), list[Line]()
+    for second, (_, _, readings) in enumerate(script):
+        written += taped(tape, second, *readings)
+    lines = [write_line(line).rstrip(b"\n") for line in written]
+    packed(path, *[line.replace(b'{"kind":', b'{"kind": ', 1) if spaced else line for line in lines])
+    ats = {NOW + timedelta(seconds=second) for second in wanted}
+    some = list(Replay(path).lines(lambda frame: frame.at in ats))
+    assert some == [line for line in Replay(path).lines() if line.at in ats]
+
+
+def test_what_was_only_glanced_at_is_clean_and_checked(tmp_path: Path) -> None:
+    """Counters of a frame that nobody wants reach a later one: no escape sequence, and no count below zero."""
+    frame = json.loads(write_line(an_incident()[-1]))
+    counts = {"mode": "sync", "status": "failed"}
+    first = [counts | {"model": "\x1b[31m", "count": 1}, counts | {"model": "odd", "count": -1}]
+    frames = [
+        write_line(msgspec.convert(frame | {"at": f"2026-11-03T09:00:0{second}Z"}, FrameLine | RowsLine)).rstrip()
+        for second in (0, 1)
+    ]
+    changed = [json.loads(each) for each in frames]
+    changed[0]["overview"]["counts"], changed[1]["overview"]["counts"] = first, []
+    changed[0].pop("is_whole", None)
+    changed[1]["is_whole"] = False
+    texts = [json.dumps(each, separators=(",", ":")).encode() for each in changed]
+    replay = Replay(packed(tmp_path / "odd", *texts))
+    (line,) = [each for each in replay.lines(lambda frame: frame.at.second == 1) if isinstance(each, FrameLine)]
+    assert line.overview is not None
+    assert [(each.model, each.count) for each in line.overview.counts] == [(clean("\x1b[31m"), 1)]
+    assert replay.amiss == "1 of its lines are damaged and left out."
+
+
+@pytest.mark.parametrize("end", ["whole", "cut"])
+def test_the_end_of_a_long_file_is_found_without_reading_it(
+    end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its writer began anew now and then; where it never did, nothing is found, and nothing wrong."""
+    for anew_bytes, is_found in ((2_000, True), (10**9, False)):
+        monkeypatch.setattr(recording_file, "ANEW_BYTES", anew_bytes)
+        path = tmp_path / f"long-{anew_bytes}"
+        file = RecordingFile(path, HEADER, overwrite=True, max_bytes=1e9)
+        tape = Tape(previews=True)
+        for second in range(200):
+            tape.see([summary(f"p{second * 7919}", created_at=NOW + timedelta(seconds=second))])
+            file.write(*taped(tape, second, reading(SourceName.API, 0, overview=overview(depth=second))))
+        if end == "whole":
+            file.close()
+        content = path.read_bytes()
+        lines = gzip.decompress(content).splitlines() if end == "whole" else []
+        found = unpacking.last_lines(content[-8_000:])
+        assert bool(found) is is_found
+        assert not lines or lines[len(lines) - len(found) :] == found
+        assert Replay(path).end_s() == (NOW + timedelta(seconds=199)).timestamp()
+
+
+@given(st.binary(max_size=2_000))
+def test_a_foreign_end_is_no_end(tail: bytes) -> None:
+    """Whatever is there, it is looked at without harm."""
+    assert unpacking.last_lines(b"\x00\x00\xff\xff" + tail) == []
 
 
 def test_a_file_that_was_cut_anywhere_reads_up_to_there(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The dashboard over a recording: any of its times, and nothing that needs a server."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,11 +10,11 @@ from tests.tui.recordings import HEADER, recorded
 from tests.tui.screen import screen_lines, screen_text
 from zypher_jobs.testing import wait_until
 from zypher_tui.core.readings import SourceName
-from zypher_tui.core.recording import Line
+from zypher_tui.core.recording import Line, WrongRecording
 from zypher_tui.core.tape import Tape
 from zypher_tui.replaying import ReplayDashboard
 from zypher_tui.sources.demo import DemoSource, DemoSystem
-from zypher_tui.sources.replayed import Replayed, load
+from zypher_tui.sources.replayed import Loading, Replayed, load
 
 LONG_S = 60
 AWAY_S = range(30, 40)
@@ -94,3 +95,57 @@ async def test_a_prediction_opens_with_what_its_line_says(replayed: Replayed) ->
         await pilot.press("escape", "3", "4", "5", "6", "1")
         await pilot.pause()
         assert "replay of incident.zyr" in screen_text(dashboard)
+
+
+@pytest.mark.parametrize("back_s", [None, 50.0])
+async def test_it_is_shown_while_it_is_read(a_recording: Path, back_s: float | None) -> None:
+    """How far that is, and what is read so far; then the time that was asked for."""
+    loading = Loading(a_recording)
+    replayed, may_go_on = loading.replayed, asyncio.Event()
+    assert loading.step(0)
+    wanted_s = None if back_s is None else replayed.header.started_at.timestamp() + LONG_S - back_s
+
+    def read_on(_: float) -> bool:
+        return loading.step(0) if may_go_on.is_set() else True
+
+    dashboard = ReplayDashboard(replayed, read_on=read_on, at_s=wanted_s)
+    async with dashboard.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        assert f"{replayed.share:.0%} read" in screen_lines(dashboard)[0]
+        assert 0 < replayed.share < 1
+        assert dashboard.view.has_figures
+        may_go_on.set()
+        await wait_until(lambda: "recorded at" in screen_lines(dashboard)[0])
+        assert dashboard.view.now_s == pytest.approx(replayed.last_s if wanted_s is None else wanted_s)
+    assert len(replayed.store.book) == len(load(a_recording).store.book)
+
+
+async def test_who_has_chosen_a_time_stays_there(a_recording: Path) -> None:
+    """While the rest is read."""
+    loading = Loading(a_recording)
+    assert loading.step(0)
+    may_go_on = asyncio.Event()
+    dashboard = ReplayDashboard(
+        loading.replayed, read_on=lambda _: loading.step(0) if may_go_on.is_set() else True, at_s=None
+    )
+    async with dashboard.run_test(size=(120, 36)) as pilot:
+        await pilot.press("{")
+        chosen_s = dashboard.view.now_s
+        may_go_on.set()
+        await wait_until(lambda: loading.replayed.share == 1.0)
+        await wait_until(lambda: "recorded at" in screen_lines(dashboard)[0])
+        assert dashboard.view.now_s == chosen_s == loading.replayed.first_s
+
+
+async def test_what_turns_out_to_be_none_ends_it_with_a_sentence(a_recording: Path) -> None:
+    """It was shown before that was known."""
+    loading = Loading(a_recording)
+    assert loading.step(0)
+
+    def read_on(_: float) -> bool:
+        raise WrongRecording("Most of it cannot be understood.")
+
+    dashboard = ReplayDashboard(loading.replayed, read_on=read_on)
+    async with dashboard.run_test(size=(120, 36)):
+        await wait_until(lambda: dashboard.return_value == 2)
+    assert str(dashboard.wrong) == "Most of it cannot be understood."

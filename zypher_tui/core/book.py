@@ -34,8 +34,9 @@ class Follower(Protocol):
 class Book:
     """Rows by id and in order of creation, the oldest first. A row keeps its place; nothing terminal goes back."""
 
-    def __init__(self, capacity: int = CAPACITY) -> None:
+    def __init__(self, capacity: int = CAPACITY, *, outputs: int = OUTPUTS) -> None:
         self._capacity = capacity
+        self._outputs = outputs
         self._rows: list[Row] = []
         self._by_id: dict[str, Row] = {}
         self._leaves = 0
@@ -77,7 +78,8 @@ class Book:
             return
         self._undetailed.pop(new.prediction_id, None)
         if row is None:
-            if len(self._rows) > OUTPUTS and new.order < self._rows[-OUTPUTS].order and new.output_preview:
+            most = self._outputs
+            if len(self._rows) > most and new.order < self._rows[-most].order and new.output_preview:
                 new.output_preview, new.is_detailed = "", False
             self._enter(new)
         elif row.created_ms != new.created_ms:
@@ -167,7 +169,7 @@ class Book:
 
     def _slim(self) -> None:
         """Take the outputs of those that came behind the newest since the last time."""
-        older = len(self._rows) - OUTPUTS
+        older = len(self._rows) - self._outputs
         for row in islice(self._rows, max(older - 2 * _LEAVE_AT_ONCE, 0), max(older, 0)):
             if row.output_preview:
                 row.output_preview, row.is_detailed = "", False

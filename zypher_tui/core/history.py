@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from zypher_jobs.contracts.prediction import Status
-from zypher_jobs.contracts.stats import Overview
+from zypher_jobs.contracts.stats import LatencyHistogram, Overview
 from zypher_tui.core.latencies import Tally
 
 FINE_S = 3600.0
@@ -42,8 +42,10 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 class History:
     """The samples of the last hours. Not more: a week of watching takes no more memory than a day."""
 
-    def __init__(self, *, kept_s: float = KEPT_S) -> None:
+    def __init__(self, *, kept_s: float = KEPT_S, has_tallies: bool = True) -> None:
+        """``has_tallies``: whether anybody asks for the times of predictions; they take most of the effort."""
         self._kept_s = kept_s
+        self._has_tallies = has_tallies
         self._samples: list[Sample] = []
         self._coarse = 0
         """Samples, from the oldest on, that are ``COARSE_S`` apart."""
@@ -77,11 +79,14 @@ class History:
                 failed=sum(count.count for count in overview.counts if count.status is Status.FAILED),
                 per_s=per_s,
                 # a synchronous prediction does not wait in the queue: it would only hide how long the others do
-                wait=Tally.of(h for h in overview.latencies if h.kind == "wait" and h.mode == "async"),
-                run=Tally.of(h for h in overview.latencies if h.kind == "run"),
+                wait=self._tally(h for h in overview.latencies if h.kind == "wait" and h.mode == "async"),
+                run=self._tally(h for h in overview.latencies if h.kind == "run"),
             )
         )
         self._thin(at_s)
+
+    def _tally(self, histograms: Iterable[LatencyHistogram]) -> Tally:
+        return Tally.of(histograms) if self._has_tallies else NONE
 
     def add_earlier(self, overviews: Iterable[tuple[float, Overview]]) -> None:
         """Put what a server recorded, ``(time, overview)`` in order, before the oldest sample."""

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.prediction import PredictionSummary
-from zypher_jobs.contracts.stats import Health, LatencyHistogram, Overview, QueueStats, WorkerStats
+from zypher_jobs.contracts.stats import Health, LatencyHistogram, Overview, PredictionCount, QueueStats, WorkerStats
 
 MOST = 2.0**53
 YEARS = range(1970, 2200)
@@ -41,21 +41,26 @@ def check_overview(overview: Overview) -> None:
     _numbers(overview.redis_ms, overview.ended_per_s, overview.dead_letters, overview.refused_finishes)
     for queue in (overview.queue, *overview.queues):
         _queue(queue)
-    _numbers(*[each.count for each in overview.counts])
-    for histogram in overview.latencies:
-        _histogram(histogram)
+    for counter in (*overview.counts, *overview.latencies):
+        check_counter(counter)
     for worker in overview.workers:
         _worker(worker)
 
 
+def check_counter(counter: PredictionCount | LatencyHistogram) -> None:
+    """Raises ``Implausible``."""
+    if isinstance(counter, PredictionCount):
+        _numbers(counter.count)
+        return
+    if len(counter.counts) != len(counter.bounds_ms) + 1:
+        raise Implausible("a histogram with the wrong number of counts")
+    least = min(counter.sum_ms, *counter.counts, *counter.bounds_ms)  # there are very many: not one by one
+    most = max(counter.sum_ms, *counter.counts, *counter.bounds_ms)
+    _numbers(least, most)
+
+
 def _queue(queue: QueueStats) -> None:
     _numbers(queue.depth, queue.running, queue.oldest_age_ms)
-
-
-def _histogram(histogram: LatencyHistogram) -> None:
-    if len(histogram.counts) != len(histogram.bounds_ms) + 1:
-        raise Implausible("a histogram with the wrong number of counts")
-    _numbers(histogram.sum_ms, *histogram.counts, *histogram.bounds_ms)
 
 
 def _worker(worker: WorkerStats) -> None:

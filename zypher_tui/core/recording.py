@@ -19,7 +19,7 @@ import msgspec
 
 from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.prediction import PredictionSummary
-from zypher_jobs.contracts.stats import Health, Overview
+from zypher_jobs.contracts.stats import Health, LatencyHistogram, Overview, PredictionCount
 from zypher_tui.core.cleaning import clean, cleaned
 from zypher_tui.core.plausible import Implausible, check_event, check_health, check_overview, check_summary
 from zypher_tui.core.readings import Reading, SourceName
@@ -80,6 +80,28 @@ class FrameLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
     health: Health | None = None
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """Whether a source was there."""
+
+    error: str | None = None
+
+
+class Counters(msgspec.Struct, frozen=True):
+    """What is counted of predictions."""
+
+    counts: list[PredictionCount]
+    latencies: list[LatencyHistogram]
+
+
+class Glance(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a frame, what later ones need: nothing in it is checked or clean."""
+
+    at: Instant
+    sources: dict[SourceName, Standing]
+    overview: Counters | None = None
+    is_whole: bool = True
+
+
 class RowsLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="rows"):
     """Predictions that changed since the line before."""
 
@@ -108,6 +130,7 @@ class _Format(msgspec.Struct):
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Line).decode
+_glance = msgspec.json.Decoder(Glance).decode
 _kind = msgspec.json.Decoder(_Kind).decode
 _format = msgspec.json.Decoder(_Format).decode
 _header = msgspec.json.Decoder(Header).decode
@@ -168,6 +191,19 @@ def read_header(line: bytes) -> Header:
         raise WrongRecording(f"Its first line is damaged: {clean(str(error))[:120]}.") from error
 
 
+_FRAME = b'{"kind":"frame",'
+
+
+def glance_at(line: bytes) -> Glance | None:
+    """What of a frame is needed at least; ``None``: it is none, or one that has to be read whole."""
+    if not line.startswith(_FRAME):
+        return None
+    try:
+        return _glance(line)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
 def read_line(line: bytes) -> Line | None:
     """A later line, its strings clean; ``None`` for a kind that this version does not know.
 
@@ -192,7 +228,7 @@ def _is_plain(line: bytes) -> bool:
     return (
         line.isascii()
         and b"\x7f" not in line
-        and line.count(b"\\") == line.count(b'\\"')
+        and (b"\\" not in line or line.count(b"\\") == line.count(b'\\"'))
         and not any(line.find(b'"', begin, begin + _BLOCK) < 0 for begin in range(0, len(line) - _BLOCK, _BLOCK))
     )
 

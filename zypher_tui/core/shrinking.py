@@ -4,15 +4,20 @@ All counters are totals, so a reader puts the last ones of each in their places.
 written, for what a damaged line took with it.
 """
 
-from collections.abc import Hashable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
 from zypher_jobs.contracts.stats import LatencyHistogram, PredictionCount
-from zypher_tui.core.recording import FrameLine
+from zypher_tui.core.cleaning import cleaned
+from zypher_tui.core.plausible import Implausible, check_counter
+from zypher_tui.core.recording import MAX_CHARS, FrameLine, Glance
 
 WHOLE_EVERY = 150
+
+_Key: TypeAlias = tuple[str, str, str]
+"""Model, mode, and the kind or the status."""
 
 Counter = TypeVar("Counter", LatencyHistogram, PredictionCount)
 
@@ -45,34 +50,73 @@ class Shrinker:
 
 
 class Restorer:
-    """The other way round."""
+    """The other way round. What was only glanced at is made clean and checked when a frame that is shown needs it."""
 
     def __init__(self) -> None:
-        self._counts: dict[Hashable, PredictionCount] = {}
-        self._latencies: dict[Hashable, LatencyHistogram] = {}
+        self._counts: dict[_Key, PredictionCount] = {}
+        self._latencies: dict[_Key, LatencyHistogram] = {}
+        self._glanced: dict[_Key, PredictionCount | LatencyHistogram] = {}
+        self.refused = 0
+        """Counters that cannot be."""
 
-    def take(self, frame: FrameLine) -> None:
+    def take(self, frame: Glance | FrameLine) -> None:
         """Take in a frame that nobody wants to see whole."""
         if frame.overview is None:
             return
         if frame.is_whole:
-            self._counts.clear()
-            self._latencies.clear()
-        self._counts |= {_key(each): each for each in frame.overview.counts}
-        self._latencies |= {_key(each): each for each in frame.overview.latencies}
+            self._clear()
+        for count in frame.overview.counts:
+            self._glanced[count.model, count.mode, count.status] = count
+        for latency in frame.overview.latencies:
+            self._glanced[latency.model, latency.mode, latency.kind] = latency
 
     def restore(self, frame: FrameLine) -> FrameLine:
         """With all counters."""
-        self.take(frame)
-        if frame.is_whole or frame.overview is None:
+        overview = frame.overview
+        if overview is None:
+            return frame
+        if frame.is_whole:
+            self._clear()
+        counts = {_key(each): each for each in overview.counts}
+        latencies = {_key(each): each for each in overview.latencies}
+        for key, each in self._glanced.items():
+            if key not in counts and key not in latencies:
+                self._settle(key, each)
+        self._glanced.clear()
+        self._counts |= counts
+        self._latencies |= latencies
+        if frame.is_whole:
             return frame
         whole = msgspec.structs.replace(
-            frame.overview, counts=list(self._counts.values()), latencies=list(self._latencies.values())
+            overview, counts=list(self._counts.values()), latencies=list(self._latencies.values())
         )
         return msgspec.structs.replace(frame, overview=whole, is_whole=True)
 
+    def _clear(self) -> None:
+        self._counts.clear()
+        self._latencies.clear()
+        self._glanced.clear()
 
-def _key(counter: PredictionCount | LatencyHistogram) -> Hashable:
+    def _settle(self, key: _Key, counter: PredictionCount | LatencyHistogram) -> None:
+        if _is_odd(key[0]) or _is_odd(key[2]):
+            counter = cleaned(counter, max_chars=MAX_CHARS)
+            key = _key(counter)
+        try:
+            check_counter(counter)
+        except Implausible:
+            self.refused += 1
+        else:
+            if isinstance(counter, PredictionCount):
+                self._counts[key] = counter
+            else:
+                self._latencies[key] = counter
+
+
+def _is_odd(text: str) -> bool:
+    return not (text.isascii() and text.isprintable() and len(text) <= MAX_CHARS)
+
+
+def _key(counter: PredictionCount | LatencyHistogram) -> _Key:
     third = counter.status if isinstance(counter, PredictionCount) else counter.kind
     return counter.model, counter.mode, third
 

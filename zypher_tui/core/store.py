@@ -13,7 +13,7 @@ from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.stats import Health, Overview
 from zypher_tui.core import formats
 from zypher_tui.core.attention import Attention
-from zypher_tui.core.book import Book
+from zypher_tui.core.book import CAPACITY, Book
 from zypher_tui.core.concerns import Facts
 from zypher_tui.core.departures import Departures
 from zypher_tui.core.figures import THROUGHPUT_WINDOW_S, WINDOW_S, figures_of
@@ -26,6 +26,7 @@ from zypher_tui.core.view import AMISS, Figures, Link, LinkView, View
 
 FRESH_S = 5.0
 """A source that has said nothing for longer is not relied upon; its own time limit is shorter."""
+LOOSE_BYTES = 30_000_000
 STALE_FRAME_S = 30.0
 """Figures of the past may be so much older than the time that is shown: a server records them every ten seconds."""
 
@@ -44,9 +45,12 @@ class Store:
     def __init__(
         self, expected: Collection[SourceName] = (SourceName.API, SourceName.REDIS), *, keeps_all: bool = False
     ) -> None:
-        """``keeps_all``: of the past, too, every frame, and as it came; somebody else sees to it that they are few."""
-        self.book = Book()
-        self.timeline = Timeline(kept_s=math.inf, fine_s=math.inf) if keeps_all else Timeline()
+        """``keeps_all``: of the past, too, every frame, and as it came; somebody else sees to it that they are few.
+
+        Such a store is only looked at at times of the past.
+        """
+        self.book = Book(outputs=CAPACITY) if keeps_all else Book()
+        self.timeline = Timeline(kept_s=math.inf, fine_s=math.inf, loose_bytes=LOOSE_BYTES) if keeps_all else Timeline()
         self.heat = Heat()
         self.book.follow(self.heat)
         self.attention = Attention()
@@ -55,7 +59,7 @@ class Store:
         """Are told what happened."""
         self._looking_back = LookingBack(self.timeline, self.book)
         self._states = {source: _SourceState() for source in SourceName if source in expected}
-        self._history = History(kept_s=math.inf) if keeps_all else History()
+        self._history = History(kept_s=math.inf, has_tallies=False) if keeps_all else History()
         self._overview: Overview | None = None
         self._overview_at_s = 0.0
         self._overview_from: SourceName | None = None

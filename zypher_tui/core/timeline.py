@@ -40,6 +40,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 class _Packed(msgspec.Struct, frozen=True, gc=False):
     at_s: float
     body: bytes
+    is_loose: bool = False
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -49,7 +50,9 @@ _decode = msgspec.msgpack.Decoder(Frame).decode
 class Timeline:
     """Frames in order of time, at most ``kept_s`` of them: a day takes no more memory than twelve hours."""
 
-    def __init__(self, *, kept_s: float = KEPT_S, fine_s: float = FINE_S) -> None:
+    def __init__(self, *, kept_s: float = KEPT_S, fine_s: float = FINE_S, loose_bytes: int = 0) -> None:
+        """``loose_bytes``: so much need not be packed tightly, which takes most of the time."""
+        self._loose_bytes = loose_bytes
         self._kept_s = kept_s
         self._fine_s = fine_s
         self._frames: list[_Packed] = []
@@ -73,7 +76,10 @@ class Timeline:
         """Put it behind the newest; one that comes too soon after it, or before it, is left out."""
         if self._frames and frame.at_s < self._frames[-1].at_s + LEAST_S:
             return
-        self._frames.append(_packed(frame))
+        packed = _packed(frame, is_loose=self._loose_bytes > 0)
+        if packed.is_loose:
+            self._loose_bytes -= len(packed.body)
+        self._frames.append(packed)
         self._thin(frame.at_s)
 
     def add_earlier(self, frames: Sequence[Frame]) -> None:
@@ -111,15 +117,16 @@ class Timeline:
                 self._coarse += 1
 
 
-def _packed(frame: Frame) -> _Packed:
+def _packed(frame: Frame, *, is_loose: bool = False) -> _Packed:
     overview = frame.overview
     if overview is not None and overview.latest:
         frame = msgspec.structs.replace(frame, overview=msgspec.structs.replace(overview, latest=[]))
-    return _Packed(frame.at_s, zlib.compress(_encode(frame), 1))
+    body = _encode(frame)
+    return _Packed(frame.at_s, body if is_loose else zlib.compress(body, 1), is_loose)
 
 
 def _unpacked(packed: _Packed) -> Frame:
-    return _decode(zlib.decompress(packed.body))
+    return _decode(packed.body if packed.is_loose else zlib.decompress(packed.body))
 
 
 def recorded_frame(recorded: HistoryFrame, view: View) -> Frame:

@@ -11,6 +11,33 @@ _GZIP = 31
 """zlib's word for it."""
 
 
+_RAW = -15
+_FLUSHED = b"\x00\x00\xff\xff"
+"""What stands in a packed stream where it was flushed."""
+_MOST_TRIES = 5_000
+_TRIED_BYTES = 512
+
+
+def last_lines(tail: bytes) -> list[bytes]:
+    """The last lines of a recording out of its last bytes, from where its writer began anew; none if that is nowhere.
+
+    From where it was only flushed nothing can be unpacked, which shows within a few bytes.
+    """
+    at = len(tail)
+    for _ in range(_MOST_TRIES):
+        at = tail.rfind(_FLUSHED, 0, at)
+        if at < 0:
+            break
+        begin = at + len(_FLUSHED)
+        try:
+            if zlib.decompressobj(_RAW).decompress(tail[begin : begin + _TRIED_BYTES], 64).startswith(b'{"'):
+                unpacked = zlib.decompressobj(_RAW).decompress(tail[begin:], MAX_LINE_BYTES)
+                return unpacked.split(b"\n")[:-1]
+        except zlib.error:
+            continue
+    return []
+
+
 class Unpacker:
     """Takes the bytes in any pieces; ``close`` it at the end and look at ``cut``."""
 

@@ -12,6 +12,10 @@ _GZIP = 31
 """zlib's word for it."""
 
 
+ANEW_BYTES = 128 * 1024
+"""After so many the packer begins anew: from there on it can be unpacked without what is before."""
+
+
 class RecordingFull(Exception):
     """It has reached its limit."""
 
@@ -29,6 +33,7 @@ class RecordingFile:
         self._packer = zlib.compressobj(9, zlib.DEFLATED, _GZIP)
         self._max_bytes = max_bytes
         self._total_bytes = 0
+        self._anew_bytes = 0
         self.size_bytes = 0
         try:
             self._file = os.open(path, flags, 0o600)
@@ -50,7 +55,10 @@ class RecordingFile:
                 continue  # nobody would read it
             self._total_bytes += len(text)
             self._put(self._packer.compress(text))
-        self._put(self._packer.flush(zlib.Z_SYNC_FLUSH))
+        is_due = self.size_bytes - self._anew_bytes >= ANEW_BYTES
+        self._put(self._packer.flush(zlib.Z_FULL_FLUSH if is_due else zlib.Z_SYNC_FLUSH))
+        if is_due:
+            self._anew_bytes = self.size_bytes
         if self.size_bytes >= self._max_bytes or self._total_bytes > MAX_TOTAL_BYTES - 4 * MAX_LINE_BYTES:
             raise RecordingFull
 

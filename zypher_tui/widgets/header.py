@@ -34,6 +34,7 @@ class Header(LineWidget):
         self._left: list[Part] = []
         self._right: list[Part] = []
         self._mark: Mark | None = None
+        self._shown: object = None
         self._means: dict[SourceName, float] = {}
         self._latencies: dict[SourceName, float] = {}
 
@@ -51,7 +52,9 @@ class Header(LineWidget):
             right = [("running for ", palette.DIM), (formats.age_s(view.uptime_s), palette.PLAIN)]
         if view.stale_s is not None:
             right = [("figures ", palette.WARNING), (f"{formats.age_s(view.stale_s)} old", palette.WARNING)]
-        if (left, right, mark) != (self._left, self._right, self._mark):
+        shown = (left, right, mark, self.origin)
+        if shown != self._shown:
+            self._shown = shown
             self._left, self._right, self._mark = left, right, mark
             self.refresh()
 
