@@ -51,7 +51,7 @@ class ModelTable(Table[ModelRow]):
                 draw=lambda row, width: [condition_part(row, width)],
             ),
             Column(
-                title="traffic", width=11, grow=2, most=32, draw=_traffic, order=lambda row: row.share, descends=True,
+                title="traffic", width=11, grow=2, most=96, draw=_traffic, order=lambda row: row.share, descends=True,
             ),
             Column(
                 title="waits", width=5, right=True, leave=4, order=lambda row: row.waiting, descends=True,
