@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -75,15 +76,24 @@ def _changed(loaded: LoadedSettings) -> str:
 def _print_settings(loaded: LoadedSettings) -> None:
     for name, source in loaded.sources.items():
         value: object = getattr(loaded.settings, name)
-        if name == "redis_url":
-            shown = mask_url(str(value)) if value else "unset"
-        elif name == "api_key":
-            shown = "set" if value else "unset"
-        elif name == "models":
-            shown = ", ".join(loaded.settings.models) or "none"
-        else:
-            shown = str(value)
-        click.echo(f"          ZYPHER_{name.upper():<18} {shown:<12} ({source}) {DESCRIPTIONS[name]}")
+        click.echo(f"          ZYPHER_{name.upper():<18} {_shown(name, value):<12} ({source}) {DESCRIPTIONS[name]}")
+
+
+def _shown(name: str, value: object) -> str:
+    """As a person would write it; nothing that is secret."""
+    if value is None:
+        return "unset"
+    match name, value:
+        case "redis_url", str():
+            return mask_url(value)
+        case "api_key", _:
+            return "set"
+        case _, tuple():
+            return ",".join(map(str, cast("tuple[object, ...]", value))) or "none"
+        case _, float():
+            return f"{value:g}"
+        case _:
+            return str(value)
 
 
 def _check_server(report: _Report, settings: Settings) -> None:
