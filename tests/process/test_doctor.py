@@ -40,9 +40,11 @@ def test_doctor_prints_every_setting_with_its_source_and_no_secret(make_up: Call
     lines = [line.split() for line in done.stdout.splitlines()]
     shown = {words[0]: words[1:3] for words in lines if words[0].startswith("ZYPHER_")}
     assert set(shown) == {f"ZYPHER_{name.upper()}" for name in Settings.__struct_fields__}
-    assert shown["ZYPHER_GRACE_S"] == ["7.0", "(zypher.toml)"]
+    assert shown["ZYPHER_GRACE_S"] == ["7", "(zypher.toml)"]
     assert shown["ZYPHER_PORT"] == [str(up.port), "(ZYPHER_PORT)"]
     assert shown["ZYPHER_HOST"] == ["127.0.0.1", "(default)"]
+    assert shown["ZYPHER_URL"] == ["unset", "(default)"]
+    assert shown["ZYPHER_WEBHOOK_ALLOW"] == ["none", "(default)"]
     assert "s3cret" not in done.stdout + done.stderr
     assert f"redis://***@127.0.0.1:{up.port}/0" in done.stdout
 
