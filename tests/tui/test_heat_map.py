@@ -1,11 +1,16 @@
 """The heat map as it is drawn; its cursor, its mouse, and where Enter leads."""
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as tried
+from hypothesis import strategies as st
 
 from tests.tui.drawn import SIZES, alone
 from tests.tui.test_heat import NOW_MS, ended
+from zypher_tui.core import cells
 from zypher_tui.core.heat import Heat
-from zypher_tui.widgets.heat_drawing import AXIS, nice_peak
+from zypher_tui.palette import palette
+from zypher_tui.widgets.heat_drawing import AXIS, axis_labels, nice_peak
 from zypher_tui.widgets.heat_map import HeatMap
 
 BLOCKS = {"▀", "▄", "█"}
@@ -133,3 +138,25 @@ async def test_it_shows_total_run_and_wait_in_turn() -> None:
 def test_colours_mean_the_same_for_a_while(highest: int, peak: int) -> None:
     """The scale moves by whole steps."""
     assert nice_peak(highest) == peak
+
+
+@tried(deadline=None)
+@given(
+    st.lists(st.integers(0, 1_000_000), max_size=6),
+    st.integers(1, 60),
+    st.none() | st.integers(0, 100),
+)
+def test_labels_of_the_axis_are_all_different(times_ms: list[int], lines: int, pointed: int | None) -> None:
+    """Of a few predictions, too, whose bands are many lines high; the band of the cursor is named among them."""
+    heat = Heat()
+    for number, took_ms in enumerate(times_ms):
+        heat.changed(ended(str(number), NOW_MS, run_ms=took_ms, wait_ms=0))
+    grid = heat.grid("run", end_ms=NOW_MS, columns=3, halves=2 * lines)
+    chosen = None if pointed is None else pointed % len(grid.bands)
+    labels = axis_labels(grid, lines, chosen)
+    assert len(labels) == lines
+    assert {cells.width(text) for text, _ in labels} == {AXIS}
+    named = [text.strip() for text, _ in labels if text.strip()]
+    assert len(set(named)) == len(named) > 0
+    strong = [text for text, style in labels if style == palette.STRONG]
+    assert len(strong) == (0 if chosen is None else 1)

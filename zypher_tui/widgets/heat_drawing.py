@@ -22,11 +22,12 @@ NICE_PEAKS = tuple(step * 10**power for power in range(7) for step in (1, 2, 5))
 def cell_lines(grid: Grid, lines: int, top: int, cursor: tuple[int, int] | None) -> list[list[Part]]:
     """The cells, the slowest first; ``top`` is the count of the brightest, ``cursor`` a column and a band."""
     halves = [half // grid.halves for half in range(2 * lines)]
+    labels = axis_labels(grid, lines, None if cursor is None else cursor[1])
     drawn: list[list[Part]] = []
     for y in range(lines):
         low = 2 * (lines - 1 - y)
         is_here = cursor is not None and cursor[1] in (halves[low], halves[low + 1])
-        parts: list[Part] = [_label(grid, low, cursor[1] if is_here and cursor is not None else None)]
+        parts: list[Part] = [labels[y]]
         for column, counts in enumerate(grid.counts):
             pair = [_level(counts[band] if band < len(counts) else 0, top) for band in halves[low : low + 2]]
             if is_here and cursor is not None and cursor[0] == column:
@@ -34,6 +35,25 @@ def cell_lines(grid: Grid, lines: int, top: int, cursor: tuple[int, int] | None)
             parts.append(_block(pair[1], pair[0]))
         drawn.append(_merged(parts))
     return drawn
+
+
+def axis_labels(grid: Grid, lines: int, chosen: int | None) -> list[Part]:
+    """For each line the longest time of a band that begins there: of every third line, and of the chosen band.
+
+    A band is named once, however many lines it is high.
+    """
+    bands = [(2 * line + 1) // grid.halves for line in range(lines)]  # the upper one of each line, from below
+    at = None if chosen is None else next((line for line in range(lines) if bands[line] >= chosen), None)
+    labels: list[Part] = []
+    for line, band in enumerate(bands):
+        is_first = line < 3 or bands[line - 3] != band
+        if line == at and chosen is not None:
+            labels.append((_bound(grid, chosen), palette.STRONG))
+        elif line % 3 == 0 and is_first and band != chosen and band < len(grid.bands):
+            labels.append((_bound(grid, band), palette.DIM))
+        else:
+            labels.append((" " * AXIS, palette.DIM))
+    return labels[::-1]
 
 
 def scale(top: int) -> list[Part]:
@@ -109,11 +129,7 @@ def _merged(parts: list[Part]) -> list[Part]:
     return merged
 
 
-def _label(grid: Grid, low: int, chosen: int | None) -> Part:
-    """The upper bound of the line's upper band, on every third line; of the cursor's band where that is."""
-    band = (low + 1) // grid.halves if chosen is None else chosen
-    if band >= len(grid.bands) or (chosen is None and (low // 2) % 3):
-        return " " * AXIS, palette.DIM
+def _bound(grid: Grid, band: int) -> str:
     high_ms = grid.bands[band].high_ms
     text = formats.duration_ms(high_ms) if high_ms is not None else f">{formats.duration_ms(grid.bands[band].low_ms)}"
-    return f"{cells.cut(text, AXIS - 1):>{AXIS - 1}} ", palette.DIM if chosen is None else palette.STRONG
+    return f"{cells.cut(text, AXIS - 1):>{AXIS - 1}} "
