@@ -1,8 +1,8 @@
 """Fixtures on real parts: one private embedded server per test worker, or one of the test's own that may be killed."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -11,6 +11,10 @@ import redis
 from zypher_jobs.queue.embedded import EmbeddedServer
 from zypher_jobs.settings import LatencyRange, Settings
 from zypher_jobs.testing import free_port
+
+if TYPE_CHECKING:
+    from tests.api.running import RunningApi
+    from zypher_jobs.worker import PredictionWorker
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +55,30 @@ def settings(redis_url: str, tmp_path: Path) -> Settings:
 def valkey_settings(valkey: EmbeddedServer, tmp_path: Path) -> Settings:
     """The same over the test's own server."""
     return make_settings(valkey.url, tmp_path)
+
+
+@pytest.fixture
+def api_settings(settings: Settings) -> Settings:
+    """Those of ``api``: who tests models of their own, or a limit, has others."""
+    return settings
+
+
+@pytest.fixture
+async def api(api_settings: Settings) -> "AsyncIterator[RunningApi]":
+    """A client of a running API."""
+    from tests.api.running import running_api
+
+    async with running_api(api_settings) as running:
+        yield running
+
+
+@pytest.fixture
+async def worker(api: "RunningApi") -> "AsyncIterator[PredictionWorker]":
+    """A worker beside it, with its models."""
+    from tests.api.running import running_worker
+
+    async with running_worker(api) as running:
+        yield running
 
 
 def make_settings(url: str, directory: Path) -> Settings:

@@ -1,13 +1,9 @@
-"""An API, and models that fail in ways of their own."""
-
-from collections.abc import AsyncIterator
+"""Models that fail in ways of their own."""
 
 import msgspec
 import pytest
 
-from tests.api.running import RunningApi, running_api, running_worker
 from zypher_jobs.settings import Settings
-from zypher_jobs.worker import PredictionWorker
 
 
 @pytest.fixture
@@ -22,17 +18,3 @@ def api_settings(settings: Settings) -> Settings:
             "tests.api.models:Keeps",
         ),
     )
-
-
-@pytest.fixture
-async def api(api_settings: Settings) -> AsyncIterator[RunningApi]:
-    """A client of a running API."""
-    async with running_api(api_settings) as running:
-        yield running
-
-
-@pytest.fixture
-async def worker(api: RunningApi) -> AsyncIterator[PredictionWorker]:
-    """A worker beside it."""
-    async with running_worker(api) as running:
-        yield running

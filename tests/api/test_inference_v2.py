@@ -4,14 +4,13 @@ import asyncio
 import gzip
 import json
 import struct
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 import pytest
 
 from tests.api.inference_models import Repeats
-from tests.api.running import RunningApi, running_api, running_worker
+from tests.api.running import RunningApi, running_worker
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
 
@@ -32,13 +31,6 @@ def api_settings(settings: Settings) -> Settings:
     names = ("Repeats", "Doubles", "Grows", "Sums")
     models = (*(f"tests.api.inference_models:{name}" for name in names), "tests.api.models:NotLoaded")
     return msgspec.structs.replace(settings, models=models)
-
-
-@pytest.fixture
-async def api(api_settings: Settings) -> AsyncIterator[RunningApi]:
-    """A client of a running API."""
-    async with running_api(api_settings) as running:
-        yield running
 
 
 def tensor(name: str, datatype: str, shape: list[int], data: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from tests.api.running import RunningApi, running_api
+from tests.api.running import RunningApi
 from zypher_jobs.models.shipped.digits import Digits
 from zypher_jobs.settings import Settings
 
@@ -27,13 +27,6 @@ def api_settings(settings: Settings) -> Settings:
     """Models with tensors of many kinds."""
     names = ("Repeats", "Doubles", "Sums")
     return msgspec.structs.replace(settings, models=tuple(f"tests.api.inference_models:{name}" for name in names))
-
-
-@pytest.fixture
-async def api(api_settings: Settings) -> AsyncIterator[RunningApi]:
-    """A running API."""
-    async with running_api(api_settings) as running:
-        yield running
 
 
 @pytest.fixture

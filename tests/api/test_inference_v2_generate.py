@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -10,7 +9,7 @@ import pytest
 
 from tests.api.inference_models import Endless
 from tests.api.models import Gate
-from tests.api.running import RunningApi, running_api
+from tests.api.running import RunningApi
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
 
@@ -21,13 +20,6 @@ def api_settings(settings: Settings) -> Settings:
     names = ("Story", "Shout", "Endless")
     models = (*(f"tests.api.inference_models:{name}" for name in names), "tests.api.models:Gate")
     return msgspec.structs.replace(settings, models=models)
-
-
-@pytest.fixture
-async def api(api_settings: Settings) -> AsyncIterator[RunningApi]:
-    """A client of a running API."""
-    async with running_api(api_settings) as running:
-        yield running
 
 
 async def events(api: RunningApi, model: str, request: dict[str, Any]) -> list[dict[str, Any]]:

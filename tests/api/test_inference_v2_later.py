@@ -34,13 +34,6 @@ def api_settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-async def api(api_settings: Settings) -> AsyncIterator[RunningApi]:
-    """A client of a running API."""
-    async with running_api(api_settings) as running:
-        yield running
-
-
-@pytest.fixture
 async def other(api: RunningApi) -> AsyncIterator[RunningApi]:
     """Another API process on the same Redis."""
     async with running_api(msgspec.structs.replace(api.settings, port=free_port())) as running:

@@ -5,14 +5,13 @@ import os
 import signal
 import statistics
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from tests.api.running import RunningApi, running_worker
+from tests.api.running import RunningApi
 from tests.models.villains import STATE
 from zypher_jobs.contracts.prediction import Prediction, Status
 from zypher_jobs.models.runtimes import children
@@ -29,13 +28,6 @@ def api_settings(settings: Settings) -> Settings:
     """The villains, a neighbor, a short lease; the timeout is long enough to start a killed process again."""
     models = (*(f"tests.models.villains:{name}" for name in VILLAINS), "tests.models.quiet:Quiet")
     return msgspec.structs.replace(settings, models=models, lease_s=LEASE_S, run_timeout_s=8)
-
-
-@pytest.fixture
-async def worker(api: RunningApi) -> AsyncIterator[PredictionWorker]:
-    """A worker in the same process."""
-    async with running_worker(api) as running:
-        yield running
 
 
 async def now(api: RunningApi, model: str, **order: Any) -> tuple[int, str | None]:

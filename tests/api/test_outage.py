@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -18,10 +17,9 @@ MOST_S = 2.0
 
 
 @pytest.fixture
-async def api(valkey_settings: Settings) -> AsyncGenerator[RunningApi]:
-    """An API on a server of its own."""
-    async with running_api(valkey_settings) as running:
-        yield running
+def api_settings(valkey_settings: Settings) -> Settings:
+    """A server of its own."""
+    return valkey_settings
 
 
 async def check_away(api: RunningApi) -> None:

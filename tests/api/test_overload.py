@@ -1,7 +1,6 @@
 """More synchronous predictions than a model can do."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import httpx
 import msgspec
@@ -17,12 +16,10 @@ NEXT_TO_NOTHING_S = 1e-6
 
 
 @pytest.fixture
-async def api(api_settings: Settings) -> AsyncIterator[RunningApi]:
-    """An API where nobody may wait for a model that is busy."""
+def api_settings(settings: Settings) -> Settings:
+    """Nobody may wait for a model that is busy."""
     models = ("tests.api.models:Held", "tests.api.models:HeldOnce", "tests.api.models:Slow")
-    settings = msgspec.structs.replace(api_settings, models=models, shed_wait_s=NEXT_TO_NOTHING_S)
-    async with running_api(settings) as running:
-        yield running
+    return msgspec.structs.replace(settings, models=models, shed_wait_s=NEXT_TO_NOTHING_S)
 
 
 class Busy:

@@ -1,21 +1,18 @@
 """A full queue, as HTTP says it."""
 
-from collections.abc import AsyncIterator
-
 import msgspec
 import pytest
 
-from tests.api.running import RunningApi, running_api, running_worker
+from tests.api.running import RunningApi, running_worker
 from zypher_jobs.settings import Settings
 
 LATER = {"Async-Mode": "true"}
 
 
 @pytest.fixture
-async def api(api_settings: Settings) -> AsyncIterator[RunningApi]:
-    """An API whose queue may hold two."""
-    async with running_api(msgspec.structs.replace(api_settings, queue_limit=2)) as running:
-        yield running
+def api_settings(api_settings: Settings) -> Settings:
+    """The queue may hold two."""
+    return msgspec.structs.replace(api_settings, queue_limit=2)
 
 
 async def test_a_full_queue_is_429_with_when_to_try_again(api: RunningApi) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator
 
 import httpx
 import msgspec
@@ -29,11 +28,10 @@ def semaphore() -> None:
 
 
 @pytest.fixture
-async def api(settings: Settings) -> AsyncGenerator[RunningApi]:
-    """An API with a model that speaks."""
+def api_settings(settings: Settings) -> Settings:
+    """A model that speaks."""
     models = tuple(f"tests.api.models:{name}" for name in ("Speaks", "Raises", "NotLoaded"))
-    async with running_api(msgspec.structs.replace(settings, models=models)) as running:
-        yield running
+    return msgspec.structs.replace(settings, models=models)
 
 
 async def queued(api: RunningApi, text: str, path: str = SPEAKS) -> str:

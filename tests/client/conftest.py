@@ -1,4 +1,4 @@
-"""An API, a worker, and both clients."""
+"""Both clients, of an API whose models wait, fail and speak."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -8,11 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.api.running import RunningApi, running_api, running_worker
+from tests.api.running import RunningApi
 from tests.client.either import calling
 from tests.client.scripted import Scripted, scripted
 from zypher_jobs.settings import Settings
-from zypher_jobs.worker import PredictionWorker
 
 MODELS = ("Gate", "Raises", "Speaks")
 
@@ -21,20 +20,6 @@ MODELS = ("Gate", "Raises", "Speaks")
 def api_settings(settings: Settings) -> Settings:
     """The test's settings, with models that wait, fail and speak."""
     return msgspec.structs.replace(settings, models=tuple(f"tests.api.models:{name}" for name in MODELS))
-
-
-@pytest.fixture
-async def api(api_settings: Settings) -> AsyncIterator[RunningApi]:
-    """A running API."""
-    async with running_api(api_settings) as running:
-        yield running
-
-
-@pytest.fixture
-async def worker(api: RunningApi) -> AsyncIterator[PredictionWorker]:
-    """A worker beside it."""
-    async with running_worker(api) as running:
-        yield running
 
 
 @pytest.fixture(params=["blocking", "awaiting"])

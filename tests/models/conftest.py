@@ -1,10 +1,20 @@
-"""Fixtures for models that are found where a user has them."""
+"""A registry, and a user's directory to find models in."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+
+from zypher_jobs.models import ModelRegistry
+
+
+@pytest.fixture
+async def registry() -> AsyncIterator[ModelRegistry]:
+    """An empty one."""
+    registry = ModelRegistry()
+    yield registry
+    await registry.close()
 
 
 @pytest.fixture

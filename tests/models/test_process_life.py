@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +25,6 @@ from zypher_jobs.models import Model, ModelRegistry
 from zypher_jobs.models.call import Call
 from zypher_jobs.models.runtimes import children
 from zypher_jobs.testing import wait_until
-
-
-@pytest.fixture
-async def registry() -> AsyncIterator[ModelRegistry]:
-    """An empty one."""
-    registry = ModelRegistry()
-    yield registry
-    await registry.close()
 
 
 class State:

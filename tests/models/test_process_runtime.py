@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +23,6 @@ from zypher_jobs.models.retries import RetryPolicy
 from zypher_jobs.models.runtimes import turn
 from zypher_jobs.processes import NICER
 from zypher_jobs.testing import wait_until
-
-
-@pytest.fixture
-async def registry() -> AsyncIterator[ModelRegistry]:
-    """An empty one."""
-    registry = ModelRegistry()
-    yield registry
-    await registry.close()
 
 
 @pytest.mark.parametrize("model", [Villain, villains.AsyncVillain, villains.Gang])

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
 from typing import Any, ClassVar
 
 import msgspec
@@ -110,14 +109,6 @@ class Broken(Model[Text, Text]):
 
     def predict(self, input: Text) -> Text:
         return input
-
-
-@pytest.fixture
-async def registry() -> AsyncIterator[ModelRegistry]:
-    """An empty one."""
-    registry = ModelRegistry()
-    yield registry
-    await registry.close()
 
 
 async def loaded(registry: ModelRegistry, model: type[Model[Any, Any]]) -> ServedModel:

@@ -1,6 +1,6 @@
 """Acting from the dashboard: each key against a real API, server and worker, and what keeps it from acting."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 from textual.widgets._toast import Toast
 
-from tests.api.running import RunningApi, running_api, running_worker
+from tests.api.running import RunningApi, running_worker
 from tests.api.test_keys import bearer, made
 from tests.tui.screen import screen_text
 from zypher_jobs.contracts.prediction import Status
@@ -24,11 +24,9 @@ ASYNC = {"Async-Mode": "true"}
 
 
 @pytest.fixture
-async def api(settings: Settings) -> AsyncIterator[RunningApi]:
-    """A running API with a model that waits for the test and one that fails."""
-    models = ("tests.api.models:Gate", "tests.api.models:Raises")
-    async with running_api(msgspec.structs.replace(settings, models=models)) as running:
-        yield running
+def api_settings(settings: Settings) -> Settings:
+    """A model that waits for the test and one that fails."""
+    return msgspec.structs.replace(settings, models=("tests.api.models:Gate", "tests.api.models:Raises"))
 
 
 @asynccontextmanager

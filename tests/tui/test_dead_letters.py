@@ -1,11 +1,11 @@
 """Key 5: dead letters by the kind of their error. What stands on the screen, and what its keys do to the real thing."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import msgspec
 import pytest
 
-from tests.api.running import RunningApi, running_api, running_worker
+from tests.api.running import RunningApi, running_worker
 from tests.tui.drawn import SIZES
 from tests.tui.screen import screen_text
 from tests.tui.test_acting import dashboard_on, failed, said
@@ -21,10 +21,9 @@ from zypher_tui.widgets.letters import GroupTable, LetterTable
 
 
 @pytest.fixture
-async def api(settings: Settings) -> AsyncIterator[RunningApi]:
-    """A running API with a model that fails."""
-    async with running_api(msgspec.structs.replace(settings, models=("tests.api.models:Raises",))) as running:
-        yield running
+def api_settings(settings: Settings) -> Settings:
+    """A model that fails."""
+    return msgspec.structs.replace(settings, models=("tests.api.models:Raises",))
 
 
 def letters_of(dashboard: Dashboard) -> int:

@@ -4,24 +4,16 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from tests.api.running import RunningApi, running_api
-from zypher_jobs.settings import Settings
+from tests.api.running import RunningApi
 from zypher_jobs.testing import wait_until
 from zypher_tui.load.command import Load, WrongLoad, run_load
-
-
-@pytest.fixture
-async def api(settings: Settings) -> AsyncIterator[RunningApi]:
-    """A client of a running API."""
-    async with running_api(settings) as running:
-        yield running
 
 
 def load(api: RunningApi, texts: Mapping[str, str] | None = None, *, check: str = "", as_json: bool = False) -> Load:

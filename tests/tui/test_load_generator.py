@@ -26,16 +26,9 @@ TEXT = [b'{"text": "boom"}']
 
 
 @pytest.fixture
-def load_settings(settings: Settings) -> Settings:
+def api_settings(settings: Settings) -> Settings:
     """Models that fail, and that wait for the test."""
     return msgspec.structs.replace(settings, models=("tests.api.models:Gate", "tests.api.models:Raises"))
-
-
-@pytest.fixture
-async def api(load_settings: Settings) -> AsyncIterator[RunningApi]:
-    """A client of a running API."""
-    async with running_api(load_settings) as running:
-        yield running
 
 
 @pytest.fixture
@@ -164,9 +157,9 @@ async def test_what_the_api_refuses_is_counted_by_kind(target: ApiTarget) -> Non
 
 
 @pytest.mark.parametrize("honors", [False, True])
-async def test_a_full_queue_refuses_and_its_retry_after_is_honored(load_settings: Settings, *, honors: bool) -> None:
+async def test_a_full_queue_refuses_and_its_retry_after_is_honored(api_settings: Settings, *, honors: bool) -> None:
     """429 is a refusal; who honors it sends nothing for as long as it says."""
-    async with running_api(msgspec.structs.replace(load_settings, queue_limit=5)) as api:
+    async with running_api(msgspec.structs.replace(api_settings, queue_limit=5)) as api:
         target = ApiTarget(str(api.base_url))
         load = Generator(
             plan(how=How.ASYNC, rate_per_s=100.0, duration_s=0.5, honors_retry_after=honors), EXAMPLE, target
@@ -180,9 +173,9 @@ async def test_a_full_queue_refuses_and_its_retry_after_is_honored(load_settings
     assert bool(report.held_back) is honors
 
 
-async def test_an_api_that_goes_away_in_the_middle_is_shown(load_settings: Settings) -> None:
+async def test_an_api_that_goes_away_in_the_middle_is_shown(api_settings: Settings) -> None:
     """What was answered stays counted, the rest has the reason; the load goes on and ends."""
-    async with running_api(load_settings) as api:
+    async with running_api(api_settings) as api:
         target = ApiTarget(str(api.base_url))
         load = Generator(plan(rate_per_s=100.0, duration_s=60.0), EXAMPLE, target)
         running = asyncio.create_task(load.run())

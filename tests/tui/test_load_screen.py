@@ -1,7 +1,7 @@
 """The Load screen: its form, its keys, and what it shows of a load over a real API."""
 
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
@@ -207,13 +207,6 @@ def test_a_chart_keeps_the_highest_of_what_it_draws_together(values: list[float 
         (value for value in values if value is not None), default=None
     )
     assert drawn[-1] is None or seconds > count
-
-
-@pytest.fixture
-async def api(settings: Settings) -> AsyncIterator[RunningApi]:
-    """A client of a running API."""
-    async with running_api(settings) as running:
-        yield running
 
 
 async def test_a_load_is_seen_stopped_and_what_it_left_is_canceled(api: RunningApi) -> None:
