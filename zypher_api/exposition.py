@@ -91,6 +91,7 @@ def _shared(overview: Overview) -> Iterator[Family]:
     yield _gauge(metrics.QUEUE_OLDEST_AGE, [((queue.name,), (queue.oldest_age_ms or 0) / 1000)])
     yield _gauge(metrics.RUNNING, [((queue.name,), queue.running)])
     yield _counter(metrics.REFUSED, [((), overview.refused_finishes)])
+    yield _gauge(metrics.WEBHOOKS_SUSPENDED, [((), overview.webhooks_suspended)])
     yield _gauge(metrics.WORKERS_ALIVE, [((), len(overview.workers))])
     for metric, kind in ((metrics.WAIT, "wait"), (metrics.RUN, "run"), (metrics.TOTAL, "total")):
         yield _histogram(metric, [_latency(h) for h in overview.latencies if h.kind == kind])

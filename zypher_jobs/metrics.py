@@ -130,13 +130,18 @@ DELIVERIES = Metric(
     name="zypher_webhook_deliveries_total",
     kind="counter",
     help="Deliveries of webhooks that ended. outcome: delivered, failed (every attempt did, or it was given up) or "
-    "refused (not tried: too many were pending).",
+    "refused (not tried: too many were pending, or its webhook is suspended).",
     labels=("outcome",),
 )
 DELIVERIES_PENDING = Metric(
     name="zypher_webhook_deliveries_pending",
     kind="gauge",
     help="Deliveries of webhooks that wait for an attempt, the first or another one, or are under way.",
+)
+WEBHOOKS_SUSPENDED = Metric(
+    name="zypher_webhooks_suspended",
+    kind="gauge",
+    help="Registered webhooks whose deliveries fail at once: their receivers have failed for ZYPHER_WEBHOOK_SUSPEND_S.",
 )
 DELIVERY_ATTEMPT = Metric(
     name="zypher_webhook_attempt_duration_seconds",

@@ -155,6 +155,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     webhook_allow: tuple[str, ...] = ()
     webhook_retry_s: Pauses = Pauses((5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400))
     webhook_timeout_s: Positive = 15
+    webhook_suspend_s: NonNegative = 259_200
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     otel: Literal["auto", "on", "off"] = "auto"
     dashboard: Path | None = None
@@ -198,6 +199,7 @@ DESCRIPTIONS: dict[str, str] = {
     "webhook_allow": "Webhooks may go to these hosts, addresses or networks (CIDR) though not public, comma separated.",
     "webhook_retry_s": "Pauses between the attempts to deliver a webhook, in seconds, comma separated.",
     "webhook_timeout_s": "Longest wait for a webhook's receiver, in seconds.",
+    "webhook_suspend_s": "A registered webhook is suspended after so many seconds of nothing but failures; 0: never.",
     "log_level": "debug, info, warning or error.",
     "otel": "Send traces with OpenTelemetry: on, off, or auto (where OTEL_EXPORTER_OTLP_ENDPOINT is set).",
     "dashboard": "Configuration file of the dashboard; unset: ~/.config/zypher/dashboard.toml, if it is there.",

@@ -196,6 +196,18 @@ def test_a_failing_model_that_recovers_leaves() -> None:
     assert watched.rules() == []
 
 
+def test_webhooks_that_are_suspended_are_a_warning_until_they_are_resumed() -> None:
+    """With what to do; there is nothing to open."""
+    watched = Watched()
+    assert watched.look(webhooks_suspended=0) == ()
+    (item,) = watched.look(webhooks_suspended=2)
+    assert (item.rule, item.severity) == ("webhooks suspended", Severity.WARNING)
+    assert item.sentence == "2 webhooks are suspended: their receivers have failed too long, and nothing is tried."
+    assert "PATCH" in item.advice
+    assert watched.look(webhooks_suspended=1)[0].sentence.startswith("1 webhook is suspended: its receiver has ")
+    assert watched.look(webhooks_suspended=0, seconds=20) == ()
+
+
 def test_dead_letters_are_a_warning_while_they_grow_and_a_notice_after() -> None:
     """With the key that retries them."""
     watched = Watched()

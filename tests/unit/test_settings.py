@@ -56,6 +56,7 @@ GOOD: dict[str, tuple[str, Any]] = {
     "webhook_allow": ("hooks.internal, 10.0.0.0/8", ("hooks.internal", "10.0.0.0/8")),
     "webhook_retry_s": ("1, 2.5", Pauses((1.0, 2.5))),
     "webhook_timeout_s": ("5", 5.0),
+    "webhook_suspend_s": ("0", 0.0),
     "log_level": ("DEBUG", "debug"),
     "otel": ("on", "on"),
     "dashboard": ("/home/me/dashboard.toml", Path("/home/me/dashboard.toml")),
@@ -96,6 +97,7 @@ BAD = [
     ("webhook_retry_s", "soon", "expected seconds such as 5,300,1800"),
     ("webhook_retry_s", "432001", "each no more than 432000"),
     ("webhook_timeout_s", "0", "a number above 0"),
+    ("webhook_suspend_s", "-1", "a number, 0 or more"),
     ("log_level", "loud", "one of debug, error, info, warning"),
     ("otel", "yes", "one of auto, off, on"),
 ]

@@ -143,6 +143,8 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: int = 0
     refused_finishes: int = 0
     """Ends that came too late: somebody else held the lease by then, or the prediction had ended."""
+    webhooks_suspended: int = 0
+    """Registered webhooks whose deliveries fail at once: their receivers have failed too long."""
     counts: list[PredictionCount]
     latencies: list[LatencyHistogram]
     workers: list[WorkerStats]

@@ -52,6 +52,10 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     disabled_at: datetime | None = None
     """When its receiver answered 410, or it was disabled: it is told nothing more."""
+    failing_since: datetime | None = None
+    """Since when every attempt to tell it has failed."""
+    suspended_at: datetime | None = None
+    """When that had lasted too long: its deliveries fail at once, until one that is tried again succeeds."""
 
 
 class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,7 +67,7 @@ class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     models: Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=100)] | UnsetType = UNSET
     description: Annotated[str, Meta(max_length=200)] | UnsetType = UNSET
     disabled: bool | UnsetType = UNSET
-    """``false`` enables one again whose receiver answered 410."""
+    """``false`` enables one again whose receiver answered 410, and one that is suspended."""
 
 
 class NewWebhook(Webhook, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from zypher_jobs.queue.lines import SAMPLED, queue_states
 from zypher_jobs.queue.payloads import NOTHING, input_in
 from zypher_jobs.queue.records import dead_letter_of, instant, prediction_of, summary_of, texts
 from zypher_jobs.queue.scripts import source
+from zypher_jobs.queue.webhook_rows import is_suspended
 from zypher_jobs.queue.wire import Script, Wire
 
 GROUPED = 2_000
@@ -205,7 +206,8 @@ class Inspector:
             async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.hgetall(keys.COUNTS)
                 pipe.hgetall(keys.LATENCY)
-                counts, latencies = await pipe.execute()
+                pipe.hvals(keys.WEBHOOKS)
+                counts, latencies, webhooks = await pipe.execute()
         workers = await self.workers()
         return Overview(
             taken_at=instant(queues.now_ms),
@@ -215,6 +217,7 @@ class Inspector:
             ended_per_s=queues.ended_per_s,
             dead_letters=queues.dead_letters,
             refused_finishes=queues.refused_finishes,
+            webhooks_suspended=sum(is_suspended(packed) for packed in webhooks),
             counts=counts_of(counts),
             latencies=latencies_of(latencies),
             workers=workers,

@@ -52,6 +52,7 @@ Ours:
 ``zypher:serving``              zset    trimmed by age at each report        heartbeat; process → last seen ms
 ``zypher:serving:{process}``    string  ``SERVING_TTL_S``                    heartbeat; what it serves
 ``zypher:webhooks``             hash    ``WEBHOOKS_KEPT``                    register, report; id → webhook
+``zypher:webhooks-failing``     hash    ``WEBHOOKS_KEPT``                    report delivery, change; id → since ms
 ``zypher:webhook-secrets``      hash    ``WEBHOOKS_KEPT``, one for each      register, rotate, revoke key; id or
                                         key, one for callers without         caller → its secrets
 ``zypher:deliveries``           zset    ``DELIVERIES_PENDING``               finish, cancel, claim, report; id → due ms
@@ -126,6 +127,7 @@ STORY = "zypher:story:"
 WATCHED = "zypher:watched"
 WATCH = "zypher:watch:"
 WEBHOOKS = "zypher:webhooks"
+WEBHOOKS_FAILING = "zypher:webhooks-failing"
 WEBHOOK_SECRETS = "zypher:webhook-secrets"
 DELIVERIES = "zypher:deliveries"
 DELIVERY = "zypher:delivery:"

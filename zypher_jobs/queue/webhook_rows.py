@@ -19,6 +19,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     created_at_ms: int
     disabled_at_ms: int = 0
+    suspended_at_ms: int = 0
 
 
 class StoredDelivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +38,8 @@ class StoredDelivery(msgspec.Struct, frozen=True, kw_only=True):
     caller: str = ""
     refused: bool = False
     """Too many were pending."""
+    suspended: bool = False
+    """Its webhook was."""
 
 
 class ClaimedDelivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,13 +64,14 @@ class ClaimedDelivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 TOO_MANY = f"{keys.DELIVERIES_PENDING:,} deliveries were pending already; it can be delivered once more."
+SUSPENDED = "Not tried: its webhook is suspended, for its receiver has failed too long; it can be delivered once more."
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Stored).decode
 encode_log = msgspec.json.Encoder().encode
 _decode_log = msgspec.json.Decoder(list[DeliveryAttempt]).decode
 
 
-def webhook_of(webhook_id: str, stored: Stored) -> Webhook:
+def webhook_of(webhook_id: str, stored: Stored, failing_since_ms: int = 0) -> Webhook:
     """A webhook as people see it."""
     return Webhook(
         webhook_id=webhook_id,
@@ -77,7 +81,14 @@ def webhook_of(webhook_id: str, stored: Stored) -> Webhook:
         description=stored.description,
         created_at=instant(stored.created_at_ms),
         disabled_at=instant(stored.disabled_at_ms or None),
+        failing_since=instant(failing_since_ms or None),
+        suspended_at=instant(stored.suspended_at_ms or None),
     )
+
+
+def is_suspended(packed: bytes) -> bool:
+    """Whether a webhook is, as it stands in Redis."""
+    return decode(packed).suspended_at_ms != 0
 
 
 def _fields(fields: Mapping[bytes, bytes]) -> StoredDelivery:
@@ -109,7 +120,8 @@ def delivery_of(delivery_id: str, fields: Mapping[bytes, bytes], due_ms: float |
     """A delivery as people see it."""
     stored = _fields(fields)
     created_at = instant(stored.created_at_ms)
-    refused = [DeliveryAttempt(at=created_at, duration_ms=0, error=TOO_MANY)] if stored.refused else []
+    why = TOO_MANY if stored.refused else SUSPENDED if stored.suspended else ""
+    refused = [DeliveryAttempt(at=created_at, duration_ms=0, error=why)] if why else []
     return Delivery(
         delivery_id=delivery_id,
         webhook_id=stored.webhook_id,

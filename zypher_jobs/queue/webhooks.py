@@ -52,13 +52,15 @@ HINT_CHARS = 10
 class Webhooks:
     """Reads and changes. Every call raises ``RedisUnavailable`` when Redis does not answer in time."""
 
-    def __init__(self, redis: RedisClient, *, retention_ms: int) -> None:
+    def __init__(self, redis: RedisClient, *, retention_ms: int, suspend_s: float = 0) -> None:
         """``redis`` is a ``PredictionQueue``; its pool is used, for one connection more. No I/O yet.
 
-        ``retention_ms``: how long what was delivered is known.
+        ``retention_ms``: how long what was delivered is known. ``suspend_s``: for whoever reports, after how long of
+        nothing but failures a registered webhook is suspended; 0: never.
         """
         self._redis = redis
         self._retention_ms = retention_ms
+        self._suspend_ms = round(suspend_s * 1000)
         self._hears = False
         self._wire = Wire(redis.connection_pool, lost=self._lost)
         self._register = Script(self._wire, source("register_webhook"))
@@ -87,20 +89,31 @@ class Webhooks:
     async def all(self) -> list[Webhook]:
         """Every one that is registered, oldest first."""
         with redis_errors():
-            packed: dict[bytes, bytes] = await self._redis.hgetall(keys.WEBHOOKS)
-        found = [webhook_of(webhook_id.decode(), decode(stored)) for webhook_id, stored in packed.items()]
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.hgetall(keys.WEBHOOKS)
+                pipe.hgetall(keys.WEBHOOKS_FAILING)
+                packed, failing = await pipe.execute()
+        found = [
+            webhook_of(each.decode(), decode(stored), int(failing.get(each, 0))) for each, stored in packed.items()
+        ]
         return sorted(found, key=lambda webhook: (webhook.created_at, webhook.webhook_id))
 
     async def get(self, webhook_id: str) -> Webhook:
         """One of them; raises ``UnknownWebhook``."""
         with redis_errors():
-            packed = await self._redis.hget(keys.WEBHOOKS, webhook_id)
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.hget(keys.WEBHOOKS, webhook_id)
+                pipe.hget(keys.WEBHOOKS_FAILING, webhook_id)
+                packed, failing = await pipe.execute()
         if packed is None:
             raise UnknownWebhook(webhook_id)
-        return webhook_of(webhook_id, decode(packed))
+        return webhook_of(webhook_id, decode(packed), int(failing or 0))
 
     async def change(self, webhook_id: str, change: WebhookChange) -> Webhook:
-        """It as it is then; raises ``UnknownWebhook``. What is pending for it goes to its new URL."""
+        """It as it is then; raises ``UnknownWebhook``. What is pending for it goes to its new URL.
+
+        With a new URL, or enabled, it is suspended no more.
+        """
         fields: dict[str, Any] = msgspec.to_builtins(change)
         disabled = fields.pop("disabled", None)
         with redis_errors():
@@ -109,7 +122,7 @@ class Webhooks:
             )
         if packed is None:
             raise UnknownWebhook(webhook_id)
-        return webhook_of(webhook_id, decode(packed))
+        return await self.get(webhook_id)
 
     async def remove(self, webhook_id: str) -> None:
         """It is told nothing more, what is pending is given up; raises ``UnknownWebhook``."""
@@ -117,7 +130,8 @@ class Webhooks:
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hdel(keys.WEBHOOKS, webhook_id)
                 pipe.hdel(keys.WEBHOOK_SECRETS, webhook_id)
-                removed, _ = await pipe.execute()
+                pipe.hdel(keys.WEBHOOKS_FAILING, webhook_id)
+                removed, _, _ = await pipe.execute()
         if not removed:
             raise UnknownWebhook(webhook_id)
 
@@ -211,7 +225,7 @@ class Webhooks:
                         *(claimed.attempts + more, claimed.step + more, encode_log(log), body),
                         keys.DELIVERY_TTL_MS if state is DeliveryState.FAILED else self._retention_ms,
                         claimed.webhook_id if disable else "",
-                        *(_counted(attempt) if attempt is not None and attempt.duration_ms else ()),
+                        *((*_counted(attempt), self._suspend_ms) if attempt and attempt.duration_ms else ()),
                     )
                 )
             )

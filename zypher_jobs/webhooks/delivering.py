@@ -24,7 +24,7 @@ async def delivering(
     """What is still under way a second after the block is left is handed back, for another process to take up."""
     timeout_s = settings.webhook_timeout_s
     deliverer = Deliverer(
-        Webhooks(queue, retention_ms=queue.retention_ms),
+        Webhooks(queue, retention_ms=queue.retention_ms, suspend_s=settings.webhook_suspend_s),
         partial(_make_poster, AddressPolicy(settings.webhook_allow), timeout_s=timeout_s, resolve=resolve),
         read=queue.prediction,
         retry_s=settings.webhook_retry_s.each_s,

@@ -39,6 +39,7 @@ def check_overview(overview: Overview) -> None:
     """Raises ``Implausible``."""
     _times(overview.taken_at)
     _numbers(overview.redis_ms, overview.ended_per_s, overview.dead_letters, overview.refused_finishes)
+    _numbers(overview.webhooks_suspended)
     for queue in (overview.queue, *overview.queues):
         _queue(queue)
     for counter in (*overview.counts, *overview.latencies):

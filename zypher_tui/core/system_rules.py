@@ -202,6 +202,21 @@ def _dead_letters(scene: Scene) -> Iterable[Signal]:
     )
 
 
+def _webhooks_suspended(scene: Scene) -> Iterable[Signal]:
+    count = scene.overview.webhooks_suspended
+    if count:
+        yield Signal(
+            subject="webhooks",
+            over=True,
+            severity=Severity.WARNING,
+            sentence=f"{times(count, 'webhook')} {'is' if count == 1 else 'are'} suspended: "
+            f"{'its receiver has' if count == 1 else 'their receivers have'} failed too long, and nothing is tried.",
+            advice='GET /webhooks says which. Mend the receiver, then PATCH the webhook with {"disabled": false}.',
+            target=Target(screen=Screen.OVERVIEW),
+            acts=(),
+        )
+
+
 def _late_ends(scene: Scene) -> Iterable[Signal]:
     now, before = scene.trends.now, scene.trends.within(WINDOW_S)
     grown = now.refused - before.refused if before else 0
@@ -255,6 +270,7 @@ SYSTEM_RULES: tuple[Rule, ...] = (
     Rule(name="expired", check=_expired),
     Rule(name="dead letters grew", check=_dead_letters_grew),
     Rule(name="dead letters", check=_dead_letters),
+    Rule(name="webhooks suspended", check=_webhooks_suspended),
     Rule(name="memory", check=_memory, appears_s=30.0),
     Rule(name="redis slow", check=_redis_slow, appears_s=5.0),
 )

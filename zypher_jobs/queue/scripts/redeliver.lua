@@ -5,7 +5,7 @@
 local record = DELIVERY .. ARGV[1]
 if redis.call('EXISTS', record) == 0 then return 0 end
 redis.call('HSET', record, 'state', 'pending', 'step', 0)
-redis.call('HDEL', record, 'refused')
+redis.call('HDEL', record, 'refused', 'suspended')
 redis.call('HINCRBY', record, 'claim', 1)
 redis.call('PEXPIRE', record, DELIVERY_TTL_MS)
 redis.call('ZADD', DELIVERIES, (clock()), ARGV[1])

@@ -9,19 +9,21 @@ local function is_in(list, value)
   return #list == 0
 end
 
-local function queue_delivery(id, webhook, url, status, now)
+-- One that is `suspended` is known, and not tried.
+local function queue_delivery(id, webhook, url, status, now, suspended)
   local delivery = id .. '-' .. webhook
   redis.call('HSET', DELIVERY .. delivery, 'webhook_id', webhook, 'prediction_id', id, 'type', 'prediction.' .. status, 'url', url,
     'state', 'pending', 'created_at_ms', now)
   local trace = redis.call('HGET', RECORD .. id, 'trace')
   if trace then redis.call('HSET', DELIVERY .. delivery, 'trace', trace) end
   redis.call('PEXPIRE', DELIVERY .. delivery, DELIVERY_TTL_MS)
-  pending = (pending or redis.call('ZCARD', DELIVERIES)) + 1
-  if pending > DELIVERIES_PENDING then
-    redis.call('HSET', DELIVERY .. delivery, 'state', 'failed', 'refused', 1)
+  pending = pending or redis.call('ZCARD', DELIVERIES)
+  if suspended or pending >= DELIVERIES_PENDING then
+    redis.call('HSET', DELIVERY .. delivery, 'state', 'failed', suspended and 'suspended' or 'refused', 1)
     redis.call('HINCRBY', DELIVERED, 'refused', 1)
     return delivery
   end
+  pending = pending + 1
   redis.call('ZADD', DELIVERIES, now, delivery)
   if not told_deliverers then redis.call('PUBLISH', DELIVER, '') end
   told_deliverers = true
@@ -51,7 +53,8 @@ local function deliver(id, status, now, direct)
   for _, webhook in ipairs(registered) do
     if is_in(webhook.events, 'prediction.' .. status) and is_in(webhook.models, model) then
       local log = DELIVERED_TO .. webhook.id
-      redis.call('ZADD', log, now, queue_delivery(id, webhook.id, webhook.url, status, now))
+      local suspended = (webhook.suspended_at_ms or 0) ~= 0
+      redis.call('ZADD', log, now, queue_delivery(id, webhook.id, webhook.url, status, now, suspended))
       redis.call('ZREMRANGEBYRANK', log, 0, -(DELIVERIES_LOGGED + 1))
       redis.call('PEXPIRE', log, DELIVERY_TTL_MS)
     end
