@@ -46,6 +46,7 @@ from zypher_tui.screens.prediction import PredictionScreen
 from zypher_tui.screens.predictions import ColumnsChosen, PredictionsPane
 from zypher_tui.screens.workers import WorkersPane
 from zypher_tui.sources.operator import Operator
+from zypher_tui.sources.source import READ_ONLY
 from zypher_tui.terminal import end_with_terminal, end_within, waiting_writes
 from zypher_tui.textual_theme import textual_theme, variables_of
 from zypher_tui.themes import DARK, NONE, THEMES, Theme
@@ -118,11 +119,13 @@ class Dashboard(Keyed, App[int]):
         desk: Desk | None = None,
         operator: Callable[[], Operator] | None = None,
         read_only: bool = False,
+        closed: str = "",
         addresses: Addresses | None = None,
     ) -> None:
         """``theme`` is what it begins with; ``NO_COLOR`` has no colours, whatever it says. ``desk`` starts loads.
 
-        ``operator`` makes what acts; without one nothing can be changed from here.
+        ``operator`` makes what acts; without one nothing can be changed from here. ``closed`` is why, as a sentence,
+        whatever is shown.
         """
         no_color = bool(os.environ.get("NO_COLOR"))
         super().__init__(ansi_color=True if no_color else None)
@@ -141,7 +144,8 @@ class Dashboard(Keyed, App[int]):
             interval_s=interval_s,
             clock_s=clock_s,
         )
-        self.deeds = Deeds(self, operator, read_only=read_only, view=lambda: self.view, changed=self._take_in)
+        self._why_closed = READ_ONLY if read_only else closed
+        self.deeds = Deeds(self, operator, closed=self._why_closed, view=lambda: self.view, changed=self._take_in)
         self.recordist = Recordist(self, self.store, clock_s=clock_s, changed=self._note_change)
         self._api_url = clean(api_url)
         self.addresses = addresses or Addresses(api_url=self._api_url)
@@ -163,7 +167,9 @@ class Dashboard(Keyed, App[int]):
         self._key_line = KeyLine(id="keys")
         chosen = config.columns if config else None
         self._predictions = PredictionsPane(id="pane-predictions", api_url=self._api_url, columns=chosen or USUAL)
-        self._dead_letters = DeadLettersPane(id="pane-dead_letters", read_letters=self._read_letters)
+        self._dead_letters = DeadLettersPane(
+            id="pane-dead_letters", read_letters=self._read_letters, closed=self._why_closed
+        )
         self._panes: Sequence[Pane] = (
             OverviewPane(id="pane-overview", api_url=self._api_url),
             self._predictions,
@@ -173,9 +179,10 @@ class Dashboard(Keyed, App[int]):
                 api_url=self._api_url,
                 read_models=self._read_models,
                 sources=lambda: self.feeds.sources,
+                closed=self._why_closed,
             ),
             self._dead_letters,
-            LoadPane(id="pane-load", desk=desk or ClosedDesk(NO_DESK)),
+            LoadPane(id="pane-load", desk=desk or ClosedDesk(self._why_closed or NO_DESK)),
         )
         self._open = 0
 
@@ -455,6 +462,7 @@ class Dashboard(Keyed, App[int]):
                 every_s=self._interval_s,
                 neighbour=self._neighbour,
                 origin=message.origin,
+                closed=self._why_closed,
             ),
             left,
         )

@@ -16,7 +16,6 @@ from zypher_tui.core.tally import Tally
 from zypher_tui.core.view import Link, View
 from zypher_tui.screens.asked import Asked
 from zypher_tui.sources.operator import Operator, OperatorError
-from zypher_tui.sources.source import READ_ONLY
 from zypher_tui.widgets.deed_dialog import DeedDialog
 from zypher_tui.widgets.queue_dialog import DoneDialog, QueueDialog
 
@@ -34,14 +33,17 @@ class Deeds:
         app: App[int],
         opener: Callable[[], Operator] | None,
         *,
-        read_only: bool,
+        closed: str,
         view: Callable[[], View],
         changed: Callable[[Sequence[str], Sequence[str]], Awaitable[None]],
     ) -> None:
-        """``changed`` is told which are to be read again, and which are gone for certain."""
+        """``closed`` is why nothing is ever done from here; empty: it depends.
+
+        ``changed`` is told which are to be read again, and which are gone for certain.
+        """
         self._app = app
         self._opener = opener
-        self._read_only = read_only
+        self._closed = closed
         self._view = view
         self._changed = changed
         self._operator: Operator | None = None
@@ -60,8 +62,8 @@ class Deeds:
 
     def why_not(self) -> str | None:
         """Why nothing can be done now, with the way out."""
-        if self._read_only:
-            return READ_ONLY
+        if self._closed:
+            return self._closed
         if self._opener is None:
             return NO_API
         view = self._view()

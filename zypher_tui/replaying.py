@@ -47,6 +47,10 @@ class ReplayDashboard(Dashboard):
             clock_s=lambda: replayed.last_s,
             config=config,
             theme=theme,
+            closed=(
+                f"This is a recording of {instant(replayed.header.started_at)[:16]}: nothing acts on it. "
+                "`zypher tui` acts on what runs."
+            ),
         )
         self.wrong: WrongRecording | None = None
         """Why it could not be read to its end."""

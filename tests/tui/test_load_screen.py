@@ -16,13 +16,13 @@ from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.store import Store
-from zypher_tui.deeds import READ_ONLY
 from zypher_tui.load.desk import ApiDesk, ClosedDesk, Desk, Offer
 from zypher_tui.load.meter import Meter, Outcome
 from zypher_tui.load.plan import How, Plan
 from zypher_tui.load.report import Report, State
 from zypher_tui.load.shapes import Shape
 from zypher_tui.screens.load import LoadPane
+from zypher_tui.sources.source import READ_ONLY
 from zypher_tui.widgets.load_chart import stretched
 
 SIZES = [(80, 24), (120, 36), (200, 60)]

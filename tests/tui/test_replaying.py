@@ -9,6 +9,7 @@ import pytest
 from tests.tui.recordings import HEADER, recorded
 from tests.tui.screen import screen_lines, screen_text
 from zypher_jobs.testing import wait_until
+from zypher_tui.core.items import RETRY
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.recording import Line, WrongRecording
 from zypher_tui.core.tape import Tape
@@ -83,6 +84,35 @@ async def test_it_goes_on_from_a_time(replayed: Replayed) -> None:
         stopped_s = dashboard.view.now_s
         await pilot.pause(0.6)
         assert dashboard.view.now_s == stopped_s
+
+
+RECORDING = "This is a recording of 2026-11-03 09:00: nothing acts on it."
+
+
+async def test_every_key_that_acts_says_that_it_is_a_recording(replayed: Replayed) -> None:
+    """Not that it is the past, that the API is away, or that nothing may be changed: no key leads out of a file."""
+    dashboard = ReplayDashboard(replayed)
+    async with dashboard.run_test(size=(120, 36), notifications=True) as pilot:
+        for place, keys in {
+            "2": ("r", "x", "D", "R", "X", "P"),
+            "2 space space": ("r", "x", "D"),
+            "2 enter": ("r", "x", "D", "e", "escape"),
+            "4": ("T", "B", "L", "U"),
+            "5": ("r", "R", "D"),
+            "1 a": ("r",),
+        }.items():
+            await pilot.press(*place.split())
+            if place == "1 a":  # to the first item that can be retried
+                items = dashboard.view.items
+                await pilot.press(*["down"] * next(at for at, item in enumerate(items) if RETRY in item.acts))
+            for key in keys:
+                dashboard.clear_notifications()
+                await pilot.press(key)
+                if key != "escape":
+                    said = [each.message for each in dashboard._notifications]  # pyright: ignore[reportPrivateUsage]
+                    assert [each[: len(RECORDING)] for each in said] == [RECORDING], (place, key)
+        await pilot.press("6", "S")
+        assert RECORDING in screen_text(dashboard)
 
 
 async def test_a_prediction_opens_with_what_its_line_says(replayed: Replayed) -> None:

@@ -56,9 +56,14 @@ class DeadLettersPane(Pane):
         *,
         id: str,  # noqa: A002  # Textual's name
         read_letters: Callable[[str, str], Awaitable[Read | None]],
+        closed: str = "",
     ) -> None:
-        """``read_letters`` takes model and fingerprint of the letters; ``None``: no source answers."""
+        """``read_letters`` takes model and fingerprint of the letters; ``None``: no source answers.
+
+        ``closed``: see ``Deeds``.
+        """
         super().__init__(id=id)
+        self._why_closed = closed
         self._read_letters = read_letters
         self._view: View | None = None
         self._known: Read | None = None
@@ -106,11 +111,15 @@ class DeadLettersPane(Pane):
         """Replay the newest letter of the kind, to see whether it works now."""
         if (group := self._groups.selected) is not None:
             self.post_message(Asked(Verb.REPLAY, [group.newest_id]))
+        elif self._why_closed:
+            self.notify(self._why_closed, severity="warning", markup=False)
 
     def action_ask_kind(self, verb: str) -> None:
         """Have it done to all of the kind; where no filter says which they are, to those that are listed."""
         group = self._groups.selected
         if group is None:
+            if self._why_closed:
+                self.notify(self._why_closed, severity="warning", markup=False)
             return
         text = filter_of(group)
         listed = [] if self._known is None else self._known.letters.letters

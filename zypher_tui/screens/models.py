@@ -64,9 +64,14 @@ class ModelsPane(Pane):
         api_url: str,
         read_models: Callable[[], Awaitable[Served | None]],
         sources: Callable[[], Mapping[SourceName, Source]],
+        closed: str = "",
     ) -> None:
-        """``read_models`` asks the first of the ``sources`` that answers; ``None``: none does."""
+        """``read_models`` asks the first of the ``sources`` that answers; ``None``: none does.
+
+        ``closed``: see ``Deeds``.
+        """
         super().__init__(id=id)
+        self._why_closed = closed
         self._sources = sources
         self._api_url = api_url
         self._read_models = read_models
@@ -150,7 +155,7 @@ class ModelsPane(Pane):
     def action_change(self, deed: str) -> None:
         """Ask what would come of it, and do it."""
         row, source = self._table.selected, self._sources().get(SourceName.API)
-        why = why_not(self._view, source)
+        why = self._why_closed or why_not(self._view, source)
         if not why and (row is None or row.detail is None):
             why = "Nobody says how it is deployed; its traffic cannot be changed."
         if why or row is None or row.detail is None or not isinstance(source, Deploys):

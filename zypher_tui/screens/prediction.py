@@ -87,11 +87,13 @@ class PredictionScreen(Keyed, Screen[None]):
         every_s: float,
         neighbour: Neighbour,
         origin: str = "",
+        closed: str = "",
     ) -> None:
-        """``origin``: the one whose input was edited for this one."""
+        """``origin``: the one whose input was edited for this one. ``closed``: see ``Deeds``."""
         super().__init__()
         self._prediction_id = prediction_id
         self._origin = origin
+        self._why_closed = closed
         self._sources = sources
         self._api_url = api_url
         self._every_s = every_s
@@ -202,7 +204,7 @@ class PredictionScreen(Keyed, Screen[None]):
     def action_edit(self) -> None:
         """Change the input, and ask with that."""
         known, given = self.known, self._following.given
-        source = taker(self._view, self._sources().get(SourceName.API))
+        source = self._why_closed or taker(self._view, self._sources().get(SourceName.API))
         if isinstance(source, str):
             self._say(source)
         elif known is None:
