@@ -25,15 +25,23 @@ def up() -> int:
 
 @click.command()
 def reload() -> int:
-    """Replace the processes of the running `zypher up`, one after the other: settings and models are read anew."""
+    """Replace the processes of the running `zypher up` or `zypher api`, one after the other: all is read anew."""
     from zypher_jobs.supervisor.data_dir import DataDir
+    from zypher_jobs.supervisor.lone_api import lone_apis
 
     settings = find_settings()
     running = DataDir(settings.data_dir).running()
-    if running is None:
-        raise StartError(f"No Zypher runs on the data directory {settings.data_dir}: nothing to reload.")
-    os.kill(running.pid, signal.SIGHUP)
-    click.echo(f"Asked: process {running.pid} replaces its processes; its log says how it went.")
+    apis = {each.port: each.pid for each in lone_apis(settings.data_dir)}
+    pid = running.pid if running is not None else apis.get(settings.port)
+    if pid is None:
+        others = "".join(f" One runs on port {port}: ZYPHER_PORT={port} zypher reload." for port in apis)
+        raise StartError(
+            f"No `zypher up` runs on the data directory {settings.data_dir}, and no `zypher api` with it on port "
+            f"{settings.port}: nothing to reload.{others} One that is not found so is reloaded by SIGHUP to its "
+            "process; a `zypher worker` is stopped and started."
+        )
+    os.kill(pid, signal.SIGHUP)
+    click.echo(f"Asked: process {pid} replaces its processes; its log says how it went.")
     return 0
 
 

@@ -9,6 +9,7 @@ from zypher_jobs.supervisor.api import ApiPart
 from zypher_jobs.supervisor.console import Console
 from zypher_jobs.supervisor.group import Group
 from zypher_jobs.supervisor.listener import bind
+from zypher_jobs.supervisor.lone_api import findable
 from zypher_jobs.supervisor.part import Part
 
 
@@ -16,7 +17,8 @@ def run_api(settings: Settings) -> int:
     """Serve until told to stop, drain; the exit code. Raises ``ZypherError``; then nothing is left."""
     listener = bind(settings.host, settings.port)
     try:
-        return asyncio.run(ApiGroup(settings, listener).run())
+        with findable(settings.data_dir, settings.port):
+            return asyncio.run(ApiGroup(settings, listener).run())
     finally:
         listener.close()
 

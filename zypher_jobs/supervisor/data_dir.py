@@ -117,13 +117,13 @@ class DataDir:
         except OSError:
             return False
         try:
-            return not _try_lock(fd, fcntl.LOCK_SH)
+            return not try_lock(fd, fcntl.LOCK_SH)
         finally:
             os.close(fd)
 
     def _lock(self, fd: int) -> None:
         deadline = time.monotonic() + _LEFTOVER_WAIT_S
-        while not _try_lock(fd, fcntl.LOCK_EX):
+        while not try_lock(fd, fcntl.LOCK_EX):
             holder = _read_pid(fd)
             alive = holder is not None and is_alive(holder)
             if alive or time.monotonic() > deadline:
@@ -158,7 +158,8 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-def _try_lock(fd: int, kind: int) -> bool:
+def try_lock(fd: int, kind: int) -> bool:
+    """Lock a file now, as ``flock`` has it, or not at all."""
     try:
         fcntl.flock(fd, kind | fcntl.LOCK_NB)
     except BlockingIOError:
