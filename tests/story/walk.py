@@ -139,7 +139,7 @@ async def walk(path: Walk) -> None:
     path.say("""
         The first screen says so under *Needs attention*: which model, how many, and with which error.
     """)
-    await path.see(r"translator.*failed", "LookupError")
+    await path.see("translator: 15 of the last 25 predictions failed: LookupError", "Dead letters 15")
     path.show()
     path.say("""
         `a` puts the cursor there, and `enter` opens what the line is about: the predictions of that model that

@@ -76,7 +76,7 @@ def _backlog_sentence(queue: QueueStats, drain: Drain, oldest_ms: float) -> str:
         parts.append(f"the oldest for {formats.duration_ms(oldest_ms)}")
     if drain.empty_s is None:
         parts.append("nothing ends")
-    else:
+    elif drain.empty_s >= 1:
         parts.append(f"{formats.age_s(drain.empty_s)} of work at the present rate")
     return "; ".join(parts) + "."
 

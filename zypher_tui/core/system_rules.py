@@ -173,13 +173,16 @@ def _dead_letters_grew(scene: Scene) -> Iterable[Signal]:
     grown = now.dead_letters - min(before.dead_letters, now.dead_letters) if before else 0
     if before is None or grown <= 0:
         return
+    over = formats.age_s(now.at_s - before.at_s)
+    are_all = grown == now.dead_letters
     yield Signal(
         subject="dead letters",
         over=True,
         severity=Severity.WARNING,
         sentence=(
-            f"{times(grown, 'more dead letter')} in {formats.age_s(now.at_s - before.at_s)}, "
-            f"{now.dead_letters:,} in all."
+            f"{times(grown, 'dead letter')} in {over}."
+            if are_all
+            else f"{times(grown, 'more dead letter')} in {over}, {now.dead_letters:,} in all."
         ),
         advice="Read what they fail with, mend that, then retry them.",
         target=Target(screen=Screen.DEAD_LETTERS, filter="status:failed"),

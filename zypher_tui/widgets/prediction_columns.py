@@ -65,7 +65,7 @@ BY_NAME: Mapping[str, Column[Row]] = {
     for column in (
         Column(title="created", width=8, leave=5, draw=_dim(lambda row: _clock(row.created_ms))),
         Column(title="id", width=6, grow=1, most=12, draw=_id),
-        Column(title="model", width=6, grow=6, most=16, leave=1, draw=_plain(lambda row: row.model)),
+        Column(title="model", width=8, grow=12, most=16, leave=1, draw=_plain(lambda row: row.model)),
         Column(title="version", width=7, grow=1, most=12, leave=13, draw=_plain(lambda row: row.version)),
         Column(title="mode", width=5, leave=7, draw=_dim(lambda row: row.mode.value)),
         Column(title="queue", width=6, leave=10, draw=_dim(lambda row: row.priority.value)),
