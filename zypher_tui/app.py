@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -576,7 +577,7 @@ class Dashboard(Keyed, App[int]):
         table = self.pane.first
         if self._changed and isinstance(table, PredictionTable):
             # not awaited here: no key would be heard until then
-            self.run_worker(self._draw_with_texts(table), group="frame", exclusive=True, exit_on_error=False)
+            self.run_worker(partial(self._draw_with_texts, table), group="frame", exclusive=True, exit_on_error=False)
         elif self._changed or time.monotonic() - self._drawn_at_s >= 0.99:
             self._draw()
 

@@ -71,7 +71,7 @@ class ReplayDashboard(Dashboard):
             self._say(self._replayed.header.note, self._replayed.amiss)
         else:
             self._say(self._replayed.header.note)
-            self.run_worker(self._read(), name="read")
+            self.run_worker(self._read, name="read")
 
     async def _read(self) -> None:
         try:

@@ -91,7 +91,7 @@ class AskScreen(Keyed, ModalScreen[bool]):
             self._is_doing = True
             self._outcome = [Said("◐ waiting until every process has followed…")]
             self._show()
-            self.run_worker(self._do_it(), exit_on_error=False)
+            self.run_worker(self._do_it, exit_on_error=False)
 
     async def _do_it(self) -> None:
         try:

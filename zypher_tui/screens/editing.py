@@ -71,7 +71,7 @@ class EditScreen(Keyed, ModalScreen[str | None]):
         """Ask what the model takes."""
         self._area.focus()
         self._said.show("◌ reading what the model takes…", is_bad=False)
-        self.run_worker(self._learn(), exit_on_error=False)
+        self.run_worker(self._learn, exit_on_error=False)
 
     def on_text_area_changed(self) -> None:
         """Check it once no key is pressed."""
@@ -92,7 +92,7 @@ class EditScreen(Keyed, ModalScreen[str | None]):
         """Send it, if it fits."""
         if not self._is_sending:
             self._is_sending = True
-            self.run_worker(self._send_it(), group="send", exit_on_error=False)
+            self.run_worker(self._send_it, group="send", exit_on_error=False)
 
     def _start_check(self) -> None:
         self.run_worker(self._check, group="check", exclusive=True, exit_on_error=False)

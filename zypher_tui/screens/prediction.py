@@ -1,6 +1,7 @@
 """One prediction's life: what was asked, where its time went, why it failed, and what to do about it."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import ClassVar
 
 from textual.app import App, ComposeResult
@@ -284,7 +285,7 @@ class PredictionScreen(Keyed, Screen[None]):
         fingerprint = self._row.fingerprint if self._row else ""
         if fingerprint and self._following.has_ended and self._traced_id != self._prediction_id:
             self._traced_id = self._prediction_id
-            self.run_worker(self._following.read_traceback(fingerprint), name="traceback", exit_on_error=False)
+            self.run_worker(partial(self._following.read_traceback, fingerprint), name="traceback", exit_on_error=False)
         self._header_line.show(view)
         self._notice_line.show(view)
         self._time_bar.show(view, first_s=self._span_s[0], last_s=self._span_s[1])

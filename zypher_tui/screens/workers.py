@@ -1,6 +1,7 @@
 """Key 3: the workers, and all that is known of the one under the cursor. Those that were lost stay for ten minutes."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from textual import on
 from textual.app import ComposeResult
@@ -118,4 +119,4 @@ class WorkersPane(Pane):
     def _read(self) -> None:
         row, view = self._table.selected, self._view
         if self.display and row is not None and row.departed is None and view is not None and view.past_s is None:
-            self.run_worker(self._read_running(row.worker.worker_id), exit_on_error=False, exclusive=True)
+            self.run_worker(partial(self._read_running, row.worker.worker_id), exit_on_error=False, exclusive=True)
