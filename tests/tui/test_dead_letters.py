@@ -1,12 +1,9 @@
 """Key 5: dead letters by the kind of their error. What stands on the screen, and what its keys do to the real thing."""
 
-from collections.abc import Callable
-
 import msgspec
 import pytest
 
 from tests.api.running import RunningApi, running_worker
-from tests.tui.drawn import SIZES
 from tests.tui.screen import screen_text
 from tests.tui.test_acting import dashboard_on, failed, said
 from zypher_jobs.contracts.prediction import DeadLetterGroup, PredictionFailure
@@ -29,21 +26,6 @@ def api_settings(settings: Settings) -> Settings:
 def letters_of(dashboard: Dashboard) -> int:
     """How many letters are listed."""
     return len(dashboard.query_one("#letters", LetterTable).rows)
-
-
-@pytest.mark.parametrize("state", ["live", "empty", "api-down"])
-async def test_the_screen_is_as_it_was(state: str, golden: Callable[[str, str], None]) -> None:
-    """At every size, to the character."""
-    dashboard = demo_dashboard(state)
-    async with dashboard.run_test(size=SIZES[0]) as pilot:
-        await wait_until(lambda: dashboard.feeds.is_reading)
-        await pilot.press("5")
-        await wait_until(lambda: state == "empty" or letters_of(dashboard) > 0)
-        await wait_until(lambda: "Reading" not in screen_text(dashboard))
-        for columns, rows in SIZES:
-            await pilot.resize_terminal(columns, rows)
-            await pilot.pause()
-            golden(f"dead-letters-{state}-{columns}x{rows}", screen_text(dashboard))
 
 
 async def test_keys_lead_to_one_to_all_of_the_kind_and_to_the_last_good_one() -> None:

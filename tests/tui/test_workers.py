@@ -3,13 +3,11 @@
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.process.stack import Up
-from tests.tui.drawn import SIZES
 from tests.tui.facts import NOW, health, overview, reading, summary, worker
 from tests.tui.screen import screen_lines, screen_text
 from zypher_jobs.contracts.prediction import Status
@@ -22,19 +20,6 @@ from zypher_tui.demo import demo_dashboard
 from zypher_tui.opening import openers_of
 from zypher_tui.screens.pane import Led
 from zypher_tui.widgets.workers import WorkerTable
-
-
-@pytest.mark.parametrize("state", ["live", "empty", "api-down"])
-async def test_the_screen_is_as_it_was(state: str, golden: Callable[[str, str], None]) -> None:
-    """At every size, to the character."""
-    dashboard = demo_dashboard(state)
-    async with dashboard.run_test(size=SIZES[0]) as pilot:
-        await wait_until(lambda: dashboard.feeds.is_reading)
-        await pilot.press("3")
-        for columns, rows in SIZES:
-            await pilot.resize_terminal(columns, rows)
-            await pilot.pause()
-            golden(f"workers-{state}-{columns}x{rows}", screen_text(dashboard))
 
 
 async def test_the_cursor_leads_to_what_a_lost_worker_ran() -> None:
