@@ -120,7 +120,9 @@ class Deeds:
 
     def note(self, sentence: str, *, is_well: bool) -> None:
         """Keep it among what was done from here; it was told already."""
-        self.notes.append(Noted(at=datetime.now(UTC), sentence=clean(sentence), is_well=is_well))
+        view = self._view()
+        at = at_of(view.now_ms) if view.taken_at else datetime.now(UTC)
+        self.notes.append(Noted(at=at, sentence=clean(sentence), is_well=is_well))
 
     def _purge(self, queue: str) -> None:
         self._run(self._many(Verb.CANCEL, choose_queue(queue, now_ms=self._view().now_ms)))

@@ -218,6 +218,37 @@ async def test_a_load_is_sent_to_the_system() -> None:
         assert demo.system.depth_of(Priority.LOW) >= others
 
 
+async def test_its_stories_are_seen_in_the_first_minute() -> None:
+    """Each on the screen that tells it, at once; and what a person did is in its past."""
+    async with living() as demo:
+        await demo.shows("■ low paused", "Worker 6700bc13b869 (node-4) was lost with 3 running.")
+        await demo.press("3", "end")
+        await demo.shows("it held 3: 3 succeeded", "What became of its predictions · 3")
+        await demo.press("5")
+        await demo.shows(
+            "feature 'amount_eur' is missing", "no digit in this image", "the feature store at", "last good"
+        )
+        await demo.press("l")
+        await demo.shows("● succeeded")
+        await demo.press("escape")
+        await demo.go(5)
+        await demo.filter("status:queued priority:low")
+        await demo.press("end", "x")
+        await demo.shows("Canceled ")
+        (canceled,) = demo.runs(Status.CANCELED)
+        depth = demo.system.overview().queue.depth
+        await demo.go(15)  # somebody sends a batch
+        assert demo.system.overview().queue.depth > depth + 50
+        await demo.press("4", "down", "down")
+        await demo.shows("fraud-scorer@4", "version 1 is ", "% faster", "version 1 fails less often")
+        await demo.press("A")
+        await demo.shows(f"09:02:35 ● Canceled {canceled.prediction_id[:8]}")
+        await demo.press("escape", "2", "[", "[")
+        await demo.shows("‖ 09:02:30 · 20 s ago")
+        await demo.press("end")
+        await demo.shows(f"{canceled.prediction_id[:8]}  ")
+
+
 async def test_read_only_is_kept_to() -> None:
     """``--read-only --demo`` changes nothing, and says so."""
     async with living(read_only=True) as demo:

@@ -21,7 +21,7 @@ from zypher_tui.sources.demo.simulation import STEP_S
 from zypher_tui.sources.demo.system import DemoSystem
 
 ACCEPTED_S, REFUSED_S, ANSWERED_S = 0.0021, 0.0009, 0.0012
-"""What the API takes to queue one, to refuse one, and for an answer beside the model's run."""
+"""What the API takes on average to queue one, to refuse one, and for an answer beside the model's run."""
 AT_ONCE = 64
 """Predictions that the API process runs at once for callers who wait."""
 QUEUE_LIMIT = 2_000
@@ -162,7 +162,7 @@ class SimulatedLoad:
             self._ledger.accepted(run.prediction_id)
             self._left[run.prediction_id] = run
         if self._plan.how is How.ASYNC:
-            self._note(Outcome.OK, at_s + ACCEPTED_S, begin_s)
+            self._note(Outcome.OK, at_s + self._random.uniform(0.6, 1.4) * ACCEPTED_S, begin_s)
         else:
             self._calls.append(_Call(run, begin_s))
 

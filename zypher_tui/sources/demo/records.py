@@ -71,7 +71,7 @@ class Run(msgspec.Struct, kw_only=True, eq=False):
     is_fair: bool = False
     """Whether it fails for its input alone, and never by chance: whoever tries the demo sent it."""
     is_exact: bool = False
-    """Whether it begins when it is asked for, not at the end of that tenth of a second."""
+    """Whether a load sent it: begins at once when its answer is waited for, and is none of the long ones."""
 
     @property
     def is_dead(self) -> bool:

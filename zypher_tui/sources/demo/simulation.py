@@ -151,7 +151,7 @@ class Simulation:
     def _start(self, run: Run, worker: Worker | None, *, at_s: float) -> None:
         rng = self._random
         version = MODELS[run.model].version(run.version)
-        is_long = run.model == "mock" and rng.random() < 0.006
+        is_long = run.model == "mock" and not run.is_exact and rng.random() < 0.006
         duration_s = rng.uniform(8, 20) if is_long else rng.lognormvariate(math.log(version.median_s), version.spread)
         run.failure = self._failure(run, version)
         run.status, run.attempts, run.started_s = Status.RUNNING, run.attempts + 1, at_s
