@@ -80,7 +80,8 @@ class Deeds:
         if why := self.why_not():
             self._say(why)
             return
-        if len(asked.ids) == 1 and asked.verb is not Verb.DROP and asked.ids[0] not in self._replayed:
+        is_again = asked.verb is Verb.REPLAY and asked.ids[0] in self._replayed if asked.ids else False
+        if len(asked.ids) == 1 and asked.verb is not Verb.DROP and not is_again:
             self._run(self._one(asked.verb, asked.ids[0]))
             return
         try:
@@ -125,7 +126,8 @@ class Deeds:
         self.notes.append(Noted(at=at, sentence=clean(sentence), is_well=is_well))
 
     def _purge(self, queue: str) -> None:
-        self._run(self._many(Verb.CANCEL, choose_queue(queue, now_ms=self._view().now_ms)))
+        view = self._view()
+        self._run(self._many(Verb.CANCEL, choose_queue(queue, view.rows, now_ms=view.now_ms)))
 
     def _stop(self) -> None:
         for dialog in self._running:

@@ -85,7 +85,7 @@ def test_marked_ones_are_replayed_once_and_one_alone_each_time_it_is_asked_for()
     assert choose_ids(["a", "b"]).bodies(Verb.REPLAY) == [{"ids": ("a", "b"), "once": True}]
     assert choose_ids(["a"]).bodies(Verb.REPLAY) == [{"ids": ("a",)}]
     assert choose_ids(["a", "b"]).bodies(Verb.CANCEL) == [{"ids": ("a", "b")}]
-    purge = choose_queue("low", now_ms=1_000)
+    purge = choose_queue("low", [], now_ms=1_000)
     assert purge.bodies(Verb.CANCEL) == [
         {"status": "queued", "priority": "low", "created_before": "1970-01-01T00:00:01.001Z"}
     ]

@@ -20,6 +20,8 @@ from zypher_tui.core.rows import Row, at_of
 
 MOST_NAMED = 20_000
 """Predictions that are sent by their ids at most: the newest."""
+MOST_SEEN = 200
+"""Rows that are on the screen at most."""
 ASK_FOR_NUMBER = 100
 """With more, a person types how many they are."""
 
@@ -92,15 +94,15 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
 def choose_ids(ids: Sequence[str]) -> Choice:
     """Those that a person marked; one alone may be replayed again, for it is asked about."""
-    says = "1 marked prediction" if len(ids) == 1 else f"{formats.count(len(ids))} marked predictions"
+    says = f"prediction {ids[0][:8]}" if len(ids) == 1 else f"{formats.count(len(ids))} marked predictions"
     return Choice(says=says, ids=tuple(ids), known=tuple(ids), once=len(ids) > 1)
 
 
-def choose_queue(queue: str, *, now_ms: int) -> Choice:
-    """All that waits in a queue; what comes in while a person reads is not meant."""
+def choose_queue(queue: str, rows: Sequence[Row], *, now_ms: int) -> Choice:
+    """All that waits in a queue; ``rows`` are those that are known, newest first."""
     query = {"status": Status.QUEUED.value, "priority": queue}
     if now_ms:
-        query["created_before"] = _instant(now_ms + 1)
+        query["created_before"] = _after_all(rows, now_ms)
     return Choice(says=f"all that waits in queue {queue}", query=query, wants_number=True)
 
 
@@ -120,8 +122,13 @@ def choose(verb: Verb, kept: Filter, rows: Sequence[Row], *, now_ms: int) -> Cho
             note += f" They are {formats.count(len(asynchronous))}; the newest {formats.count(MOST_NAMED)} are meant."
         return Choice(says=says, ids=named, note=note, known=named)
     if now_ms and "created_before" not in query:
-        query["created_before"] = _instant(now_ms + 1)  # what comes in while a person reads is not meant
+        query["created_before"] = _after_all(rows, now_ms)
     return Choice(says=says, query=query, known=ids)
+
+
+def _after_all(rows: Sequence[Row], now_ms: int) -> str:
+    """What comes in while a person reads is not meant; events tell of some before the figures say how late it is."""
+    return _instant(max([now_ms, *(row.created_ms for row in rows[:MOST_SEEN])]) + 1)
 
 
 def _statuses(verb: Verb, kept: Filter) -> Sequence[Status]:
