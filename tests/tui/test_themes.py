@@ -141,6 +141,18 @@ async def test_a_terminal_of_sixteen_colours_gets_no_other() -> None:
         assert not [name for name in colours_of(dashboard) if name.startswith("#")]
 
 
+async def test_on_a_terminals_own_colours_the_cursor_is_one_block() -> None:
+    """Not a patch of each colour that stands in the row, nor half of it dim."""
+    dashboard = demo_dashboard("live")
+    async with dashboard.run_test(size=(120, 36)) as pilot:
+        dashboard.use_theme(TERMINAL)
+        await pilot.pause()
+        reversed_styles = [style for text, style in shown_segments(dashboard) if style.reverse and text.strip()]
+        assert len(reversed_styles) > 5
+        assert {style.color.name for style in reversed_styles if style.color} == {"default"}
+        assert not any(style.dim for style in reversed_styles)
+
+
 async def test_the_key_goes_through_the_themes_and_keeps_them(tmp_path: Path) -> None:
     """The file is made, and what else stands in it stays."""
     path = tmp_path / "deep" / "dashboard.toml"

@@ -72,7 +72,7 @@ class PredictionTable(Table[Row]):
         if selection is not None and selection.filter.tests:
             found = f"{formats.count(len(rows))} of {formats.count(total)}"
             found += "" if selection.is_complete else ", searching…"
-            title = f"{self._title} · {found} · {cells.cut(selection.filter.text, 40)}"
+            title = f"{self._title} · {found} · {cells.cut(selection.filter.text, max(self.size.width - 60, 40))}"
         else:
             title = f"{self._title} · {formats.count(total)}" if total else self._title
         entitle(self, f"{title} · {formats.count(len(self.marked))} marked" if self.marked else title)
