@@ -345,12 +345,19 @@ class Dashboard(Keyed, App[int]):
         self._draw()
 
     def action_step(self, seconds: int) -> None:
+        """Show a time so much before the one that is shown, or after it."""
+        self.go_to((self._clock_s() if self._at_s is None else self._at_s) + seconds)
+
+    @on(TimeBar.Sought)
+    def seek(self, message: TimeBar.Sought) -> None:
+        """The bar of times was clicked."""
+        self.go_to(message.at_s)
+
+    def go_to(self, at_s: float) -> None:
         """Show another time: stops first, and never goes beyond what is known."""
         first_s = self.store.timeline.first_s
-        now_s = self._clock_s()
         if first_s is not None:
-            at_s = (now_s if self._at_s is None else self._at_s) + seconds
-            self._at_s = min(max(at_s, first_s), now_s)
+            self._at_s = min(max(at_s, first_s), self._clock_s())
         self._draw()
 
     def action_details(self) -> None:

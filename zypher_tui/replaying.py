@@ -117,10 +117,10 @@ class ReplayDashboard(Dashboard):
         self._playing = (time.monotonic(), at_s) if self._playing is None and at_s is not None else None
         self._draw()
 
-    def action_step(self, seconds: int) -> None:
+    def go_to(self, at_s: float) -> None:
         """Show another time; it goes on from there if it does."""
         self._is_led = False
-        super().action_step(seconds)
+        super().go_to(at_s)
         if self._playing is not None and self._at_s is not None:
             self._playing = time.monotonic(), self._at_s
 

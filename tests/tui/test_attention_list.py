@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.tui.drawn import SIZES, alone
+from tests.tui.drawn import SIZES, Alone, alone
+from tests.tui.mouse import wheel
 from zypher_tui.core.items import OPEN, RESUME, RETRY, Act, Item, Screen, Severity, Target
 from zypher_tui.widgets.attention import AttentionList
 
@@ -131,8 +132,8 @@ async def test_ages_go_on_where_nothing_else_changes() -> None:
             app.check_widths()
 
 
-async def test_the_mouse_chooses_and_opens() -> None:
-    """A click moves the cursor, a second one is Enter."""
+async def test_a_click_leads_where_its_key_leads() -> None:
+    """On the item, wherever; twice is once. The wheel goes through the items."""
     widget = AttentionList(id="attention")
     async with alone(widget, (120, 36)) as (app, pilot):
         widget.show(ITEMS, now_s=75)
@@ -140,6 +141,34 @@ async def test_the_mouse_chooses_and_opens() -> None:
         assert widget.selected == ITEMS[1]
         await pilot.click(AttentionList, offset=(20, 1), times=2)
         await pilot.pause()
-        sent = app.sent(AttentionList.Chosen)
-        assert [(each.item.subject, each.act.key) for each in sent] == [("normal", "enter")]
-        await pilot.click(AttentionList, offset=(20, 35))
+        assert chosen(app) == [(ITEMS[1].subject, "enter"), (ITEMS[1].subject, "enter")]
+        await wheel(pilot, widget, down=True)
+        assert widget.selected == ITEMS[2]
+        await wheel(pilot, widget, down=False)
+        assert widget.selected == ITEMS[1]
+
+
+async def test_a_click_on_a_key_acts() -> None:
+    """On each that is drawn, not on one that only its own click would bring."""
+    widget = AttentionList(id="attention")
+    async with alone(widget, (120, 36)) as (app, pilot):
+        widget.show(ITEMS, now_s=75)
+        await pilot.pause()
+        place = app.lines[1].index("r retry all")
+        app.set_focus(None)
+        await pilot.pause()
+        assert "r retry all" not in app.text
+        await pilot.click(AttentionList, offset=(place, 1))
+        await pilot.pause()
+        assert chosen(app) == [("mock", "enter")]
+        assert widget.has_focus
+        for key in ("r retry all", "all", "⏎ open"):
+            await pilot.click(AttentionList, offset=(app.lines[1].index(key), 1))
+        await pilot.click(AttentionList, offset=(20, 1))
+        await pilot.pause()
+        assert chosen(app) == [("mock", each) for each in ("enter", "r", "r", "enter", "enter")]
+
+
+def chosen(app: Alone) -> list[tuple[str, str]]:
+    """What was told: the item and the key."""
+    return [(each.item.subject, each.act.key) for each in app.sent(AttentionList.Chosen)]

@@ -95,7 +95,7 @@ async def test_a_click_on_an_item_leads_to_its_screen() -> None:
     async with dashboard.run_test(size=(120, 36)) as pilot:
         await pilot.pause()
         assert "Worker w-2 (node-1) was lost with 2 running." in screen_text(dashboard)
-        await pilot.click("#attention", offset=(20, 1), times=2)
+        await pilot.click("#attention", offset=(20, 1))
         await pilot.pause()
         assert dashboard.pane.id == "pane-workers"
 

@@ -69,6 +69,8 @@ class AttentionList(LineWidget, can_focus=True):
 
     def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's name
         super().__init__(id=id)
+        self._has_keys = self._is_on_keys = False
+        """Whether keys are drawn, and whether they were when the mouse went down."""
         self._items: tuple[Item, ...] = ()
         self._now_s = 0.0
         self._cursor = 0
@@ -145,17 +147,48 @@ class AttentionList(LineWidget, can_focus=True):
         item = self.selected
         return item is not None and any(each.key == parameters[0] for each in item.acts)
 
+    def on_focus(self) -> None:
+        """Its keys are drawn only now: the click that brought the focus was not on one of them."""
+        self.call_after_refresh(setattr, self, "_has_keys", True)
+
+    def on_blur(self) -> None:
+        """They go."""
+        self._has_keys = False
+
+    def on_mouse_down(self) -> None:
+        """What is drawn now is what is clicked."""
+        self._is_on_keys = self._has_keys
+
+    def on_mouse_scroll_down(self) -> None:
+        """The wheel goes through the items."""
+        self.action_move(1)
+
+    def on_mouse_scroll_up(self) -> None:
+        """And back."""
+        self.action_move(-1)
+
     def on_click(self, event: events.Click) -> None:
-        """A click moves the cursor, a second one opens."""
+        """A click opens what the item is about; on one of its keys it presses that."""
         offset = event.get_content_offset(self)
         shown = self._shown()
-        if offset is None or offset.y >= len(shown):
+        if offset is None or offset.y >= len(shown) or event.chain > 1:
             return
-        self._cursor = shown[offset.y][0]
-        self._say_rest()
-        self.refresh()
-        if event.chain == 2:
-            self.action_act("enter")
+        index, part = shown[offset.y]
+        is_advice = index == self._cursor and part == len(self._wrapped(self.size.width))
+        self.action_move(index - self._cursor)
+        act = self._act_at(offset.x) if is_advice and self._is_on_keys else None
+        self.action_act(act.key if act else "enter")
+
+    def _act_at(self, x: int) -> Act | None:
+        """Of the item under the cursor, the one whose key is drawn there."""
+        acts = self.selected.acts if self.selected else ()
+        start = INDENT + _advice_room(acts, self.size.width)
+        for act in acts:
+            end = start + length(_key(act))
+            if start <= x < end:
+                return act
+            start = end
+        return None
 
     def _shown(self) -> list[tuple[int, int]]:
         """For each line, which item and which part of it: all of the one with the cursor, which is always in sight."""
@@ -219,9 +252,16 @@ def _headline(item: Item, sentence: str, width: int, now_s: float, *, advice: st
 
 
 def _advice(item: Item, acts: Sequence[Act], width: int) -> list[Part]:
-    keys: list[Part] = []
-    for act in acts:
-        key = keymap.shown("⏎" if act.key == "enter" else act.key, AttentionList)
-        keys += [(f" {key} ", palette.BRAND), (act.does, palette.DIM)]
-    room = max(width - INDENT - length(keys) - 2, 0)
-    return [(" " * INDENT, palette.PLAIN), (cells.fit(item.advice, room), palette.DIM), *keys]
+    keys = [part for act in acts for part in _key(act)]
+    advice = cells.fit(item.advice, _advice_room(acts, width))
+    return [(" " * INDENT, palette.PLAIN), (advice, palette.DIM), *keys]
+
+
+def _advice_room(acts: Sequence[Act], width: int) -> int:
+    """Cells before the keys."""
+    return max(width - INDENT - sum(length(_key(act)) for act in acts) - 2, 0)
+
+
+def _key(act: Act) -> list[Part]:
+    key = keymap.shown("⏎" if act.key == "enter" else act.key, AttentionList)
+    return [(f" {key} ", palette.BRAND), (act.does, palette.DIM)]

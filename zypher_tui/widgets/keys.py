@@ -48,7 +48,7 @@ class KeyLine(LineWidget):
             entry: list[Part] = [(f" {shown} ", palette.BRAND), (f"{word} ", palette.DIM)]
             if length(parts) + length(entry) > self.size.width:
                 break
-            self._keys += _places(shown, start=length(parts), end=length(parts) + length(entry))
+            self._keys += places(shown, start=length(parts), end=length(parts) + length(entry))
             parts += entry
         return line(parts, self.size.width)
 
@@ -60,10 +60,10 @@ class KeyLine(LineWidget):
             self.post_message(self.Pressed(key))
 
 
-def _places(shown: str, *, start: int, end: int) -> list[tuple[str, int]]:
+def places(shown: str, *, start: int, end: int) -> list[tuple[str, int]]:
     """Each key of an entry, and where it ends; the last one has the word behind it."""
-    places: list[tuple[str, int]] = []
+    ends: list[tuple[str, int]] = []
     for key in shown.split(" "):
         start += len(key) + 1
-        places.append((key, start))
-    return [*places[:-1], (places[-1][0], end)]
+        ends.append((key, start))
+    return [*ends[:-1], (ends[-1][0], end)]

@@ -72,6 +72,8 @@ class Table(Keyed, ScrollView, Generic[Row], can_focus=True):
         self._version: object = None
         self._cursor = 0
         self._selected: Row | None = None
+        self._is_clicked = False
+        """Whether the row under the cursor was clicked, since the table is there to be seen."""
         self._empty: list[list[Part]] = []
         self._layout: tuple[int, list[tuple[Column[Row], int]]] = (-1, [])
         self._rendered: dict[int, Strip] = {}
@@ -246,7 +248,10 @@ class Table(Keyed, ScrollView, Generic[Row], can_focus=True):
             self.post_message(self.Chosen(self, self._key(row)))  # pyright: ignore[reportArgumentType]
 
     def on_click(self, event: events.Click) -> None:
-        """A click moves the cursor, a second one chooses; on a title it sorts, and turns round."""
+        """A click moves the cursor, a second one chooses; on a title it sorts, and turns round.
+
+        What the first click was on is chosen, also when rows have moved on meanwhile.
+        """
         offset = event.get_content_offset(self)
         if offset is None:
             return
@@ -254,10 +259,15 @@ class Table(Keyed, ScrollView, Generic[Row], can_focus=True):
             self._sort_at(offset.x)
             return
         index = self.scroll_offset.y + offset.y - 1
-        if index < len(self._rows):
+        if event.chain == 2 and self._is_clicked:
+            self.action_choose()
+        elif index < len(self._rows):
             self.action_move(index - self._cursor)
-            if event.chain == 2:
-                self.action_choose()
+            self._is_clicked = True
+
+    def on_show(self) -> None:
+        """The first click of two was on what led here."""
+        self._is_clicked = False
 
     def _empty_line(self, y: int, width: int) -> Strip:
         index = y - max((self.size.height - len(self._empty)) // 2, 0)

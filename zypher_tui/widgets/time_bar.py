@@ -1,5 +1,9 @@
 """The line that is there while the past is shown: which time that is, and where it lies in what is known."""
 
+from collections.abc import Sequence
+
+from textual import events
+from textual.message import Message
 from textual.strip import Strip
 
 from zypher_tui.core import formats
@@ -8,16 +12,38 @@ from zypher_tui.core.view import View
 from zypher_tui.keymap import keymap
 from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import LineWidget, Part, length, line
+from zypher_tui.widgets.keys import KeyLine, places
+
+AGE_CELLS = 7
+"""Of the longest age, and a space: the bar stays where it is under the mouse."""
+LEAST_BAR = 8
 
 
 class TimeBar(LineWidget):
-    """``‖ 12:03:41 · 4m05s ago ━━━━━●──── [ ] 10 s  { } 5 min  p now``."""
+    """``‖ 12:03:41 · 4m05s ago ━━━━━●──── [ ] 10 s  { } 5 min  p now``; for the mouse, too."""
+
+    ALLOW_SELECT = False
+
+    class Sought(Message):
+        """That time is to be shown."""
+
+        def __init__(self, at_s: float) -> None:
+            super().__init__()
+            self.at_s = at_s
 
     def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's name
         super().__init__(id=id)
         self.words: tuple[str, str] = ("ago", "now")
         """What the distance is from, and what ``p`` does."""
         self._shown: tuple[str, str, float] = ("", "", 1.0)
+        self._first_s = self._last_s = 0.0
+        self._bar = range(0)
+        """Where it is drawn."""
+        self._keys: list[tuple[str, int]] = []
+        """Keys that are drawn, and where each ends."""
+        self._keys_from = 0
+        self._sought: int | None = None
+        """The cell of the bar that the mouse has hold of."""
         self.display = False
 
     def show(self, view: View, *, first_s: float | None, last_s: float | None) -> None:
@@ -26,29 +52,72 @@ class TimeBar(LineWidget):
         if view.past_s is None:
             return
         at = formats.clock(at_of(view.now_ms)) if view.taken_at else "nothing is known"
-        span_s = (last_s or 0) - (first_s or 0)
-        share = min(max((view.now_s - (first_s or 0)) / span_s, 0), 1) if span_s > 0 else 1.0
-        shown = (at, f"{formats.age_s(view.past_s)} {self.words[0]}", share)
+        self._first_s, self._last_s = first_s or 0.0, last_s or 0.0
+        span_s = self._last_s - self._first_s
+        share = min(max((view.now_s - self._first_s) / span_s, 0), 1) if span_s > 0 else 1.0
+        ago = f"{formats.age_s(view.past_s)} {self.words[0]}"
+        shown = (at, f"{ago:<{AGE_CELLS + len(self.words[0])}}", share)
         if shown != self._shown:
             self._shown = shown
             self.refresh()
 
     def line_at(self, y: int) -> Strip:  # noqa: ARG002  # there is only one
-        """The time, the bar, the keys: the bar and then the keys where there is room."""
+        """The time, the bar, the keys: of those, the ones that leave room for the bar."""
         at, ago, share = self._shown
         width = self.size.width
         left: list[Part] = [(" ‖ ", palette.WARNING), (at, palette.STRONG), (f" · {ago} ", palette.WARNING)]
-        right: list[Part] = []
-        for key, word in (("[ ]", "10 s"), ("{ }", "5 min"), ("p", self.words[1])):
-            right += [(f" {keymap.shown(key)} ", palette.BRAND), (f"{word} ", palette.DIM)]
-        if length(left) + length(right) > width:
-            right = []
-        room = width - length(left) - length(right) - 1
-        if room >= 8:
+        entries = [("[ ]", "10 s"), ("{ }", "5 min"), ("p", self.words[1])]
+        while entries and length(left) + LEAST_BAR + 1 + length(_keys(entries)) > width:
+            del entries[-2 if len(entries) > 1 else 0]
+        room = width - length(left) - length(_keys(entries)) - 1
+        self._bar = range(length(left), length(left) + room) if room >= LEAST_BAR else range(0)
+        if self._bar:
             place = round(share * (room - 1))
             left += [
                 ("━" * place, palette.BRAND),
                 ("●", palette.WARNING),
                 ("─" * (room - 1 - place), palette.FRAME),
             ]
-        return line([*left, *right], width)
+        self._keys_from = start = length(left)
+        self._keys = []
+        for key, word in entries:
+            end = start + length(_keys([(key, word)]))
+            self._keys += places(keymap.shown(key), start=start, end=end)
+            start = end
+        return line([*left, *_keys(entries)], width)
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Take hold of the bar."""
+        if event.x in self._bar:
+            self.capture_mouse()
+            self._seek(event.x)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Go along it."""
+        if self._sought is not None and self._bar:
+            self._seek(min(max(event.x, self._bar.start), self._bar.stop - 1))
+
+    def on_mouse_up(self) -> None:
+        """Let go."""
+        self._sought = None
+        self.release_mouse()
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a key presses it."""
+        shown = next((shown for shown, end in self._keys if self._keys_from <= event.x < end), None)
+        key = keymap.pressed(shown) if shown else None
+        if key is not None:
+            self.post_message(KeyLine.Pressed(key))
+
+    def _seek(self, x: int) -> None:
+        """Go to the time of that cell, once."""
+        if x != self._sought:
+            self._sought = x
+            share = (x - self._bar.start) / (len(self._bar) - 1)
+            self.post_message(self.Sought(self._first_s + share * (self._last_s - self._first_s)))
+
+
+def _keys(entries: Sequence[tuple[str, str]]) -> list[Part]:
+    return [
+        part for key, word in entries for part in ((f" {keymap.shown(key)} ", palette.BRAND), (f"{word} ", palette.DIM))
+    ]
