@@ -246,7 +246,8 @@ async def test_its_stories_are_seen_in_the_first_minute() -> None:
         await demo.press("escape", "2", "[", "[")
         await demo.shows("‖ 09:02:30 · 20 s ago")
         await demo.press("end")
-        await demo.shows(f"{canceled.prediction_id[:8]}  ")
+        last = f"09:01:36  {canceled.prediction_id[:8]}"
+        await wait_until(lambda: "○ queued" in screen_text(demo.dashboard).partition(last)[2].partition("\n")[0])
 
 
 async def test_read_only_is_kept_to() -> None:
