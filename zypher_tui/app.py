@@ -25,7 +25,6 @@ from zypher_tui.core.choosing import USUAL
 from zypher_tui.core.cleaning import clean
 from zypher_tui.core.filters import parse
 from zypher_tui.core.items import Screen
-from zypher_tui.core.model_rows import Served
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.store import Store
 from zypher_tui.core.troubles import Addresses, Trouble, troubles_of
@@ -35,17 +34,14 @@ from zypher_tui.feeds import INTERVAL_S, Feeds, Opener
 from zypher_tui.keymap import Keyed, keymap
 from zypher_tui.load.desk import ClosedDesk, Desk
 from zypher_tui.palette import palette
+from zypher_tui.panes import Panes
 from zypher_tui.recordist import Recordist
 from zypher_tui.screens.asked import Acted, Asked, QueueAsked
-from zypher_tui.screens.dead_letters import DeadLettersPane, Read
 from zypher_tui.screens.jumping import JumpScreen, leaps
 from zypher_tui.screens.load import LoadPane
-from zypher_tui.screens.models import ModelsPane
-from zypher_tui.screens.overview import OverviewPane
 from zypher_tui.screens.pane import Copied, Filtered, Led, Opened, Pane
 from zypher_tui.screens.prediction import PredictionScreen
 from zypher_tui.screens.predictions import ColumnsChosen, PredictionsPane
-from zypher_tui.screens.workers import WorkersPane
 from zypher_tui.sources.operator import Operator
 from zypher_tui.sources.source import READ_ONLY
 from zypher_tui.terminal import end_with_terminal, end_within, waiting_writes
@@ -167,25 +163,16 @@ class Dashboard(Keyed, App[int]):
         self._trouble_panel = TroublePanel(id="troubles")
         self._key_line = KeyLine(id="keys")
         chosen = config.columns if config else None
-        self._predictions = PredictionsPane(id="pane-predictions", api_url=self._api_url, columns=chosen or USUAL)
-        self._dead_letters = DeadLettersPane(
-            id="pane-dead_letters", read_letters=self._read_letters, closed=self._why_closed
+        self.panes = Panes(
+            self.feeds,
+            self.store,
+            api_url=self._api_url,
+            columns=chosen or USUAL,
+            closed=self._why_closed,
+            desk=desk or ClosedDesk(self._why_closed or NO_DESK),
+            clock_s=clock_s,
+            changed=self._note_change,
         )
-        self._panes: Sequence[Pane] = (
-            OverviewPane(id="pane-overview", api_url=self._api_url),
-            self._predictions,
-            WorkersPane(id="pane-workers", timeline=self.store.timeline, read_running=self._read_running),
-            ModelsPane(
-                id="pane-models",
-                api_url=self._api_url,
-                read_models=self._read_models,
-                sources=lambda: self.feeds.sources,
-                closed=self._why_closed,
-            ),
-            self._dead_letters,
-            LoadPane(id="pane-load", desk=desk or ClosedDesk(self._why_closed or NO_DESK)),
-        )
-        self._open = 0
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """What ``dashboard.tcss`` needs before a theme is chosen."""
@@ -210,8 +197,8 @@ class Dashboard(Keyed, App[int]):
         yield self._tab_line
         yield self._notice_line
         yield self._time_bar
-        with ContentSwitcher(initial=self._panes[0].id, id="panes"):
-            yield from self._panes
+        with ContentSwitcher(initial=self.pane.id, id="panes"):
+            yield from self.panes.all
         yield self._trouble_panel
         yield self._key_line
 
@@ -281,7 +268,7 @@ class Dashboard(Keyed, App[int]):
         commands = commands_for(
             self,
             (self.focused or self.screen).ancestors_with_self,
-            titles=[pane.TITLE for pane in self._panes],
+            titles=[pane.TITLE for pane in self.panes.all],
             open_pane=self.action_open_pane,
             show=lambda text: self.post_message(Filtered(text)),
             overview=self.view.overview,
@@ -329,8 +316,7 @@ class Dashboard(Keyed, App[int]):
     def action_open_pane(self, index: int) -> None:
         """Show another pane; none if there is none of that number."""
         self._leave_prediction()
-        if index < len(self._panes) and index != self._open:
-            self._open = index
+        if self.panes.open(index):
             self._show_pane()
         self._draw()
 
@@ -368,8 +354,7 @@ class Dashboard(Keyed, App[int]):
 
     def action_filter(self) -> None:
         """Filter predictions, wherever it was asked for."""
-        self.action_open_pane(self._panes.index(self._predictions))
-        self._predictions.action_filter()
+        self._open_predictions().action_filter()
 
     def action_copy(self) -> None:
         """Put the selected prediction's id, the example call, or the way out of a trouble on the clipboard."""
@@ -426,19 +411,17 @@ class Dashboard(Keyed, App[int]):
     @on(Filtered)
     def open_filtered(self, message: Filtered) -> None:
         """Show the predictions that a filter keeps."""
-        self.action_open_pane(self._panes.index(self._predictions))
-        self._predictions.show_only(parse(message.text))
+        self._open_predictions().show_only(parse(message.text))
 
     @on(Led)
     def follow_item(self, message: Led) -> None:
         """Show what it is about: the prediction, its screen, or where there is none of that, those of its filter."""
         target = message.target
-        ids = [pane.id for pane in self._panes]
-        pane_id = f"pane-{target.screen.value}"
+        index = self.panes.index_of(target.screen)
         if target.prediction_id:
             self.post_message(Opened(target.prediction_id))
-        elif target.screen is not Screen.PREDICTIONS and pane_id in ids:
-            self.action_open_pane(ids.index(pane_id))
+        elif target.screen is not Screen.PREDICTIONS and index is not None:
+            self.action_open_pane(index)
             self.pane.lead_to(target)
         else:
             self.post_message(Filtered(target.filter))
@@ -484,7 +467,7 @@ class Dashboard(Keyed, App[int]):
     @property
     def pane(self) -> Pane:
         """The one on the screen."""
-        return self._panes[self._open]
+        return self.panes.shown
 
     @property
     def view(self) -> View:
@@ -533,6 +516,10 @@ class Dashboard(Keyed, App[int]):
             self._show_pane()
         return is_blank
 
+    def _open_predictions(self) -> PredictionsPane:
+        self.action_open_pane(self.panes.all.index(self.panes.predictions))
+        return self.panes.predictions
+
     def _leave_prediction(self) -> None:
         """Back to the panes."""
         while isinstance(self.screen, PredictionScreen):
@@ -548,28 +535,9 @@ class Dashboard(Keyed, App[int]):
         if self.pane.first is not None:
             self.pane.first.focus()
 
-    async def _read_running(self, worker_id: str) -> None:
-        """Read anew what a worker runs."""
-        found = await self.feeds.first(lambda source: source.running_on(worker_id))
-        if found is not None:
-            self.store.book.fold(found[0])
-            self._note_change()
-
-    async def _read_letters(self, model: str, fingerprint: str) -> Read | None:
-        found = await self.feeds.first(lambda source: source.dead_letters(model=model, fingerprint=fingerprint))
-        return Read(letters=found[0], source=found[1]) if found is not None else None
-
-    async def _read_models(self) -> Served | None:
-        """How the models are deployed."""
-        found = await self.feeds.first(lambda source: source.models())
-        return Served(models=found[0], source=found[1], at_s=self._clock_s()) if found is not None else None
-
     async def _take_in(self, again: Sequence[str], gone: Sequence[str]) -> None:
         """Something was done to these: show it now."""
-        self.store.book.bury(gone)
-        self._predictions.table.marked.difference_update(gone)
-        self._dead_letters.read()
-        await self.feeds.look_again(again)
+        await self.panes.take_in(again, gone)
         self._draw()
 
     def _note_change(self) -> None:
@@ -611,6 +579,6 @@ class Dashboard(Keyed, App[int]):
         self._header_line.show(view, self.recordist.mark)
         self._notice_line.show(view, is_told=self._show_troubles())
         self._time_bar.show(view, first_s=first_s, last_s=last_s)
-        self._tab_line.show([(pane.TITLE, pane.count(view)) for pane in self._panes], self._open)
+        self._tab_line.show([(pane.TITLE, pane.count(view)) for pane in self.panes.all], self.panes.index)
         self._header_line.screen.set_class(view.stale_s is not None, "-stale")
         self.pane.show_view(view)
