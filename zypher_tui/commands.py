@@ -9,7 +9,7 @@ from textual.dom import DOMNode
 
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.contracts.stats import Overview
-from zypher_tui.keymap import Keyed, display, keymap, place_of
+from zypher_tui.keymap import ALSO, Keyed, display, keymap, place_of
 from zypher_tui.themes import THEMES, Theme
 from zypher_tui.widgets.commands import Command
 
@@ -50,7 +50,7 @@ def _keys_of(chain: Iterable[DOMNode], app: App[int]) -> list[Command]:
             if name and name not in commands and not name.startswith(("screen-", "commands")):
                 key = display(keymap.chosen_key(name) or binding.key)
                 run = _runner(app, binding.action, node)
-                commands[name] = Command(binding.description or name, run, place_of(cls), key)
+                commands[name] = Command(binding.description or name, run, place_of(cls), key, ALSO.get(name, ""))
     return [*commands.values()]
 
 

@@ -20,6 +20,24 @@ from zypher_tui.config import Config, WrongConfig, did_you_mean
 MODIFIERS = ("ctrl", "shift", "alt", "super", "hyper", "meta")
 
 
+ALSO = {
+    "replay": "retry rerun again",
+    "replay-them-all": "retry rerun again",
+    "replay-all-of-the-kind": "retry rerun again",
+    "retry": "replay",
+    "cancel": "abort stop kill",
+    "cancel-them-all": "abort stop kill purge",
+    "drop": "delete remove discard",
+    "drop-them-all": "delete remove discard purge",
+    "drop-all-of-the-kind": "delete remove discard purge",
+    "pause-purge-a-queue": "resume empty clear",
+    "last-actions": "log history audit stop",
+    "switch-traffic": "deploy release canary shadow",
+    "roll-back": "rollback revert undo",
+}
+"""Other words under which an action is looked for, in the palette and in the help."""
+
+
 class Help(msgspec.Struct, frozen=True):
     """What a widget tells a person who asks."""
 

@@ -9,7 +9,7 @@ import pytest
 from tests.tui.screen import screen_lines, screen_text
 from zypher_tui.config import load_config
 from zypher_tui.demo import demo_dashboard
-from zypher_tui.keymap import keymap
+from zypher_tui.keymap import ALSO, actions, keymap
 from zypher_tui.palette import palette
 from zypher_tui.themes import LIGHT
 
@@ -30,6 +30,26 @@ async def test_a_few_letters_find_a_command(key: str) -> None:
         await pilot.pause()
         assert "Predictions · 4,946" in screen_text(dashboard)
         assert dashboard.pane.TITLE == "Predictions"
+
+
+@pytest.mark.parametrize(
+    ("word", "said"), [("retry", "Replay them all"), ("purge", "Pause, purge a queue"), ("abort", "Cancel them all")]
+)
+async def test_what_others_call_it_finds_it_too(word: str, said: str) -> None:
+    """In the palette and in the help."""
+    dashboard = demo_dashboard("live")
+    async with dashboard.run_test(size=(120, 36)) as pilot:
+        await pilot.press("2", "colon", *word)
+        await pilot.pause()
+        assert said in screen_text(dashboard)
+        await pilot.press("escape", "question_mark", *word)
+        await pilot.pause()
+        assert said in screen_text(dashboard)
+
+
+def test_other_words_are_of_actions_that_there_are() -> None:
+    """None is left behind."""
+    assert set(ALSO) <= set(actions())
 
 
 async def test_filters_and_themes_are_commands() -> None:

@@ -24,6 +24,8 @@ class Command(msgspec.Struct, frozen=True):
     run: Callable[[], Awaitable[object] | object]
     place: str = ""
     key: str = ""
+    also: str = ""
+    """Other words under which it is looked for."""
 
 
 class CommandLines(TypedLines):
@@ -102,7 +104,7 @@ class CommandDialog(Dialog):
 
 
 def _text(command: Command) -> str:
-    return f"{command.says} {command.place}"
+    return f"{command.says} {command.place} {command.also}"
 
 
 def _line(command: Command, width: int, *, chosen: bool) -> list[Part]:

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 
 from zypher_tui.core import cells
-from zypher_tui.keymap import Action, Help, Keyed, actions, display, keymap, place_of
+from zypher_tui.keymap import ALSO, Action, Help, Keyed, actions, display, keymap, place_of
 from zypher_tui.palette import palette
 from zypher_tui.widgets.dialogs import Dialog, TypedLines
 from zypher_tui.widgets.drawing import Part, entitle
@@ -106,6 +106,12 @@ def _keys_of(cls: type[Keyed], told: set[str]) -> tuple[tuple[str, str], ...]:
     return tuple(entries)
 
 
+def _sought(does: str) -> str:
+    """What a key does, and the other words for it."""
+    also = (ALSO.get(action.name, "") for action in actions().values() if action.says == does)
+    return " ".join([does, *also]).casefold()
+
+
 def _shown(action: Action) -> str:
     """Its first two keys."""
     return " ".join(display(key) for key in keymap.keys_of(action)[:2])
@@ -116,7 +122,7 @@ def _lines_of(chapter: Chapter, query: str, width: int) -> list[list[Part]]:
     wanted = query.casefold()
     is_all = not wanted or wanted in chapter.title.casefold()
     words = [(name, text) for name, text in chapter.words if is_all or wanted in f"{name} {text}".casefold()]
-    keys = [(key, does) for key, does in chapter.keys if is_all or wanted in does.casefold() or query == key]
+    keys = [(key, does) for key, does in chapter.keys if is_all or wanted in _sought(does) or query == key]
     says = chapter.says if is_all or wanted in chapter.says.casefold() else ""
     if not (words or keys or says):
         return []
