@@ -48,7 +48,7 @@ async def test_more_than_one_call_does_are_done_in_steps() -> None:
     system.paused.add(Priority.NORMAL)
     system.advance(160)
     operator, steps = operator_on(system), list[int]()
-    choice = choose_queue("normal", now_ms=now_ms(system))
+    choice = choose_queue("normal", [], now_ms=now_ms(system))
     counted = await operator.count(Verb.CANCEL, choice)
     assert counted.possible == system.depth_of(Priority.NORMAL) > 1_000
     outcome = await operator.many(choice, Tally(Verb.CANCEL, counted), lambda done: not steps.append(done))
