@@ -52,7 +52,10 @@ class KeyLimits:
 
         Raises ``RateLimited``. With ``predicts`` also where it is known that a prediction would be refused.
         """
-        account = scope["state"]["limits"] = self._account(caller)
+        account = self._accounts.get(caller.key_id)
+        if account is None or account.caller is not caller:
+            account = self._opened(caller, account)
+        scope["state"]["limits"] = account
         now_s = time.monotonic()
         if (pool := account.requests) is not None and (more := pool.spend(1, now_s)) <= 0:
             await self._more(pool, 1, more, now_s)
@@ -135,8 +138,8 @@ class KeyLimits:
 
     def uncount(self, caller: Caller, count: int) -> None:
         """Predictions were counted and not begun. While Redis is told of some, more come together."""
-        pool = self._account(caller).predictions if count else None
-        if pool is not None:
+        account = self._accounts.get(caller.key_id) if count else None
+        if account is not None and (pool := account.predictions) is not None:
             pool.give_back(count)
             if pool.returning is None:
                 pool.returning = self._behind(self._return(pool))
@@ -147,12 +150,11 @@ class KeyLimits:
         task.add_done_callback(self._returning.discard)
         return task
 
-    def _account(self, caller: Caller) -> Account:
-        account = self._accounts.get(caller.key_id)
-        if account is None or account.caller is not caller:
-            if len(self._accounts) >= ACCOUNTS_KEPT:
-                self._accounts.clear()
-            account = self._accounts[caller.key_id] = Account(caller, account)
+    def _opened(self, caller: Caller, before: Account | None) -> Account:
+        """The account of a key that is new here, or has changed."""
+        if len(self._accounts) >= ACCOUNTS_KEPT:
+            self._accounts.clear()
+        account = self._accounts[caller.key_id] = Account(caller, before)
         return account
 
     async def _wait(self, pool: Pool, count: int, now_s: float) -> None:
