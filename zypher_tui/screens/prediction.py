@@ -56,6 +56,7 @@ class PredictionScreen(Keyed, Screen[None]):
     ABOUT = Help(
         "One prediction",
         "What was asked, where its time went, why it failed, and the same error elsewhere.",
+        (("◆ · ◇", "Progress, and lines of the log: what the model said, at its time"),),
     )
 
     PLACE = "one prediction"

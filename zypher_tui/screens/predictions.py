@@ -41,7 +41,10 @@ class PredictionsPane(Pane):
     ABOUT = Help(
         "Predictions",
         'All that are known, newest first. A filter keeps some: status:failed model:fraud* age<1h "some text".',
-        (("marks", "What is marked is what keys act on; else it is the one under the cursor"),),
+        (
+            ("marks", "What is marked is what keys act on; else it is the one under the cursor"),
+            ("columns", "Which there are is chosen, and kept; some are left out where there is no room"),
+        ),
     )
 
     TITLE = "Predictions"
