@@ -90,6 +90,10 @@ class Dashboard(Keyed, App[int]):
         Binding("right_square_bracket", "step(10)", "10 s on", key_display="]"),
         Binding("left_curly_bracket", "step(-300)", "5 min back", key_display="{"),
         Binding("right_curly_bracket", "step(300)", "5 min on", key_display="}"),
+        Binding("left_parenthesis", "trouble(-1)", "Trouble before", key_display="("),
+        Binding("right_parenthesis", "trouble(1)", "Next trouble", key_display=")"),
+        Binding("ctrl+home", "bound(-1)", "Begin of what is known"),
+        Binding("ctrl+end", "bound(1)", "End of what is known"),
         Binding("tab", "app.focus_next", "Next table", key_display="tab"),
         Binding("enter", "details", "Details", key_display="⏎"),
         Binding("c", "copy", "Copy"),
@@ -346,6 +350,26 @@ class Dashboard(Keyed, App[int]):
             self._at_s = min(max(at_s, first_s), self._clock_s())
         self._draw()
 
+    def action_bound(self, step: int) -> None:
+        """Show the first time of which something is known, or the last."""
+        self.show_time(self.store.timeline.first_s if step < 0 else self._end_s)
+
+    def action_trouble(self, step: int) -> None:
+        """Show when something began to need attention, the last time before this one or the next."""
+        at_s = self._clock_s() if self._at_s is None else self._at_s
+        moment = self.store.attention.nearest(at_s, later=step > 0)
+        if moment is None:
+            which = "later" if step > 0 else "earlier"
+            self.notify(f"Nothing is known that began to need attention {which}.", timeout=4, markup=False)
+            return
+        self.show_time(moment.at_s)
+        self.notify(moment.item.sentence, timeout=6, markup=False)
+
+    @property
+    def _end_s(self) -> float | None:
+        """The last time that can be shown; ``None``: now."""
+        return None
+
     def action_details(self) -> None:
         """Open what is selected."""
         table = self.pane.first
@@ -578,7 +602,8 @@ class Dashboard(Keyed, App[int]):
             return  # nothing of the panes is seen
         self._header_line.show(view, self.recordist.mark)
         self._notice_line.show(view, is_told=self._show_troubles())
-        self._time_bar.show(view, first_s=first_s, last_s=last_s)
+        moments = [each.at_s for each in self.store.attention.moments] if self._at_s is not None else ()
+        self._time_bar.show(view, first_s=first_s, last_s=last_s, moments=moments)
         self._tab_line.show([(pane.TITLE, pane.count(view)) for pane in self.panes.all], self.panes.index)
         self._header_line.screen.set_class(view.stale_s is not None, "-stale")
         self.pane.show_view(view)

@@ -13,6 +13,7 @@ from zypher_tui.config import Config
 from zypher_tui.core.cleaning import clean
 from zypher_tui.core.durations import time_of
 from zypher_tui.core.formats import instant
+from zypher_tui.core.looking_back import Hindsight
 from zypher_tui.core.recording import WrongRecording
 from zypher_tui.opening import terminal_colours
 from zypher_tui.sources.replayed import Loading, Replayed
@@ -22,6 +23,8 @@ READ_FIRST_S = 0.25
 """Of a recording before anything is shown: a short one is there whole by then."""
 READ_STEP_S = 0.03
 """Between two looks for a key."""
+LOOK_STEP_S = 0.01
+"""The same, and as long a rest, for what is not waited for."""
 
 
 class ReplayDashboard(Dashboard):
@@ -61,17 +64,15 @@ class ReplayDashboard(Dashboard):
         """Since when, on the monotonic clock, and from which time on."""
         self._is_led = True
         """Whether nobody has chosen a time yet."""
+        self._hindsight: Hindsight | None = None
         self._name = f"replay of {clean(replayed.path.name)}"
         self._time_bar.words = ("before the end", "play or stop")
         self._lead()
 
     def on_mount(self) -> None:
         """Say what is to be known of the file, and read the rest of it."""
-        if self._replayed.share == 1.0:
-            self._say(self._replayed.header.note, self._replayed.amiss)
-        else:
-            self._say(self._replayed.header.note)
-            self.run_worker(self._read, name="read")
+        self._say(self._replayed.header.note)
+        self.run_worker(self._read, name="read")
 
     async def _read(self) -> None:
         try:
@@ -85,6 +86,21 @@ class ReplayDashboard(Dashboard):
             return
         self._lead()
         self._say(self._replayed.amiss)
+        self._draw()
+        await self._look_back()
+
+    async def _look_back(self) -> None:
+        """Find when something began to need attention."""
+        store = self._replayed.store
+        if store.attention.at(self._replayed.last_s) is not None:
+            return  # it was watched
+        self._hindsight = hindsight = Hindsight(store.timeline, store.book)
+        is_more = True
+        while is_more:
+            is_more = hindsight.step(LOOK_STEP_S, time.monotonic)
+            await asyncio.sleep(LOOK_STEP_S)
+        store.attention = hindsight.attention
+        self._hindsight = None
         self._draw()
 
     def _say(self, *sentences: str | None) -> None:
@@ -108,6 +124,8 @@ class ReplayDashboard(Dashboard):
     def show_time(self, at_s: float | None) -> None:
         """Somebody chose another."""
         self._is_led = False
+        if self._playing is not None and at_s is not None:
+            self._playing = time.monotonic(), at_s
         super().show_time(at_s)
 
     def action_pause(self) -> None:
@@ -123,6 +141,18 @@ class ReplayDashboard(Dashboard):
         super().go_to(at_s)
         if self._playing is not None and self._at_s is not None:
             self._playing = time.monotonic(), self._at_s
+
+    def action_trouble(self, step: int) -> None:
+        """Once all of it was looked at."""
+        if self._hindsight is not None or self._replayed.share < 1.0:
+            share = self._hindsight.share if self._hindsight else 0.0
+            self._say(f"It is still looked through for what needed attention: {share:.0%}.")
+            return
+        super().action_trouble(step)
+
+    @property
+    def _end_s(self) -> float:
+        return self._replayed.last_s
 
     def action_record(self) -> None:
         """It is a file already."""

@@ -29,7 +29,7 @@ from zypher_tui.widgets.time_bar import TimeBar
 def bar_of(dashboard: Dashboard) -> tuple[int, int, int]:
     """Where the bar begins, where the time that is shown stands, and where it ends."""
     text = next(line for line in screen_lines(dashboard) if " ‖ " in line)
-    cells = [at for at, cell in enumerate(text) if cell in "━●─"]
+    cells = [at for at, cell in enumerate(text) if cell in "━●─▲"]
     return cells[0], text.index("●"), cells[-1]
 
 

@@ -179,3 +179,41 @@ async def test_what_turns_out_to_be_none_ends_it_with_a_sentence(a_recording: Pa
     async with dashboard.run_test(size=(120, 36)):
         await wait_until(lambda: dashboard.return_value == 2)
     assert str(dashboard.wrong) == "Most of it cannot be understood."
+
+
+async def test_it_leads_to_what_needed_attention(replayed: Replayed) -> None:
+    """All of it is looked at behind the screen; then a key leads to the next trouble, and back, and to both ends."""
+    dashboard = ReplayDashboard(replayed, at_s=replayed.first_s)
+    async with dashboard.run_test(size=(120, 36)) as pilot:
+        await wait_until(lambda: replayed.store.attention.at(replayed.last_s) is not None)
+        moments = replayed.store.attention.moments
+        away = next(each for each in moments if each.item.sentence.startswith("API"))
+        assert AWAY_S[0] <= away.at_s - replayed.header.started_at.timestamp() <= AWAY_S[-1]
+        bar = screen_lines(dashboard)[2]
+        assert bar.count("▲") >= 1
+        assert "( ) trouble" in bar
+        seen: list[float] = []
+        for _ in range(len(moments) + 1):
+            await pilot.press(")")
+            seen.append(dashboard.view.now_s)
+        later = [each.at_s for each in moments if each.at_s > replayed.first_s]
+        assert seen[: len(later)] == later
+        assert any(item.key == away.item.key for item in dashboard.store.view(replayed.last_s, at_s=away.at_s).items)
+        await pilot.press("ctrl+home")
+        assert dashboard.view.now_s == replayed.first_s
+        await pilot.press("ctrl+end", "(")
+        assert dashboard.view.now_s == max(each.at_s for each in moments if each.at_s < replayed.last_s)
+
+
+async def test_the_next_trouble_waits_until_all_was_looked_at(a_recording: Path) -> None:
+    """It says how far that is."""
+    loading = Loading(a_recording)
+    assert loading.step(0)
+    dashboard = ReplayDashboard(loading.replayed, read_on=lambda _: True)
+    async with dashboard.run_test(size=(120, 36)) as pilot:
+        before_s = dashboard.view.now_s
+        await pilot.press(")")
+        await wait_until(
+            lambda: any("still looked through" in each.message for each in dashboard._notifications)  # pyright: ignore[reportPrivateUsage]
+        )
+        assert dashboard.view.now_s == before_s

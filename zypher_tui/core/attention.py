@@ -1,7 +1,7 @@
 """What needs attention, ranked. An item appears once its trouble lasts, and goes once all has been well for a while."""
 
-from bisect import bisect_right
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -30,10 +30,25 @@ class _State(msgspec.Struct):
     shown: bool = False
 
 
+class Moment(msgspec.Struct, frozen=True):
+    """When something began to need attention."""
+
+    at_s: float
+    item: Item
+    """The worst of what did."""
+
+
 class Attention:
     """Looks at each reading, and says what needs attention. Feed it in the order of time."""
 
-    def __init__(self, rules: Iterable[Rule] = RULES, link_rules: Iterable[LinkRule] = LINK_RULES) -> None:
+    def __init__(
+        self,
+        rules: Iterable[Rule] = RULES,
+        link_rules: Iterable[LinkRule] = LINK_RULES,
+        *,
+        most_notes: int = MOST_NOTES,
+    ) -> None:
+        self._most_notes = most_notes
         self.trends = Trends()
         self._rules = tuple(rules)
         self._link_rules = tuple(link_rules)
@@ -42,6 +57,7 @@ class Attention:
         self._taken_at: object = None
         self._items: tuple[Item, ...] = ()
         self._notes: list[tuple[float, tuple[Item, ...]]] = []
+        self._moments: list[Moment] = []
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -66,12 +82,28 @@ class Attention:
         index = bisect_right(self._notes, at_s, key=lambda note: note[0])
         return self._notes[index - 1][1] if index else None
 
+    @property
+    def moments(self) -> Sequence[Moment]:
+        """In the order of time."""
+        return self._moments
+
+    def nearest(self, at_s: float, *, later: bool) -> Moment | None:
+        """The first moment after a time, or the last one before it."""
+        moments = self._moments
+        index = bisect_right(moments, at_s, key=_at_s) if later else bisect_left(moments, at_s, key=_at_s) - 1
+        return moments[index] if 0 <= index < len(moments) else None
+
     def _note(self, now_s: float) -> None:
         before_s, before = self._notes[-1] if self._notes else (float("-inf"), None)
         is_other = before is None or _kinds(before) != _kinds(self._items)
         if is_other or (self._items and now_s - before_s >= NOTED_EVERY_S):
+            known = {item.key for item in before or ()}
+            new = next((item for item in self._items if item.key not in known), None)
+            if new is not None:
+                self._moments.append(Moment(now_s, new))
+                del self._moments[: -self._most_notes]
             self._notes.append((now_s, self._items))
-            del self._notes[:-MOST_NOTES]
+            del self._notes[: -self._most_notes]
 
     def _scene(self, rule: Rule, facts: Facts) -> Scene:
         assert facts.overview is not None
@@ -127,3 +159,7 @@ class Attention:
 def _kinds(items: Iterable[Item]) -> list[tuple[str, Severity]]:
     """What is noted when it changes; figures change all the time."""
     return [(item.key, item.severity) for item in items]
+
+
+def _at_s(moment: Moment) -> float:
+    return moment.at_s

@@ -20,7 +20,7 @@ LEAST_BAR = 8
 
 
 class TimeBar(LineWidget):
-    """``‖ 12:03:41 · 4m05s ago ━━━━━●──── [ ] 10 s  { } 5 min  p now``; for the mouse, too."""
+    """``‖ 12:03:41 · 4m05s ago ━━▲━━●──▲─ [ ] 10 s  { } 5 min  ( ) trouble  p now``; for the mouse, too."""
 
     ALLOW_SELECT = False
 
@@ -35,7 +35,7 @@ class TimeBar(LineWidget):
         super().__init__(id=id)
         self.words: tuple[str, str] = ("ago", "now")
         """What the distance is from, and what ``p`` does."""
-        self._shown: tuple[str, str, float] = ("", "", 1.0)
+        self._shown: tuple[str, str, float, tuple[float, ...]] = ("", "", 1.0, ())
         self._first_s = self._last_s = 0.0
         self._bar = range(0)
         """Where it is drawn."""
@@ -46,8 +46,8 @@ class TimeBar(LineWidget):
         """The cell of the bar that the mouse has hold of."""
         self.display = False
 
-    def show(self, view: View, *, first_s: float | None, last_s: float | None) -> None:
-        """The time of the view, between the first and the last that are known."""
+    def show(self, view: View, *, first_s: float | None, last_s: float | None, moments: Sequence[float] = ()) -> None:
+        """The time of the view, between the first and the last that are known; and when something needed attention."""
         self.display = view.past_s is not None
         if view.past_s is None:
             return
@@ -56,28 +56,32 @@ class TimeBar(LineWidget):
         span_s = self._last_s - self._first_s
         share = min(max((view.now_s - self._first_s) / span_s, 0), 1) if span_s > 0 else 1.0
         ago = f"{formats.age_s(view.past_s)} {self.words[0]}"
-        shown = (at, f"{ago:<{AGE_CELLS + len(self.words[0])}}", share)
+        marks = tuple((each - self._first_s) / span_s for each in moments) if span_s > 0 else ()
+        shown = (at, f"{ago:<{AGE_CELLS + len(self.words[0])}}", share, marks)
         if shown != self._shown:
             self._shown = shown
             self.refresh()
 
     def line_at(self, y: int) -> Strip:  # noqa: ARG002  # there is only one
         """The time, the bar, the keys: of those, the ones that leave room for the bar."""
-        at, ago, share = self._shown
+        at, ago, share, marks = self._shown
         width = self.size.width
         left: list[Part] = [(" ‖ ", palette.WARNING), (at, palette.STRONG), (f" · {ago} ", palette.WARNING)]
-        entries = [("[ ]", "10 s"), ("{ }", "5 min"), ("p", self.words[1])]
+        entries = [("[ ]", "10 s"), ("{ }", "5 min"), ("( )", "trouble"), ("p", self.words[1])]
         while entries and length(left) + LEAST_BAR + 1 + length(_keys(entries)) > width:
             del entries[-2 if len(entries) > 1 else 0]
         room = width - length(left) - length(_keys(entries)) - 1
         self._bar = range(length(left), length(left) + room) if room >= LEAST_BAR else range(0)
         if self._bar:
             place = round(share * (room - 1))
-            left += [
-                ("━" * place, palette.BRAND),
-                ("●", palette.WARNING),
-                ("─" * (room - 1 - place), palette.FRAME),
-            ]
+            troubled = {round(mark * (room - 1)) for mark in marks}
+            for cell in range(room):
+                if cell == place:
+                    left.append(("●", palette.WARNING))
+                elif cell in troubled:
+                    left.append(("▲", palette.WARNING))
+                else:
+                    left.append(("━", palette.BRAND) if cell < place else ("─", palette.FRAME))
         self._keys_from = start = length(left)
         self._keys = []
         for key, word in entries:

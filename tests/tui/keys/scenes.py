@@ -64,6 +64,13 @@ EVERYWHERE = [
     Try("Dashboard", "5-min-on", lambda stage: past_s(stage) < 1),
     Try("Dashboard", "10-s-back", lambda stage: past_s(stage) > 1),
     Try("Dashboard", "10-s-on", lambda stage: past_s(stage) < 1, back=["p", see("!‖")]),
+    Try("Dashboard", "begin-of-what-is-known", "‖"),
+    Try("Dashboard", "end-of-what-is-known", "!‖"),
+    Try("Dashboard", "next-trouble", "Nothing is known"),
+    Try(
+        "Dashboard", "trouble-before", lambda stage: "earlier" in stage.text or "‖" in stage.text,
+        back=[step(lambda stage: stage.dashboard.show_time(None)), see("!‖")],
+    ),
     Try("Dashboard", "next-table", changes(focused), lead=[focus("#feed"), remember(focused)]),
     Try("Dashboard", "copy", lambda stage: clipboard(stage) == stage.ids[-1], lead=[ask("mock", "a", ended=True)]),
     Try(
