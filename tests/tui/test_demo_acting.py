@@ -208,3 +208,23 @@ def test_a_load_is_stopped_and_its_own_are_canceled() -> None:
     assert desk.report.ended == {Status.CANCELED: mine}
     assert system.depth_of(Priority.NORMAL) >= others
     assert all(run.status is Status.CANCELED for run in system.every if run.given == "mine")
+
+
+def test_what_a_version_failed_fails_again_until_another_is_live() -> None:
+    """Not by chance, but for what its input lacks; one that has it succeeds on the same version."""
+    system = system_at(170)
+    hands = Hands(system)
+    letter = next(each for each in system.dead_letters() if each.version == "4" and "amount_eur" in each.error.message)
+    failed = hands.replay(letter.prediction_id)
+    mended = hands.submit("fraud-scorer", {**failed.given, "amount_eur": 1}, version="4")
+    system.advance(200)
+    assert (failed.version, failed.status, failed.failure and failed.failure.error) == (
+        "4",
+        Status.FAILED,
+        letter.error,
+    )
+    assert mended.status is Status.SUCCEEDED
+    hands.change(ModelChange(deed=Deed.ROLL_BACK, model="fraud-scorer"))
+    again = hands.replay(failed.prediction_id)
+    system.advance(230)
+    assert (again.version, again.status) == ("1", Status.SUCCEEDED)
