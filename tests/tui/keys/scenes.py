@@ -291,8 +291,8 @@ LOAD = [
     Try("LoadForm", "leave-the-field", changes(focused), lead=[remember(focused)]),
     Try("LoadPane", "start-the-load", "◐ running", lead=[pausing("normal"), step(in_the_queue)]),
     Try("LoadPane", "stop-the-load", "● ended"),
-    Try("LoadPane", "cancel-what-the-load-left", waiting("normal", 0), lead=[see("X cancels these only")],
-        back=[resuming("normal")]),
+    Try("LoadPane", "cancel-what-the-load-left", waiting("normal", 0), audit="predictions.cancel",
+        lead=[see("X cancels these only")], back=[resuming("normal")]),
     Try("LoadLine", "start-the-load-or-stop-it", "◐ running", lead=[focus("#load-line")], back=["x", see("● ended")]),
 ]  # fmt: skip
 
