@@ -12,6 +12,7 @@ from tests.api.running import RunningApi, running_api, running_worker
 from tests.models.deploying import adds, sha256_of
 from tests.tui.drawn import SIZES
 from tests.tui.screen import screen_text
+from zypher_jobs.contracts.deployment import ModelDetail
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
@@ -131,12 +132,17 @@ async def test_the_api_and_redis_tell_the_same_of_a_deployment(settings: Setting
     async with deployed(settings) as api:
         assert settings.redis_url is not None
         sources = [ApiSource(f"http://127.0.0.1:{settings.port}"), RedisSource(settings.redis_url)]
-        found = [next(model for model in await source.models() if model.name == "adds") for source in sources]
+        names = ("versions", "previous", "shadow", "revision", "version", "ready")
+
+        async def told_the_same() -> list[ModelDetail]:
+            # a process tells Redis what it serves a moment after it does
+            told = [next(model for model in await source.models() if model.name == "adds") for source in sources]
+            return told if all(getattr(told[0], name) == getattr(told[1], name) for name in names) else []
+
+        found = await wait_until(told_the_same)
         assert [(each.version, each.share) for each in found[0].versions] == [("1", 0.9), ("2", 0.1)]
         assert found[0].previous is not None
         assert found[0].input_example is not None
-        for name in ("versions", "previous", "shadow", "revision", "version", "ready"):
-            assert getattr(found[0], name) == getattr(found[1], name), name
         assert found[1].input_example is None
         mock = next(model for model in await sources[1].models() if model.name == "mock")
         assert [(each.version, each.share, each.ready) for each in mock.versions] == [("1", 1.0, True)]
