@@ -19,9 +19,7 @@ import uvloop
 
 from bench.load import post
 from bench.open_loop import Answer, OpenLoad
-from bench.servers import process, resident_mb, wait_for
-from zypher_jobs.queue.embedded import EmbeddedServer
-from zypher_jobs.testing import free_port
+from bench.servers import own_api, resident_mb, wait_for
 
 TEXT = msgspec.json.encode({"text": "What a piece of work is a man"})
 USUAL, OVERLOAD = 0.8, 3.0
@@ -103,19 +101,8 @@ def main() -> int:
     missed = 0
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        valkey = EmbeddedServer(directory / "data")
-        valkey.start()
-        stack.callback(valkey.stop)
-        port = free_port()
-        environment = {
-            "ZYPHER_REDIS_URL": valkey.url,
-            "ZYPHER_PORT": str(port),
-            "ZYPHER_DATA_DIR": str(directory),
-            "ZYPHER_MODELS": ",".join(f"bench.overload_models:{each.name.title()}" for each in SUBJECTS),
-        }
-        command = [sys.executable, "-m", "zypher_jobs.cli", "api"]
-        pid = stack.enter_context(process(command, environment, directory / "zypher.log"))
-        wait_for(f"http://127.0.0.1:{port}/health/ready")
+        models = ",".join(f"bench.overload_models:{each.name.title()}" for each in SUBJECTS)
+        port, pid, *_ = stack.enter_context(own_api(directory, models=models))
         for subject in SUBJECTS:
             if subject.name in options.models.split(","):
                 wait_for(f"http://127.0.0.1:{port}{subject.path}", subject.body)

@@ -3,14 +3,29 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 
+from zypher_jobs.queue.embedded import EmbeddedServer
+from zypher_jobs.testing import free_port
+
 START_TIMEOUT_S = 60
+COMMAND = (sys.executable, "-m", "zypher_jobs.cli")
+
+
+class OwnApi(NamedTuple):
+    """An API process, and the settings that what runs beside it needs, too."""
+
+    port: int
+    pid: int
+    redis_url: str
+    environment: Mapping[str, str]
 
 
 def outside() -> dict[str, str]:
@@ -39,6 +54,26 @@ def process(command: Sequence[str], environment: Mapping[str, str], log: Path) -
                 server.wait(timeout=10)
             with suppress(ProcessLookupError):
                 os.killpg(server.pid, signal.SIGKILL)
+
+
+@contextmanager
+def own_api(directory: Path, **settings: str) -> Generator[OwnApi]:
+    """``zypher api`` over a Valkey of its own, once it is ready; both keep what they write in that directory."""
+    valkey = EmbeddedServer(directory / "data")
+    valkey.start()
+    port = free_port()
+    environment = {
+        "ZYPHER_REDIS_URL": valkey.url,
+        "ZYPHER_PORT": str(port),
+        "ZYPHER_DATA_DIR": str(directory),
+        **{f"ZYPHER_{name.upper()}": value for name, value in settings.items()},
+    }
+    try:
+        with process([*COMMAND, "api"], environment, directory / "api.log") as pid:
+            wait_for(f"http://127.0.0.1:{port}/health/ready")
+            yield OwnApi(port, pid, valkey.url, environment)
+    finally:
+        valkey.stop()
 
 
 def resident_mb(pid: int) -> float:

@@ -23,16 +23,13 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from bench.servers import outside, process, resident_mb, wait_for
+from bench.servers import COMMAND, outside, own_api, process, resident_mb
 from tests.tui.terminal import Terminal
 from zypher_jobs.contracts.event import Event
-from zypher_jobs.queue.embedded import EmbeddedServer
-from zypher_jobs.testing import free_port
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.store import Store
 from zypher_tui.sources.demo import DemoSource, DemoSystem
 
-COMMAND = [sys.executable, "-m", "zypher_jobs.cli"]
 BULK = 1_000
 SETTLED_S = 10
 """After its start."""
@@ -100,25 +97,12 @@ def _told(rows: Sequence[Row]) -> Sequence[Row]:
 
 @contextmanager
 def _stack(directory: Path) -> Generator[Stack]:
-    valkey = EmbeddedServer(directory / "data")
-    valkey.start()
-    port = free_port()
-    environment = {
-        "ZYPHER_REDIS_URL": valkey.url,
-        "ZYPHER_PORT": str(port),
-        "ZYPHER_DATA_DIR": str(directory),
-        "ZYPHER_MOCK_LATENCY_MS": "0",
-    }
-    try:
-        with (
-            process([*COMMAND, "api"], environment, directory / "api.log"),
-            process([*COMMAND, "worker"], environment, directory / "worker-1.log"),
-            process([*COMMAND, "worker"], environment, directory / "worker-2.log"),
-        ):
-            wait_for(f"http://127.0.0.1:{port}/health/ready")
-            yield Stack(f"http://127.0.0.1:{port}", valkey.url)
-    finally:
-        valkey.stop()
+    with (
+        own_api(directory, mock_latency_ms="0") as api,
+        process([*COMMAND, "worker"], api.environment, directory / "worker-1.log"),
+        process([*COMMAND, "worker"], api.environment, directory / "worker-2.log"),
+    ):
+        yield Stack(f"http://127.0.0.1:{api.port}", api.redis_url)
 
 
 def _ask(url: str, predictions: int) -> None:

@@ -21,15 +21,13 @@ import httpx
 import uvloop
 
 from bench.crowd import Crowd, Told
-from bench.servers import process, resident_mb, wait_for
-from zypher_jobs.queue.embedded import EmbeddedServer
-from zypher_jobs.testing import free_port, wait_until
+from bench.servers import COMMAND, own_api, process, resident_mb
+from zypher_jobs.testing import wait_until
 
 BAR_S = 1.0
 IDLE_BAR = 0.05
 """Of a processor."""
 SPARE_FILES = 500
-COMMAND = [sys.executable, "-m", "zypher_jobs.cli"]
 
 
 def main() -> int:
@@ -52,18 +50,7 @@ async def _round(polls: int, streams: int, predictions: int, idle_s: float) -> i
     """One round with processes of its own; how many bars it missed."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        valkey = EmbeddedServer(directory / "data")
-        valkey.start()
-        stack.callback(valkey.stop)
-        port = free_port()
-        environment = {
-            "ZYPHER_REDIS_URL": valkey.url,
-            "ZYPHER_PORT": str(port),
-            "ZYPHER_DATA_DIR": str(directory),
-            "ZYPHER_MOCK_LATENCY_MS": "0",
-        }
-        pid = stack.enter_context(process([*COMMAND, "api"], environment, directory / "api.log"))
-        wait_for(f"http://127.0.0.1:{port}/health/ready")
+        port, pid, _, environment = stack.enter_context(own_api(directory, mock_latency_ms="0"))
         ids = await _submitted(port, predictions)
         before_mb = resident_mb(pid)
         crowd = Crowd(port)

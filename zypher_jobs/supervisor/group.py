@@ -63,7 +63,7 @@ class Group(ABC):
 
     @abstractmethod
     async def _serve(self) -> None:
-        """Start everything and keep it running, until cancelled or until the first start shows that it cannot be."""
+        """Start everything and keep it running, until canceled or until the first start shows that it cannot be."""
 
     @abstractmethod
     async def _drain(self) -> None:

@@ -83,7 +83,7 @@ class Part(ABC):
         """Why ``zypher up`` must not go on, when the very first start ended with ``code``; ``None``: try again."""
 
     async def keep_running(self) -> None:
-        """Start it, and again whenever it ends, until cancelled. The process lives on then: see ``stop``.
+        """Start it, and again whenever it ends, until canceled. The process lives on then: see ``stop``.
 
         Raises ``ZypherError`` when its first start shows that it cannot run.
         """

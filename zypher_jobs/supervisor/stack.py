@@ -54,7 +54,7 @@ class Stack(Group):
         self._redis_url = settings.redis_url
 
     async def _serve(self) -> None:
-        """Start everything and keep it running, until cancelled or until the first start shows that it cannot be."""
+        """Start everything and keep it running, until canceled or until the first start shows that it cannot be."""
         async with asyncio.TaskGroup() as group:
             if self._redis_url is None:
                 server = EmbeddedServer(self._data_dir.path, pass_fds=(self._data_dir.lock_fd,))
