@@ -23,8 +23,9 @@ READ_FIRST_S = 0.25
 """Of a recording before anything is shown: a short one is there whole by then."""
 READ_STEP_S = 0.03
 """Between two looks for a key."""
-LOOK_STEP_S = 0.01
-"""The same, and as long a rest, for what is not waited for."""
+LOOK_STEP_S = 0.005
+LOOK_REST_S = 0.015
+"""The same for what nobody waits for, and how long keys then have all to themselves."""
 
 
 class ReplayDashboard(Dashboard):
@@ -98,7 +99,7 @@ class ReplayDashboard(Dashboard):
         is_more = True
         while is_more:
             is_more = hindsight.step(LOOK_STEP_S, time.monotonic)
-            await asyncio.sleep(LOOK_STEP_S)
+            await asyncio.sleep(LOOK_REST_S)
         store.attention = hindsight.attention
         self._hindsight = None
         self._draw()
