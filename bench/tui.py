@@ -26,6 +26,7 @@ import msgspec
 from bench.servers import COMMAND, outside, own_api, process, resident_mb
 from tests.tui.terminal import Terminal
 from zypher_jobs.contracts.event import Event
+from zypher_tui.app import FRAME_S
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.store import Store
 from zypher_tui.sources.demo import DemoSource, DemoSystem
@@ -169,8 +170,11 @@ def _busy(running: Stack, directory: Path, predictions: int, seconds: float) -> 
         for key, name in (("1", "Overview"), ("2", "Predictions")):
             terminal.type(key)
             _watch(terminal, 1)
+            received = terminal.received_bytes
             share = _share(terminal, seconds)
             rows.append(Row(f"processor, 300 events/s, {name}", 100 * share, 8, "% of one"))
+            bytes_of_frame = (terminal.received_bytes - received) / seconds * FRAME_S
+            rows.append(Row(f"a frame on the wire, {name}", bytes_of_frame / 1024, 6, "KiB"))
         rows.append(Row("memory, 100,000 predictions", resident_mb(terminal.process.pid), 120, "MiB"))
         rows += _keys(terminal)
         return rows

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual import on
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import ContentSwitcher
@@ -33,6 +33,7 @@ from zypher_tui.deeds import Deeds
 from zypher_tui.feeds import INTERVAL_S, Feeds, Opener
 from zypher_tui.keymap import Keyed, keymap
 from zypher_tui.load.desk import ClosedDesk, Desk
+from zypher_tui.pace import PacedApp
 from zypher_tui.palette import palette
 from zypher_tui.panes import Panes
 from zypher_tui.recordist import Recordist
@@ -44,7 +45,7 @@ from zypher_tui.screens.prediction import PredictionScreen
 from zypher_tui.screens.predictions import ColumnsChosen, PredictionsPane
 from zypher_tui.sources.operator import Operator
 from zypher_tui.sources.source import READ_ONLY
-from zypher_tui.terminal import end_with_terminal, end_within, waiting_writes
+from zypher_tui.terminal import end_with_terminal, end_within
 from zypher_tui.textual_theme import textual_theme, variables_of
 from zypher_tui.themes import DARK, NONE, THEMES, Theme
 from zypher_tui.widgets.commands import Command, CommandDialog
@@ -61,8 +62,6 @@ from zypher_tui.widgets.troubles import TroubleDialog, TroublePanel, command_of
 
 TERMINATE_S = 5.0
 """After SIGTERM, for what takes its time at the end."""
-BEHIND = 2
-"""So many frames the terminal may be behind; then none is drawn until it has taken them."""
 LEAVE_S = 1.0
 """At the end, for what is being asked to be given up."""
 CONNECTING_S = 1.0
@@ -72,7 +71,7 @@ FRAME_S = 0.5
 NO_DESK = "Nothing can be sent from here: this dashboard only shows what was seen."
 
 
-class Dashboard(Keyed, App[int]):
+class Dashboard(Keyed, PacedApp[int]):
     """``openers`` make the sources; they run in a thread after the first frame, for their imports are slow."""
 
     CSS_PATH = "dashboard.tcss"
@@ -104,6 +103,7 @@ class Dashboard(Keyed, App[int]):
         Binding("A", "deeds", "Last actions"),
         Binding("W", "record", "Record, or end the recording"),
         Binding("exclamation_mark", "troubles", "What is wrong", key_display="!"),
+        Binding("ctrl+l", "redraw", "Draw all again", key_display="^l"),
         Binding("ctrl+t", "next_theme", "Next theme", key_display="^t"),
     ]
 
@@ -571,7 +571,7 @@ class Dashboard(Keyed, App[int]):
 
     def _frame(self) -> None:
         """Draw what changed; ages go on by the second with nothing new."""
-        if waiting_writes(self) >= BEHIND:
+        if not self.keeps_up:
             return
         table = self.pane.first
         if self._changed and isinstance(table, PredictionTable):

@@ -1,26 +1,13 @@
-"""The terminal under the dashboard: whether it keeps up, and that nothing is left behind when it is gone."""
+"""The terminal under the dashboard: nothing is left behind when it is gone."""
 
 import os
 import select
 import sys
 import threading
-from typing import Any
-
-from textual.app import App
 
 GONE = 129
 """Exit code of a process whose terminal went away: 128 and SIGHUP."""
 ENDED = 143
-
-
-def waiting_writes(app: App[Any]) -> int:
-    """What was drawn and the terminal has not taken yet; 0 where that is not known.
-
-    Textual's writer takes 30 of them, and then whoever draws waits for the terminal, and no key is heard.
-    """
-    driver = app._driver  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # Textual tells it to nobody
-    writer = getattr(driver, "_writer_thread", None)
-    return writer._queue.qsize() if writer is not None else 0  # noqa: SLF001
 
 
 def end_with_terminal() -> None:

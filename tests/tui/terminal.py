@@ -46,6 +46,8 @@ class Terminal:
         self.output = b""
         """All that it wrote; ``keep`` it, or not."""
         self.keep = True
+        self.received_bytes = 0
+        """So much it wrote."""
         self.read_s = self.started_s
         """When (``perf_counter``) it last wrote; to see that on the screen takes longer here than on a real one."""
         self._screen = pyte.Screen(columns, rows)
@@ -80,6 +82,7 @@ class Terminal:
                     read += chunk
         if read:
             self.read_s = time.perf_counter()
+        self.received_bytes += len(read)
         if self.keep:
             self.output += read
         self._stream.feed(read)
