@@ -87,9 +87,9 @@ async def test_an_output_that_is_in_the_cache_is_given_while_others_are_refused(
         assert (hit.status_code, hit.headers["model-cache"]) == (200, "hit")
 
 
-async def test_nobody_is_refused_where_the_setting_is_0(api_settings: Settings) -> None:
+async def test_nobody_is_refused_where_the_setting_is_0(settings: Settings) -> None:
     """However long it takes."""
-    settings = msgspec.structs.replace(api_settings, models=("tests.api.models:Held",), shed_wait_s=0)
+    settings = msgspec.structs.replace(settings, models=("tests.api.models:Held",), shed_wait_s=0)
     async with running_api(settings) as api, Busy(api, "held") as busy:
         third = asyncio.create_task(api.post(busy.path, json={"text": "3"}))
         batcher = api.services.registry.get("held").batcher
@@ -99,9 +99,9 @@ async def test_nobody_is_refused_where_the_setting_is_0(api_settings: Settings) 
         assert (await third).status_code == 200
 
 
-async def test_three_times_what_a_model_can_do_is_answered_in_time_or_refused(api_settings: Settings) -> None:
+async def test_three_times_what_a_model_can_do_is_answered_in_time_or_refused(settings: Settings) -> None:
     """From callers who do not wait for each other; without refusals the last would wait for 6 s."""
-    settings = msgspec.structs.replace(api_settings, models=("tests.api.models:Slow",))
+    settings = msgspec.structs.replace(settings, models=("tests.api.models:Slow",))
     async with running_api(settings) as api:
         load = OpenLoad(settings.port, "/models/slow/predict", b'{"text": "a"}', connections=100)
         await load.open()
