@@ -98,3 +98,15 @@ def test_it_leaves_no_answer_to_whoever_has_the_terminal_next(link: SlowLink) ->
     link.type("q")
     link.wait_for_end()
     assert link.process.returncode == 0
+
+
+def test_what_another_program_wrote_is_drawn_over(link: SlowLink) -> None:
+    """By ctrl+l: only what changes is written otherwise."""
+
+    def stands_there() -> bool:
+        link.scribble("Broadcast message from root")
+        return link.lines[0].startswith("Broadcast")  # not if it came into the middle of a sequence
+
+    link.until(stands_there)
+    link.type("\x0c")
+    link.wait(lambda text: text.startswith(" Zypher"))

@@ -75,6 +75,10 @@ class SlowLink(Terminal):
         self._stream.feed(read)
         return self._note(read)
 
+    def scribble(self, text: str) -> None:
+        """Another program writes over the first line."""
+        self._stream.feed(f"\x1b[H{text}".encode())
+
     def until(self, so: Callable[[], bool], *, timeout_s: float = 60.0) -> None:
         """Read on until it is so; raises ``TimeoutError``."""
         deadline_s = time.perf_counter() + timeout_s

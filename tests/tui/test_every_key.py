@@ -16,8 +16,11 @@ from zypher_tui.keymap import actions
 from zypher_tui.opening import openers_of
 
 ROOT = Path(__file__).parents[2]
-ELSEWHERE = {"TroubleDialog.copy-the-command": "test_c_copies_the_way_out_of_trouble"}
-"""With no stack that works."""
+ELSEWHERE = {
+    "TroubleDialog.copy-the-command": "test_c_copies_the_way_out_of_trouble",
+    "Dashboard.draw-all-again": "test_what_another_program_wrote_is_drawn_over",
+}
+"""With no stack that works, or on a real terminal (tests/process/test_slow_link.py)."""
 
 
 @pytest.fixture(scope="module")
