@@ -48,6 +48,7 @@ from zypher_tui.sources.source import READ_ONLY
 from zypher_tui.terminal import end_with_terminal, end_within
 from zypher_tui.textual_theme import textual_theme, variables_of
 from zypher_tui.themes import DARK, NONE, THEMES, Theme
+from zypher_tui.typed_ahead import KeysInOrder
 from zypher_tui.widgets.commands import Command, CommandDialog
 from zypher_tui.widgets.dialogs import Dialog
 from zypher_tui.widgets.header import Header, Notice
@@ -71,7 +72,7 @@ FRAME_S = 0.5
 NO_DESK = "Nothing can be sent from here: this dashboard only shows what was seen."
 
 
-class Dashboard(Keyed, PacedApp[int]):
+class Dashboard(Keyed, KeysInOrder, PacedApp[int]):
     """``openers`` make the sources; they run in a thread after the first frame, for their imports are slow."""
 
     CSS_PATH = "dashboard.tcss"
