@@ -167,8 +167,8 @@ def _busy(running: Stack, directory: Path, predictions: int, seconds: float) -> 
         caller.start()
         _watch(terminal, 3)
         rows: list[Row] = []
-        for key, name in (("1", "Overview"), ("2", "Predictions")):
-            terminal.type(key)
+        for key, name in enumerate(("Overview", "Predictions", "Workers", "Models", "Dead letters", "Load"), 1):
+            terminal.type(str(key))
             _watch(terminal, 1)
             received = terminal.received_bytes
             share = _share(terminal, seconds)

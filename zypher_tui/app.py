@@ -554,11 +554,11 @@ class Dashboard(Keyed, KeysInOrder, PacedApp[int]):
         self.query_one("#panes", ContentSwitcher).current = self.pane.id
         if self._header_line.screen.has_class("-blank"):
             self._key_line.show((), type(self.pane))
-            self._trouble_panel.focus()
+            self._header_line.screen.set_focus(self._trouble_panel)
             return
         self._key_line.show(self.pane.KEYS, type(self.pane))
-        if self.pane.first is not None:
-            self.pane.first.focus()
+        if self.pane.first is not None:  # at once, not when its turn comes as by ``focus()``: the next key is its
+            self._header_line.screen.set_focus(self.pane.first)
 
     async def _take_in(self, again: Sequence[str], gone: Sequence[str]) -> None:
         """Something was done to these: show it now."""

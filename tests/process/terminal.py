@@ -12,10 +12,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyte
+
 from zypher_jobs.testing import wait_until
 
 ENTER_FULL_SCREEN = "\x1b[?1049h"
 LEAVE_FULL_SCREEN = "\x1b[?1049l"
+SIZE = ("COLUMNS", "LINES")
+"""What pytest-xdist gives its workers would stand before the terminal's own."""
 _SEQUENCES = re.compile(r"\x1b(?:\[[0-9;?<>=]*[A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9]|.)")
 
 
@@ -27,10 +31,12 @@ class Terminal:
         fcntl.ioctl(self._theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
         self.modes_before = self._modes()
         self._shown = b""
+        self._screen = pyte.Screen(120, 36)
+        self._stream = pyte.ByteStream(self._screen)
         os.set_blocking(self._ours, False)
         self.process = subprocess.Popen(
             command,
-            env={**environ, "TERM": "xterm-256color"},
+            env={name: value for name, value in environ.items() if name not in SIZE} | {"TERM": "xterm-256color"},
             cwd=directory,
             stdin=self._theirs,
             stdout=self._theirs,
@@ -45,12 +51,13 @@ class Terminal:
         with contextlib.suppress(BlockingIOError, OSError):
             while chunk := os.read(self._ours, 65_536):
                 self._shown += chunk
+                self._stream.feed(chunk)
         return self._shown.decode(errors="replace")
 
     @property
     def text(self) -> str:
-        """The same without sequences."""
-        return _SEQUENCES.sub("", self.shown)
+        """What a person sees of it."""
+        return "\n".join(self._screen.display) if self.shown else ""
 
     @property
     def after_full_screen(self) -> str:

@@ -240,8 +240,10 @@ async def test_its_stories_are_seen_in_the_first_minute() -> None:
         depth = demo.system.overview().queue.depth
         await demo.go(15)  # somebody sends a batch
         assert demo.system.overview().queue.depth > depth + 50
-        await demo.press("4", "down", "down")
-        await demo.shows("fraud-scorer@4", "version 1 is ", "% faster", "version 1 fails less often")
+        await demo.press("4")
+        await demo.shows("fraud-scorer@4")
+        await demo.press("down", "down")
+        await demo.shows("version 1 is ", "% faster", "version 1 fails less often")
         await demo.press("A")
         await demo.shows(f"09:02:35 ● Canceled {canceled.prediction_id[:8]}")
         await demo.press("escape", "2", "[", "[")

@@ -14,10 +14,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Picky(Model[Asked, Asked]):
-    """Fails for ``no``."""
+    """Fails for ``no``, and takes its time for ``slow``."""
 
     async def predict(self, input: Asked) -> Asked:
         """Repeat it."""
+        if input.text == "slow":
+            await asyncio.sleep(0.1)
         if input.text == "no":
             _refuse(20)
         return input
