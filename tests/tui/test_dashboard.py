@@ -1,6 +1,6 @@
 """The dashboard on its screen, driven by keys, over the simulated system."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.tui.facts import NOW, health, overview, reading, summary, worker
 from tests.tui.quiet import QuietSource
 from tests.tui.screen import screen_lines, screen_text, shapes
-from zypher_jobs.contracts.prediction import Prediction, Status
+from zypher_jobs.contracts.prediction import Prediction, PredictionSummary, Status
 from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
 from zypher_tui.config import Config
@@ -148,6 +148,9 @@ async def test_an_open_prediction_follows_until_it_ends() -> None:
         async def read(self, *, overview: bool) -> Reading:
             return reading(SourceName.API, 1, overview=facts, health=health())
 
+        async def summaries(self, prediction_ids: Sequence[str]) -> list[PredictionSummary]:
+            return [running]
+
         async def prediction(self, prediction_id: str) -> Prediction:
             reads.append(prediction_id)
             status = Status.SUCCEEDED if len(reads) > 2 else Status.RUNNING
@@ -173,6 +176,9 @@ async def test_a_running_prediction_shows_what_it_says() -> None:
     class Api(QuietSource):
         async def read(self, *, overview: bool) -> Reading:
             return reading(SourceName.API, 1, overview=facts, health=health())
+
+        async def summaries(self, prediction_ids: Sequence[str]) -> list[PredictionSummary]:
+            return [running]
 
         async def prediction(self, prediction_id: str) -> Prediction:
             whole = Prediction(
