@@ -115,7 +115,7 @@ class ModelsPane(Pane):
     def show_view(self, view: View) -> None:
         """Draw what changed; the rows are counted once a second."""
         self._view = view
-        counted = (view.book.revision, view.as_of_ms, int(view.now_s / COUNT_EVERY_S), self._served)
+        counted = (view.as_of_ms, int(view.now_s / COUNT_EVERY_S), self._served)
         if counted == self._counted:
             return
         self._counted = counted

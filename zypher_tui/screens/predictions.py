@@ -21,7 +21,7 @@ from zypher_tui.widgets.filter_line import FilterLine
 from zypher_tui.widgets.prediction_columns import columns_of
 from zypher_tui.widgets.predictions import PredictionTable
 
-SEARCH_S = 0.012
+SEARCH_S = 0.006
 """Of each step of a search: keys that are pressed meanwhile do not wait longer."""
 AGED_MS = 5_000
 """After so long a filter is applied anew: ages have changed."""
