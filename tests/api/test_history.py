@@ -51,7 +51,8 @@ async def test_a_time_is_asked_for_and_frames_are_evenly_apart(api: RunningApi) 
     part = (await api.get("/history", params={"since": since, "until": until, "most": 4})).json()["frames"]
     assert 1 <= len(part) <= 4
     assert all(since <= each["at"] <= until for each in part)
-    for query in ({"until": "2020-01-01T00:00:00Z"}, {"since": "2999-01-01T00:00:00Z"}):
+    long_ago = {"since": "0518-03-20T19:54:36Z", "until": "1242-08-23T20:51:33Z"}
+    for query in ({"until": "2020-01-01T00:00:00Z"}, {"since": "2999-01-01T00:00:00Z"}, long_ago):
         assert (await api.get("/history", params=query)).json() == {"frames": []}
 
 

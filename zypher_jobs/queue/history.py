@@ -22,6 +22,7 @@ _decode = msgspec.msgpack.Decoder(HistoryFrame).decode
 async def read_history(redis: RedisClient, *, since: datetime, until: datetime, most: int) -> list[HistoryFrame]:
     """At most ``most`` frames of that time, oldest first, evenly apart; those of a newer Zypher are left out."""
     since_ms, until_ms = (round(each.timestamp() * 1000) for each in (since, until))
+    since_ms = max(since_ms, 0)  # Redis has no entries before 1970, nor ids of them
     until_ms = min(until_ms, round(time.time() * 1000) + 60_000)
     if until_ms < since_ms:
         return []
