@@ -40,7 +40,9 @@ async def test_keys_are_made_used_and_revoked(up: Up) -> None:
     (listed,) = json.loads(up.run("keys", "list", "--json").stdout)
     assert (listed["name"], listed["scopes"], listed["requests"]) == ("shop", ["predict"], "100/s")
     assert "token" not in listed
-    assert up.run("keys", "revoke", "shop").stdout.startswith("Revoked")
+    revoked = up.run("keys", "revoke", "shop")
+    assert revoked.stdout.startswith("Revoked")
+    assert "the last key" in revoked.stderr
     await wait_until(lambda: asked(up) == 200)
 
 

@@ -55,8 +55,14 @@ def show(settings: Settings, *, as_json: bool) -> int:
 
 def revoke(settings: Settings, name: str) -> int:
     """Refuse a key from now on. Raises ``UnknownKey``."""
-    key = _with_keys(settings, lambda keys: keys.revoke(name))
+
+    async def revoke_one(keys: ApiKeys) -> tuple[ApiKey, bool]:
+        return await keys.revoke(name), not await keys.all()
+
+    key, was_last = _with_keys(settings, revoke_one)
     click.echo(f"Revoked {_line(key)}.")
+    if was_last:
+        click.echo("That was the last key: unless ZYPHER_AUTH is required, this machine needs none again.", err=True)
     return 0
 
 
