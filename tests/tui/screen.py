@@ -2,8 +2,11 @@
 # pyright: reportPrivateUsage=false
 # Textual has no public way to the lines that it writes to the terminal
 
+from collections.abc import Callable
+
 from rich.style import Style
 
+from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
 
 
@@ -15,6 +18,17 @@ def screen_lines(dashboard: Dashboard) -> list[str]:
 def screen_text(dashboard: Dashboard) -> str:
     """All lines, without the spaces at their ends."""
     return "\n".join(line.rstrip() for line in screen_lines(dashboard))
+
+
+async def stands_still(shown: Callable[[], str]) -> None:
+    """What is read for the screen is on it: at four looks, 50 ms apart, it was the same."""
+    seen: list[str] = []
+
+    def same() -> bool:
+        seen.append(shown())
+        return len(seen) > 3 and len(set(seen[-4:])) == 1
+
+    await wait_until(same, every_s=0.05)
 
 
 def shown_segments(dashboard: Dashboard) -> list[tuple[str, Style]]:

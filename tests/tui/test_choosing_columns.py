@@ -1,6 +1,7 @@
 """The columns of the list of predictions: which a person chose, their order, and what there is room for."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from textual.pilot import Pilot
 from tests.api.running import running_api, running_worker
 from tests.api.test_keys import bearer, made
 from tests.tui.facts import health, overview, reading, summary
+from tests.tui.golden import golden
 from tests.tui.screen import screen_lines, screen_text
 from tests.tui.test_acting import dashboard_on
 from tests.tui.test_dashboard import dashboard_over
@@ -223,17 +225,20 @@ async def test_what_there_is_no_room_for_is_said(path: Path) -> None:
         assert "node-1-7-ab12" in line
 
 
-async def test_the_dialog_is_as_it_was(golden: Callable[[str, str], None]) -> None:
+def box_text(dashboard: Dashboard) -> str:
+    """The dialog, without what lies behind it."""
+    box = dashboard.screen.query_one("#box").region
+    return "\n".join(line[box.x : box.right] for line in screen_lines(dashboard)[box.y : box.bottom])
+
+
+async def test_the_dialog_is_as_it_was() -> None:
     """At every size, without what lies behind it."""
     dashboard = demo_dashboard("both-down")
     async with dashboard.run_test(size=SIZES[0]) as pilot:
         await chosen(pilot, "j", "space")
         for columns, rows in SIZES:
             await pilot.resize_terminal(columns, rows)
-            await pilot.pause()
-            box = dashboard.screen.query_one("#box").region
-            lines = screen_lines(dashboard)[box.y : box.bottom]
-            golden(f"columns-{columns}x{rows}", "\n".join(line[box.x : box.right] for line in lines))
+            await golden(f"columns-{columns}x{rows}", partial(box_text, dashboard))
 
 
 async def test_of_many_predictions_only_those_on_the_screen_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,15 @@
 """The dashboard on its screen, driven by keys, over the simulated system."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tui.facts import NOW, health, overview, reading, summary, worker
+from tests.tui.golden import golden
 from tests.tui.quiet import QuietSource
 from tests.tui.screen import screen_lines, screen_text, shapes
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary, Status
@@ -34,7 +36,7 @@ def dashboard_over(*readings: Reading, config: Config | None = None) -> Dashboar
 
 
 @pytest.mark.parametrize("state", ["connecting", "both-down"])
-async def test_the_screen_is_as_it_was(state: str, golden: Callable[[str, str], None]) -> None:
+async def test_the_screen_is_as_it_was(state: str) -> None:
     """Without any figures, and with old ones; the other states are those of ``test_screens``."""
     dashboard = demo_dashboard(state)
     async with dashboard.run_test(size=SIZES[0]) as pilot:
@@ -42,7 +44,7 @@ async def test_the_screen_is_as_it_was(state: str, golden: Callable[[str, str], 
             await pilot.resize_terminal(columns, rows)
             await pilot.pause()
             assert len(screen_lines(dashboard)) == rows
-            golden(f"{state}-{columns}x{rows}", screen_text(dashboard))
+            await golden(f"{state}-{columns}x{rows}", partial(screen_text, dashboard))
 
 
 @pytest.mark.parametrize("size", [(40, 12), (60, 20), (81, 25), (159, 29), (300, 80)])

@@ -3,8 +3,9 @@
 import base64
 import json
 import shlex
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from textual import events
 from textual.pilot import Pilot
 
 from tests.api.running import RunningApi, running_api, running_worker
+from tests.tui.golden import golden
 from tests.tui.screen import screen_lines, screen_text
 from tests.tui.test_prediction_screen import SIZES, Api, open_newest, whole
 from zypher_jobs.contracts.prediction import Status
@@ -149,7 +151,7 @@ async def editing(api: Takes) -> AsyncGenerator[tuple[Dashboard, Pilot[int]]]:
         yield dashboard, pilot
 
 
-async def test_the_editor_looks_as_it_did(golden: Callable[[str, str], None]) -> None:
+async def test_the_editor_looks_as_it_did() -> None:
     """At each size, with a field that does not fit."""
     api = Takes(whole("0f8f" * 8), input_json='{"text":"hello","tags":["a","b"]}')
     api.intake_now = Intake(versions=("2",), schema={"properties": {"tags": {"items": {"type": "number"}}}})
@@ -158,7 +160,7 @@ async def test_the_editor_looks_as_it_did(golden: Callable[[str, str], None]) ->
         for columns, rows in SIZES:
             await pilot.resize_terminal(columns, rows)
             await pilot.pause()
-            golden(f"life-edit-{columns}x{rows}", screen_text(dashboard))
+            await golden(f"life-edit-{columns}x{rows}", partial(screen_text, dashboard))
 
 
 async def test_what_the_server_refuses_stays_in_the_editor() -> None:

@@ -1,10 +1,12 @@
 """The keys of the screens lead there from one prediction's life, too, and each screen is then as it stands."""
 
+from functools import partial
+
 import pytest
 from textual.pilot import Pilot
 
-from tests.tui.screen import screen_text
-from tests.tui.test_screens import PANES, stands_still
+from tests.tui.screen import screen_text, stands_still
+from tests.tui.test_screens import PANES
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
@@ -20,7 +22,7 @@ async def open_failed(dashboard: Dashboard, pilot: Pilot[int]) -> None:
     row = next(row for row in dashboard.view.rows if row.status is Status.FAILED)
     dashboard.post_message(Opened(row.prediction_id))
     await wait_until(lambda: "l opens it" in screen_text(dashboard) or len(dashboard.screen_stack) > 1)
-    await stands_still(dashboard, pilot)
+    await stands_still(partial(screen_text, dashboard))
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -32,15 +34,15 @@ async def test_a_key_leads_to_its_screen_as_it_stands(size: tuple[int, int]) -> 
         stood: dict[str, str] = {}
         for key in "654321":
             await pilot.press(key)
-            await stands_still(dashboard, pilot)
+            await stands_still(partial(screen_text, dashboard))
             stood[key] = screen_text(dashboard)
         for key in "1234561":
             await open_failed(dashboard, pilot)
             await pilot.press("l")
-            await stands_still(dashboard, pilot)
+            await stands_still(partial(screen_text, dashboard))
             assert [type(screen) for screen in dashboard.screen_stack[1:]] == [PredictionScreen] * 2
             await pilot.press(key)
-            await stands_still(dashboard, pilot)
+            await stands_still(partial(screen_text, dashboard))
             assert dashboard.screen_stack == [dashboard.screen]
             assert PANES[int(key) - 1].replace("-", " ").capitalize() == dashboard.pane.TITLE
             assert screen_text(dashboard) == stood[key]

@@ -1,7 +1,8 @@
 """The Load screen: its form, its keys, and what it shows of a load over a real API."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.api.running import RunningApi, running_api
 from tests.tui.facts import health, overview, reading
+from tests.tui.golden import golden
 from tests.tui.screen import screen_lines, screen_text
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.settings import Settings
@@ -177,7 +179,7 @@ def report_of(state: State, *, how: How = How.SYNC) -> tuple[Plan, Report]:
 
 
 @pytest.mark.parametrize("state", [State.READY, State.RUNNING, State.ENDED])
-async def test_the_screen_is_as_it_was(state: State, golden: Callable[[str, str], None]) -> None:
+async def test_the_screen_is_as_it_was(state: State) -> None:
     """At every size, to the character."""
     desk = PaperDesk()
     dashboard = dashboard_with(desk)
@@ -193,7 +195,7 @@ async def test_the_screen_is_as_it_was(state: State, golden: Callable[[str, str]
             await pilot.pause()
             assert len(screen_lines(dashboard)) == rows
             assert "\x1b" not in screen_text(dashboard)
-            golden(f"load-{state.value}-{columns}x{rows}", screen_text(dashboard))
+            await golden(f"load-{state.value}-{columns}x{rows}", partial(screen_text, dashboard))
         desk.report = None
 
 

@@ -2,8 +2,9 @@
 
 import json
 import shlex
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from tests.api.running import RunningApi, running_api, running_worker
 from tests.models.deploying import adds, sha256_of
 from tests.tui.drawn import SIZES
+from tests.tui.golden import golden
 from tests.tui.screen import screen_text
 from zypher_jobs.contracts.deployment import ModelDetail
 from zypher_jobs.settings import Settings
@@ -47,7 +49,7 @@ async def deployed(settings: Settings) -> AsyncGenerator[RunningApi]:
 
 
 @pytest.mark.parametrize("state", ["live", "empty", "api-down"])
-async def test_the_screen_is_as_it_was(state: str, golden: Callable[[str, str], None]) -> None:
+async def test_the_screen_is_as_it_was(state: str) -> None:
     """At every size, to the character."""
     dashboard = demo_dashboard(state)
     async with dashboard.run_test(size=SIZES[0]) as pilot:
@@ -58,7 +60,7 @@ async def test_the_screen_is_as_it_was(state: str, golden: Callable[[str, str], 
         for columns, rows in SIZES:
             await pilot.resize_terminal(columns, rows)
             await pilot.pause()
-            golden(f"models-{state}-{columns}x{rows}", screen_text(dashboard))
+            await golden(f"models-{state}-{columns}x{rows}", partial(screen_text, dashboard))
 
 
 async def test_a_version_says_why_it_fails_and_how_it_does_against_the_busiest() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.tui.facts import NOW, health, overview, reading, summary
+from tests.tui.golden import golden
 from tests.tui.quiet import QuietSource
 from tests.tui.screen import screen_lines, screen_text
 from zypher_jobs.contracts.prediction import PastAttempt, Prediction, PredictionFailure, PredictionSummary, Status
@@ -122,7 +124,7 @@ LIVES: dict[str, tuple[str, Callable[[Row], bool]]] = {
 
 
 @pytest.mark.parametrize("life", LIVES)
-async def test_the_life_of_a_prediction_looks_as_it_did(life: str, golden: Callable[[str, str], None]) -> None:
+async def test_the_life_of_a_prediction_looks_as_it_did(life: str) -> None:
     """In each state, at each size, to the character."""
     state, wanted = LIVES[life]
     dashboard = demo_dashboard(state)
@@ -136,7 +138,7 @@ async def test_the_life_of_a_prediction_looks_as_it_did(life: str, golden: Calla
             await pilot.resize_terminal(columns, rows)
             await pilot.pause()
             assert len(screen_lines(dashboard)) == rows
-            golden(f"life-{life}-{columns}x{rows}", screen_text(dashboard))
+            await golden(f"life-{life}-{columns}x{rows}", partial(screen_text, dashboard))
 
 
 async def test_hostile_texts_leave_the_screen_intact() -> None:
