@@ -20,7 +20,7 @@ from zypher_jobs.errors import StartError
 from zypher_tui.core import unpacking
 from zypher_tui.core.cleaning import clean
 from zypher_tui.core.durations import WrongTime, seconds_of, time_of
-from zypher_tui.core.readings import SourceName
+from zypher_tui.core.readings import Fault, SourceName
 from zypher_tui.core.recording import (
     MAX_CHARS,
     EventsLine,
@@ -28,9 +28,11 @@ from zypher_tui.core.recording import (
     Line,
     RowsLine,
     WrongRecording,
+    read_line,
     readings_of,
     write_line,
 )
+from zypher_tui.core.store import Store
 from zypher_tui.core.tape import Tape
 from zypher_tui.core.view import Link
 from zypher_tui.sources import recording_file, replayed
@@ -80,6 +82,7 @@ api_readings = st.builds(
     latency_ms=st.none() | numbers,
     overview=st.none() | st.builds(overview, depth=st.integers(0, 2**40), counts=counts, latencies=latencies),
     overview_error=st.none() | texts,
+    fault=st.none() | st.sampled_from(Fault),
     health=st.none() | st.builds(health, redis_ok=st.booleans()),
 )
 redis_readings = st.builds(
@@ -458,3 +461,15 @@ def test_nothing_can_be_shown_of_a_file_without_frames(tmp_path: Path) -> None:
     """Its writer was killed at once."""
     with pytest.raises(WrongRecording, match="There is nothing to show in it"):
         replayed.load(recorded(tmp_path / "short"))
+
+
+def test_an_api_that_wanted_a_key_wants_it_in_the_replay_too() -> None:
+    """What kind of trouble it was is in the file; one that this version does not know is none."""
+    store = Store()
+    state = {"latency_ms": 1.0, "overview_error": "it asks for a key (401)", "fault": "key"}
+    for fault, link in (("key", Link.REFUSING), ("of-another-version", Link.UP)):
+        line = {"kind": "frame", "at": NOW.isoformat(), "sources": {"api": state | {"fault": fault}}}
+        frame = read_line(json.dumps(line).encode())
+        assert isinstance(frame, FrameLine)
+        store.fold(*readings_of(frame))
+        assert store.view(frame.at.timestamp()).links[0].link is link

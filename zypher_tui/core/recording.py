@@ -22,11 +22,11 @@ from zypher_jobs.contracts.prediction import PredictionSummary
 from zypher_jobs.contracts.stats import Health, LatencyHistogram, Overview, PredictionCount
 from zypher_tui.core.cleaning import clean, cleaned
 from zypher_tui.core.plausible import Implausible, check_event, check_health, check_overview, check_summary
-from zypher_tui.core.readings import Reading, SourceName
+from zypher_tui.core.readings import Fault, Reading, SourceName
 
 FORMAT = 1
 """What another number says cannot be read by this version."""
-MINOR = 0
+MINOR = 1
 """Grows with what may be skipped: new kinds of lines, new fields."""
 MAX_LINE_BYTES = 8 * 2**20
 MAX_TOTAL_BYTES = 2 * 2**30
@@ -65,6 +65,8 @@ class SourceState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Why it was away, as the end of a sentence."""
     latency_ms: float | None = None
     overview_error: str | None = None
+    fault: str | None = None
+    """A ``Fault``, or one that this version does not know."""
 
 
 class FrameLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="frame", omit_defaults=True):
@@ -128,6 +130,8 @@ class _Format(msgspec.Struct):
     version: str = "another version"
 
 
+_FAULTS = frozenset(Fault)
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Line).decode
 _glance = msgspec.json.Decoder(Glance).decode
@@ -148,7 +152,9 @@ def frame_of(readings: list[Reading], at: datetime) -> FrameLine:
     return FrameLine(
         at=at,
         sources={
-            each.source: SourceState(error=each.error, latency_ms=each.latency_ms, overview_error=each.overview_error)
+            each.source: SourceState(
+                error=each.error, latency_ms=each.latency_ms, overview_error=each.overview_error, fault=each.fault
+            )
             for each in readings
         },
         overview_from=with_figures.source if with_figures else None,
@@ -168,6 +174,7 @@ def readings_of(frame: FrameLine) -> list[Reading]:
             latency_ms=state.latency_ms,
             overview=frame.overview if source is frame.overview_from else None,
             overview_error=state.overview_error,
+            fault=Fault(state.fault) if state.fault in _FAULTS else None,
             health=frame.health if source is SourceName.API else None,
         )
         for source, state in frame.sources.items()
