@@ -96,7 +96,9 @@ def worker(worker_id: str, **fields: Any) -> WorkerStats:
     return msgspec.structs.replace(idle, **fields)
 
 
-def row(prediction_id: str, **fields: Any) -> Row:
+def row(prediction_id: str, *, started_ms: int | None = None, finished_ms: int | None = None, **fields: Any) -> Row:
     """A queued prediction as a row, or what the fields make of it."""
     queued = Row(prediction_id=prediction_id, status=Status.QUEUED, model="mock", created_ms=ms_of(NOW))
-    return msgspec.structs.replace(queued, **fields)
+    made = msgspec.structs.replace(queued, **fields)
+    made.set_times(started_ms=started_ms, finished_ms=finished_ms)
+    return made

@@ -1,6 +1,7 @@
 """Groups of errors, shares and their intervals, drains and throughputs."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ from zypher_tui.core.estimates import Drain, Ended, Interval, ended_since, total
 from zypher_tui.core.rows import Row
 
 
-def failed(number: int, fingerprint: str = "a", **fields: object) -> Row:
+def failed(number: int, fingerprint: str = "a", **fields: Any) -> Row:
     """One that failed in its second."""
     return row(
         f"p{number}",

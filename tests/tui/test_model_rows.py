@@ -124,8 +124,8 @@ def test_traffic_is_said_in_shares() -> None:
 
 def run_of(ago: int, wait: int, run: int) -> Row:
     """One that was asked for so long ago, and waited and ran for so long."""
-    return Row(
-        prediction_id=f"{ago}-{wait}-{run}",
+    return row(
+        f"{ago}-{wait}-{run}",
         status=Status.SUCCEEDED,
         created_ms=NOW_MS - ago,
         started_ms=NOW_MS - ago + wait,

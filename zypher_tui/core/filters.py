@@ -18,7 +18,7 @@ import contextlib
 import difflib
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from datetime import time as clock_time
 from fnmatch import fnmatchcase
@@ -68,6 +68,13 @@ class Filter(msgspec.Struct, frozen=True):
     def keeps(self, row: Row, now_ms: int) -> bool:
         """Whether a prediction is shown; ages count from ``now_ms``."""
         return all(test(row, now_ms) for test in self.tests)
+
+    def kept(self, rows: Iterable[Row], now_ms: int) -> list[Row]:
+        """Those of many that are shown: ``keeps``, at half its price for each."""
+        found = list(rows)
+        for test in self.tests:
+            found = [row for row in found if test(row, now_ms)]
+        return found
 
 
 EVERYTHING = Filter()

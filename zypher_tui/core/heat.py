@@ -1,7 +1,6 @@
 """Latency over time as counts: columns of 5 s, buckets on a log scale; each count knows some of its predictions."""
 
 from bisect import bisect_left
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -19,7 +18,7 @@ KEPT_MS = 3_600_000
 IDS = 4
 """Predictions that a count names: the last ones. A filter finds them all."""
 REMEMBERED = 20_000
-"""Predictions that are known to be counted: one is told of again when its texts come."""
+"""Predictions that are known to be counted, at most: one is told of again when its texts come."""
 BOUNDS_MS: tuple[float, ...] = tuple(
     step * 10**power for power in range(6) for step in (1, 1.5, 2, 3, 5, 7) if step * 10**power <= 600_000
 )
@@ -128,23 +127,26 @@ class Heat:
     def __init__(self) -> None:
         self._columns: dict[int, tuple[dict[int, _Count], ...]] = {}
         self._totals = {kind: [0] * BUCKETS for kind in KINDS}
-        self._counted: OrderedDict[str, None] = OrderedDict()
+        self._counted: dict[str, None] = {}
+        self._counted_before: dict[str, None] = {}
         self._newest = 0
         self.revision = 0
         """One more with each prediction that is counted."""
 
     def changed(self, row: Row) -> None:
         """Count it, if it has ended and its times are known."""
-        if row.finished_ms is None or not row.status.is_terminal or row.prediction_id in self._counted:
+        if row.finished_ms is None or not row.status.is_terminal:
+            return
+        if row.prediction_id in self._counted or row.prediction_id in self._counted_before:
             return
         if not row.is_detailed and (row.started_ms is None or row.started_ms <= row.created_ms):
             return  # events alone may not have said when it was created: its summary will
         number = row.finished_ms // COLUMN_MS
         if number <= self._newest - KEPT_MS // COLUMN_MS:
             return
+        if len(self._counted) >= REMEMBERED // 2:
+            self._counted_before, self._counted = self._counted, {}
         self._counted[row.prediction_id] = None
-        if len(self._counted) > REMEMBERED:
-            self._counted.popitem(last=False)
         column = self._columns.get(number)
         if column is None:
             column = self._columns[number] = tuple({} for _ in KINDS)

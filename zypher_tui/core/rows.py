@@ -15,7 +15,10 @@ PREVIEW_CHARS = 100
 
 
 class Row(msgspec.Struct, kw_only=True, gc=False):
-    """A prediction in the ``Book``, which alone changes it. Its strings are clean, times are Unix ms."""
+    """A prediction in the ``Book``, which alone changes it. Its strings are clean, times are Unix ms.
+
+    Times are kept as what lies between them: Python has small numbers once, and most are small.
+    """
 
     prediction_id: str
     status: Status
@@ -27,8 +30,10 @@ class Row(msgspec.Struct, kw_only=True, gc=False):
     priority: Priority = Priority.NORMAL
     caller: str = ""
     attempts: int = 0
-    started_ms: int | None = None
-    finished_ms: int | None = None
+    begun_after_ms: int | None = None
+    """From created to the start of the last attempt."""
+    ended_after_ms: int | None = None
+    """From that start, or where there was none from created, to the finish."""
     worker: str = ""
     """Of the last attempt."""
     error_code: str = ""
@@ -48,7 +53,7 @@ class Row(msgspec.Struct, kw_only=True, gc=False):
     def of(cls, summary: PredictionSummary) -> Self:
         """What the row of a (clean) summary holds."""
         error = summary.error
-        return cls(
+        row = cls(
             prediction_id=summary.prediction_id,
             status=summary.status,
             created_ms=ms_of(summary.created_at),
@@ -58,8 +63,6 @@ class Row(msgspec.Struct, kw_only=True, gc=False):
             priority=summary.priority,
             caller=sys.intern(summary.caller),
             attempts=summary.attempts,
-            started_ms=None if summary.started_at is None else ms_of(summary.started_at),
-            finished_ms=None if summary.finished_at is None else ms_of(summary.finished_at),
             worker=sys.intern(summary.worker or ""),
             error_code=sys.intern(error.code) if error else "",
             error_message=sys.intern(error.message[:PREVIEW_CHARS]) if error else "",
@@ -69,6 +72,29 @@ class Row(msgspec.Struct, kw_only=True, gc=False):
             progress=None if summary.status.is_terminal else summary.progress,
             progress_message=None if summary.status.is_terminal else summary.progress_message,
             is_detailed=True,
+        )
+        row.set_times(
+            started_ms=None if summary.started_at is None else ms_of(summary.started_at),
+            finished_ms=None if summary.finished_at is None else ms_of(summary.finished_at),
+        )
+        return row
+
+    def set_times(self, *, started_ms: int | None, finished_ms: int | None = None) -> None:
+        """When the last attempt began, and when it all ended."""
+        self.begun_after_ms = None if started_ms is None else started_ms - self.created_ms
+        from_ms = self.created_ms if started_ms is None else started_ms
+        self.ended_after_ms = None if finished_ms is None else finished_ms - from_ms
+
+    @property
+    def started_ms(self) -> int | None:
+        """When the last attempt began."""
+        return None if self.begun_after_ms is None else self.created_ms + self.begun_after_ms
+
+    @property
+    def finished_ms(self) -> int | None:
+        """When it ended."""
+        return (
+            None if self.ended_after_ms is None else self.created_ms + (self.begun_after_ms or 0) + self.ended_after_ms
         )
 
     def summary(self, *, previews: bool = True) -> PredictionSummary:
@@ -104,19 +130,21 @@ class Row(msgspec.Struct, kw_only=True, gc=False):
     @property
     def wait_ms(self) -> float | None:
         """From created to the start of the last attempt."""
-        return None if self.started_ms is None else float(max(self.started_ms - self.created_ms, 0))
+        return None if self.begun_after_ms is None else float(max(self.begun_after_ms, 0))
 
     @property
     def run_ms(self) -> float | None:
         """From the start of the last attempt to the finish."""
-        if self.started_ms is None or self.finished_ms is None:
+        if self.begun_after_ms is None or self.ended_after_ms is None:
             return None
-        return float(max(self.finished_ms - self.started_ms, 0))
+        return float(max(self.ended_after_ms, 0))
 
     @property
     def total_ms(self) -> float | None:
         """From created to the finish."""
-        return None if self.finished_ms is None else float(max(self.finished_ms - self.created_ms, 0))
+        if self.ended_after_ms is None:
+            return None
+        return float(max((self.begun_after_ms or 0) + self.ended_after_ms, 0))
 
     @property
     def order(self) -> tuple[int, str]:
@@ -133,8 +161,8 @@ class Row(msgspec.Struct, kw_only=True, gc=False):
         return msgspec.structs.replace(
             self,
             status=Status.RUNNING if has_begun else Status.QUEUED,
-            started_ms=self.started_ms if has_begun else None,
-            finished_ms=None,
+            begun_after_ms=self.begun_after_ms if has_begun else None,
+            ended_after_ms=None,
             worker=self.worker if has_begun else "",
             attempts=self.attempts if has_begun else 0,
             error_code="",
@@ -181,10 +209,10 @@ def heard(row: Row | None, event: Event) -> Row:
     row.status = Status(event.status)
     row.is_detailed = False
     if row.status is Status.RUNNING:
-        row.started_ms = at_ms
+        row.set_times(started_ms=at_ms)
     elif row.status is Status.QUEUED:
-        row.started_ms = None
+        row.set_times(started_ms=None)
     else:
-        row.finished_ms = at_ms
+        row.set_times(started_ms=row.started_ms, finished_ms=at_ms)
         row.progress = row.progress_message = None
     return row

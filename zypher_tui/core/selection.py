@@ -1,7 +1,7 @@
 """The predictions that a filter keeps, out of very many, kept up to date; found in steps that a screen can wait for."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
 from zypher_tui.core.book import Book, Newest, insert, place
@@ -36,10 +36,10 @@ class Selection:
 
     @property
     def rows(self) -> Newest:
-        """What is found so far, newest first."""
+        """What is found so far, newest first; it stays as it is while a search goes on."""
         if self._is_whole:
             return Newest(self._book.rows, self._book.until(self.as_of_ms))
-        return Newest(self._found)
+        return Newest(self._found if self.is_complete else self._found.copy())
 
     @property
     def is_complete(self) -> bool:
@@ -60,7 +60,7 @@ class Selection:
             end = _place(rows, self._edge)
             start = max(end - _AT_ONCE, 0)
             first = rows[start].order if start < len(rows) else self._edge
-            kept = [row for row in islice(rows, start, end) if self._keeps(row)]
+            kept = self._kept(islice(rows, start, end))
             self._found[_place(self._found, first) : _place(self._found, self._edge)] = kept
             self._edge = first if start else None
         return len(self._found) != before
@@ -87,6 +87,11 @@ class Selection:
             index = place(self._found, row)
             if index < len(self._found) and self._found[index].prediction_id == row.prediction_id:
                 del self._found[index]
+
+    def _kept(self, rows: Iterable[Row]) -> list[Row]:
+        if self.as_of_ms is None:
+            return self.filter.kept(rows, self._now_ms)
+        return [row for row in rows if self._keeps(row)]
 
     def _keeps(self, row: Row) -> bool:
         seen = row if self.as_of_ms is None else row.as_of(self.as_of_ms)

@@ -21,8 +21,11 @@ from zypher_tui.widgets.filter_line import FilterLine
 from zypher_tui.widgets.prediction_columns import columns_of
 from zypher_tui.widgets.predictions import PredictionTable
 
-SEARCH_S = 0.006
+SEARCH_S = 0.003
 """Of each step of a search: keys that are pressed meanwhile do not wait longer."""
+SEARCH_EVERY_S = 0.01
+FOUND_EVERY_S = 0.1
+"""So often is shown what a search has found until then; what it found first, at once."""
 AGED_MS = 5_000
 """After so long a filter is applied anew: ages have changed."""
 
@@ -74,6 +77,8 @@ class PredictionsPane(Pane):
         self._selection: Selection | None = None
         self._applied_ms = 0
         self._searching: Timer | None = None
+        self._found_s = 0.0
+        """When what a search found was shown last."""
 
     def compose(self) -> ComposeResult:
         """The table, and below it the filter while it is typed."""
@@ -82,7 +87,7 @@ class PredictionsPane(Pane):
 
     def on_mount(self) -> None:
         """The search goes on between frames."""
-        self._searching = self.set_interval(SEARCH_S * 2, self._search, pause=True)
+        self._searching = self.set_interval(SEARCH_EVERY_S, self._search, pause=True)
 
     @property
     def first(self) -> Widget:
@@ -191,8 +196,11 @@ class PredictionsPane(Pane):
             if self._searching is not None:
                 self._searching.pause()
             return
-        found = selection.look(SEARCH_S, time.perf_counter)
-        if found or selection.is_complete:
+        has_found = selection.look(SEARCH_S, time.perf_counter)
+        now_s = time.perf_counter()
+        is_due = has_found and (not self.table.rows or now_s - self._found_s >= FOUND_EVERY_S)
+        if is_due or selection.is_complete:
+            self._found_s = now_s
             self.table.show_view(view, selection)
 
     def _let_go(self) -> None:

@@ -29,8 +29,8 @@ from zypher_tui.sources.source import MOST_IDS, MOST_LETTERS, READ_ONLY, Intake,
 
 LATEST = 100
 """Predictions asked for."""
-HEALTH_EVERY_S = 3.0
-"""Time between two questions for the health of an API that is well."""
+LOOK_EVERY_S = 3.0
+"""Time between two looks at an API that is well; as soon as it brings no figures, it is looked at."""
 CONNECT_TIMEOUT_S = 1.5
 ANSWER_TIMEOUT_S = 3.0
 """Longer than the API's own wait for Redis, whose end it reports."""
@@ -47,6 +47,14 @@ _CHANGES = {
 }
 
 
+class _Look(msgspec.Struct, frozen=True, kw_only=True):
+    """How the API was."""
+
+    at_s: float
+    latency_ms: float
+    health: Health | None
+
+
 class ApiSource:
     """Reads the API at ``url``."""
 
@@ -56,7 +64,8 @@ class ApiSource:
         """``read_only`` refuses whatever would change something."""
         self._read_only = read_only
         loopback = (urlsplit(url).hostname or "") in ("127.0.0.1", "localhost", "::1")
-        self._known_health: tuple[Health | None, float] = (None, 0.0)
+        self._well: _Look | None = None
+        """The last look, if all was well."""
         self._client = httpx.AsyncClient(
             base_url=url,
             headers={"authorization": f"Bearer {api_key}"} if api_key else None,
@@ -69,6 +78,16 @@ class ApiSource:
 
     async def read(self, *, overview: bool) -> Reading:
         """See ``Source``. The latency is that of ``/health/live``, which asks nobody else."""
+        well = self._well
+        if overview and well is not None and time.monotonic() - well.at_s < LOOK_EVERY_S:
+            figures = await self._overview()
+            if isinstance(figures, Overview):
+                return self._reading(well, figures)
+        return await self._look(overview=overview)
+
+    async def _look(self, *, overview: bool) -> Reading:
+        """How the API is, and what it says."""
+        self._well = None
         started_s = time.perf_counter()
         try:
             live = await self._client.get("/health/live")
@@ -80,12 +99,21 @@ class ApiSource:
             answers.check_live(live.status_code, live.content, **headers)
         except SourceAway as error:
             return self._away(Failure(str(error), error.fault or Fault.OTHER))
-        health, figures = await asyncio.gather(self._health_now(), self._overview() if overview else _nothing())
-        failed = figures if isinstance(figures, Failure) else None
+        health, figures = await asyncio.gather(self._health(), self._overview() if overview else _nothing())
+        found = _Look(at_s=time.monotonic(), latency_ms=latency_ms, health=health)
+        if health is not None and health.status == "ok":
+            self._well = found
+        return self._reading(found, figures)
+
+    def _reading(self, look: "_Look", figures: Overview | Failure | None) -> Reading:
+        now_s = time.monotonic()
+        health, failed = look.health, figures if isinstance(figures, Failure) else None
+        if health is not None:
+            health = msgspec.structs.replace(health, uptime_s=health.uptime_s + now_s - look.at_s)
         return Reading(
             source=self.name,
-            at_s=time.monotonic(),
-            latency_ms=latency_ms,
+            at_s=now_s,
+            latency_ms=look.latency_ms,
             health=health,
             overview=figures if isinstance(figures, Overview) else None,
             overview_error=failed.says if failed else None,
@@ -232,7 +260,6 @@ class ApiSource:
             raise Refused(READ_ONLY)
 
     def _away(self, why: Failure) -> Reading:
-        self._known_health = (None, 0.0)
         return Reading(source=self.name, at_s=time.monotonic(), error=why.says, fault=why.fault)
 
     async def _get(self, path: str, query: dict[str, str] | None = None) -> httpx.Response:
@@ -245,16 +272,6 @@ class ApiSource:
     async def _page(self, query: dict[str, str]) -> tuple[list[PredictionSummary], str | None]:
         answer = await self._get("/predictions", query)
         return answers.page(answer.status_code, answer.content)
-
-    async def _health_now(self) -> Health | None:
-        """Asked less often while all is well: it is what changes least."""
-        known, at_s = self._known_health
-        now_s = time.monotonic()
-        if known is not None and known.status == "ok" and now_s - at_s < HEALTH_EVERY_S:
-            return msgspec.structs.replace(known, uptime_s=known.uptime_s + now_s - at_s)
-        known = await self._health()
-        self._known_health = (known, now_s)
-        return known
 
     async def _health(self) -> Health | None:
         try:
