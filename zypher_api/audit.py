@@ -13,7 +13,7 @@ from zypher_jobs.queue.audit import AuditLog
 
 log = logging.getLogger("zypher.audit")
 
-_ALSO_BY_CALLERS = frozenset({Action.CANCEL, Action.REPLAY, Action.DROP, Action.ROTATE_SECRET})
+_ALSO_BY_CALLERS = frozenset({Action.CANCEL, Action.RETRY, Action.REPLAY, Action.DROP, Action.ROTATE_SECRET})
 """What a key may do to what is its own: as often as it likes, and it would push out what operators did."""
 
 

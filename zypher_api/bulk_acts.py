@@ -69,16 +69,49 @@ class Cancel(_Plain):
     statuses: Sequence[Status] = (Status.QUEUED, Status.RUNNING)
     usual: Sequence[Status] = statuses
 
+    async def would(self, queue: PredictionQueue, some: Sequence[PredictionSummary]) -> Sequence[Came]:
+        """By their status, and whether they are being stopped."""
+        came = await super().would(queue, some)
+        before = await queue.inspect.are_stopping([one.prediction_id for one in some])
+        return [
+            _stopping(one.prediction_id) if is_stopping and one.status is Status.RUNNING else error
+            for one, error, is_stopping in zip(some, came, before, strict=True)
+        ]
+
     async def do(self, queue: PredictionQueue, ids: Sequence[str]) -> Sequence[Came]:
-        """One that has ended meanwhile stays as it is."""
+        """One that has ended meanwhile, or that somebody else canceled, stays as it is."""
         return [
             now
             if isinstance(now, UnknownPrediction)
             else None
-            if now in (Status.CANCELED, Status.RUNNING)
-            else _ended(prediction_id, now)
+            if now.is_new
+            else _stopping(prediction_id)
+            if now.status is Status.RUNNING
+            else _ended(prediction_id, now.status)
             for prediction_id, now in zip(ids, await queue.bulk.cancel(ids), strict=True)
         ]
+
+
+class Retry:
+    """What waits for a later time is due at once."""
+
+    verb = "retry"
+    action = Action.RETRY_MANY
+    statuses: Sequence[Status] = (Status.QUEUED,)
+    usual: Sequence[Status] = statuses
+
+    async def meant(self, queue: PredictionQueue, found: Sequence[PredictionSummary]) -> Sequence[PredictionSummary]:
+        """Those that wait for a time: what waits for its turn is not in question."""
+        refusals = await self.would(queue, found)
+        return [one for one, refusal in zip(found, refusals, strict=True) if refusal is None]
+
+    async def would(self, queue: PredictionQueue, some: Sequence[PredictionSummary]) -> Sequence[Came]:
+        """As the queue knows it."""
+        return await queue.bulk.retry([one.prediction_id for one in some], is_look=True)
+
+    async def do(self, queue: PredictionQueue, ids: Sequence[str]) -> Sequence[Came]:
+        """One that is due, runs or has ended stays as it is."""
+        return await queue.bulk.retry(ids)
 
 
 class Replay(_Plain):
@@ -244,6 +277,10 @@ def _statuses(act: Act, asked: BulkRequest, selection: Selection) -> Sequence[St
     if selection.status not in act.statuses:
         raise InvalidInput(f"status must be {' or '.join(act.statuses)} to {act.verb}.", field="$.status")
     return (selection.status,)
+
+
+def _stopping(prediction_id: str) -> Conflict:
+    return Conflict(f"Prediction {prediction_id!r} is being stopped already.")
 
 
 def _ended(prediction_id: str, status: Status) -> Conflict:

@@ -151,9 +151,11 @@ async def test_what_is_no_filter_of_the_log_is_refused(api: RunningApi, query: s
 
 WRITTEN_DOWN = {
     "cancel_prediction": Action.CANCEL,
+    "retry_prediction": Action.RETRY,
     "replay_prediction": Action.REPLAY,
     "drop_prediction": Action.DROP,
     "cancel_predictions": Action.CANCEL_MANY,
+    "retry_predictions": Action.RETRY_MANY,
     "replay_predictions": Action.REPLAY_MANY,
     "drop_predictions": Action.DROP_MANY,
     "pause_queue": Action.PAUSE,

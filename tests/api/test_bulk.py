@@ -1,4 +1,4 @@
-"""``POST /predictions/cancel``, ``/replay``, ``/drop``: what a filter means, counted first, done once."""
+"""``POST /predictions/cancel``, ``/retry``, ``/replay``, ``/drop``: what a filter means, counted first, done once."""
 
 import asyncio
 import os
@@ -14,10 +14,13 @@ from tests.api.running import RunningApi, running_api, running_worker
 from tests.api.test_audit import waiting
 from tests.api.test_keys import bearer, made
 from tests.api.test_operating import failed, known
+from tests.api.test_retry import pause
+from tests.queue import steps
 from zypher_api import bulk_acts
 from zypher_jobs.contracts.prediction import Priority
 from zypher_jobs.queue import PredictionQueue
 from zypher_jobs.queue.embedded import EmbeddedServer
+from zypher_jobs.queue.rows import Claimed
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
 
@@ -57,6 +60,29 @@ async def test_what_runs_is_stopped_too(api: RunningApi) -> None:
         await asyncio.wait_for(Gate.entered.wait(), 20)
         assert (await done(api, "cancel", status="running"))["touched"] == 1
         assert (await api.get(location + "?wait=20")).json()["status"] == "canceled"
+
+
+async def test_of_two_who_cancel_the_same_each_counts_its_own(api: RunningApi) -> None:
+    """What waits, what runs, and what is being stopped since: the sum is all of them."""
+    waits = [await waiting(api) for _ in range(40)]
+    runs = [await waiting(api) for _ in range(5)]
+    claimed = await steps.claim(api.services.queue, room=45)
+    await steps.finish(
+        api.services.queue, Claimed(0, None, [c for c in claimed.claims if c.prediction_id in waits]), "queued"
+    )
+    both = await asyncio.gather(*(done(api, "cancel", all=True) for _ in range(2)))
+    assert sum(said["touched"] for said in both) == 45
+    assert (await api.get("/predictions?status=running")).json()["predictions"]
+    counted = await done(api, "cancel", ids=[waits[0], runs[0]], dry_run=True)
+    again = await done(api, "cancel", ids=[waits[0], runs[0]])
+    for said in (counted, again):
+        assert (said["touched"], {each["reason"] for each in said["skips"]}) == (
+            0,
+            {
+                f"Prediction '{waits[0]}' is canceled and stays as it is.",
+                f"Prediction '{runs[0]}' is being stopped already.",
+            },
+        )
 
 
 async def test_a_dry_run_counts_and_changes_nothing(api: RunningApi) -> None:
@@ -188,19 +214,21 @@ async def test_once_replays_nothing_that_anybody_replayed_before(api: RunningApi
     assert (await done(api, "replay", ids=ids))["touched"] == 3
 
 
-@pytest.mark.parametrize("verb", ["cancel", "replay", "drop"])
+@pytest.mark.parametrize("verb", ["cancel", "retry", "replay", "drop"])
 async def test_redis_that_goes_away_in_the_middle_is_said_with_how_far_it_came(
     valkey: EmbeddedServer, valkey_settings: Settings, verb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was done, what may have been, where to go on; the rest is done by the same call, and nothing twice."""
     async with running_api(msgspec.structs.replace(valkey_settings, redis_timeout_s=0.5)) as api:
         ids = [each["prediction"]["prediction_id"] for each in await many(api, 300)]
-        if verb != "cancel":
+        if verb == "retry":
+            await pause(api.services.queue, ids)
+        elif verb != "cancel":
             await done(api, "cancel", all=True)
-        steps = stopping_behind(valkey, monkeypatch, verb, 2)
-        body = {"status": "queued" if verb == "cancel" else "canceled", "once": True}
+        begun = stopping_behind(valkey, monkeypatch, verb, 2)
+        body = {"status": "queued" if verb in ("cancel", "retry") else "canceled", "once": True}
         said = await done(api, verb, **body)
-        assert steps == [100, 100]
+        assert begun == [100, 100]
         assert (said["touched"], said["unknown"]) == (100, 100)
         assert said["stopped"] == "Redis did not answer in time."
         assert said["next"] is not None
@@ -210,7 +238,7 @@ async def test_redis_that_goes_away_in_the_middle_is_said_with_how_far_it_came(
         rest = await done(api, verb, **body)
         assert 100 <= rest["touched"] <= 200
         assert (await done(api, verb, **body))["touched"] == 0
-        if verb == "replay":
+        if verb in ("replay", "retry"):
             listed = await api.services.queue.inspect.overview()
             assert listed.queue.depth == 300
         elif verb == "cancel":
@@ -233,7 +261,8 @@ async def is_back(api: RunningApi) -> bool:
 
 def stopping_behind(valkey: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, verb: str, step: int) -> list[int]:
     """Have Redis stand still when that step begins; the sizes of the steps that were begun."""
-    act: Any = {"cancel": bulk_acts.Cancel, "replay": bulk_acts.Replay, "drop": bulk_acts.Drop}[verb]
+    acts: dict[str, Any] = {each.verb: each for each in (bulk_acts.Cancel, bulk_acts.Retry, bulk_acts.Drop)}
+    act = acts.get(verb, bulk_acts.Replay)
     usual, begun = act.do, list[int]()
 
     async def do(self: Any, queue: PredictionQueue, ids: Sequence[str]) -> Any:
@@ -246,7 +275,7 @@ def stopping_behind(valkey: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, ver
     return begun
 
 
-@pytest.mark.parametrize("verb", ["cancel", "replay", "drop"])
+@pytest.mark.parametrize("verb", ["cancel", "retry", "replay", "drop"])
 async def test_a_call_that_names_nothing_is_refused(api: RunningApi, verb: str) -> None:
     """400, and how to mean all."""
     for refused in (
@@ -261,6 +290,7 @@ async def test_a_call_that_names_nothing_is_refused(api: RunningApi, verb: str) 
     ("verb", "body", "status", "field"),
     [
         ("cancel", {"status": "failed"}, 422, "$.status"),
+        ("retry", {"status": "failed"}, 422, "$.status"),
         ("replay", {"status": "queued"}, 422, "$.status"),
         ("drop", {"status": "running"}, 422, "$.status"),
         ("drop", {"stats": "failed"}, 422, "$"),

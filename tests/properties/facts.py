@@ -1,4 +1,4 @@
-"""Everything that Redis holds of the queue, read in one round trip."""
+"""Everything that Redis holds of the queue, read in two round trips."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +15,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     lists: dict[Status, list[str]]
     queues: dict[Priority, list[str]]
+    later: set[str]
+    """What is due at a later time, or leased until then."""
     dead: set[str]
     aborts: set[str]
     deadlines: set[str]
@@ -35,9 +37,13 @@ async def read_facts(redis: RedisClient, prediction_ids: Sequence[str]) -> Facts
     names = [name.decode() for name in await redis.keys("*")]
     of = {prefix: [n for n in names if n.startswith(prefix)] for prefix in (keys.ARQ_IN_PROGRESS, keys.ARQ_RETRY)}
     sets = [*map(keys.listed, Status), *keys.QUEUES.values(), keys.DEAD, keys.ARQ_ABORT, keys.DEADLINES]
+    seconds, micros = await redis.time()
+    now_ms = seconds * 1000 + micros // 1000 + 1
     async with redis.pipeline(transaction=False) as pipe:
         for name in sets:
             pipe.zrange(name, 0, -1)
+        for queue in keys.QUEUES.values():
+            pipe.zrangebyscore(queue, f"({now_ms}", "+inf")
         pipe.hvals(keys.COUNTS)
         for found in of.values():
             pipe.mget(found or ["none"])
@@ -45,11 +51,13 @@ async def read_facts(redis: RedisClient, prediction_ids: Sequence[str]) -> Facts
             pipe.hmget(keys.record(prediction_id), "status", "attempts")
         replies: list[Any] = await pipe.execute()
     members = [[member.decode() for member in reply] for reply in replies[: len(sets)]]
-    counts, leases, attempts, *records = replies[len(sets) :]
     statuses, priorities = len(Status), len(Priority)
+    later = replies[len(sets) : len(sets) + priorities]
+    counts, leases, attempts, *records = replies[len(sets) + priorities :]
     return Facts(
         lists=dict(zip(Status, members[:statuses], strict=True)),
         queues=dict(zip(keys.QUEUES, members[statuses : statuses + priorities], strict=True)),
+        later={member.decode() for ids in later for member in ids},
         dead=set(members[-3]),
         aborts=set(members[-2]),
         deadlines=set(members[-1]),

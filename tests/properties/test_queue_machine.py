@@ -90,7 +90,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.loop = loop
         self.known: dict[str, Known] = {}
         self.paused: set[Priority] = set()
-        self.submitted = self.ended = self.dropped = 0
+        self.submitted = self.ended = self.dropped = self.retried = 0
         self.numbers = count()
         self.news: Any = self.redis.pubsub(ignore_subscribe_messages=True)
         self.idle: dict[str, int] = {}
@@ -177,6 +177,25 @@ class QueueMachine(RuleBasedStateMachine):
             known.end(Status.CANCELED)
             self.ended += 1
         assert told.status is known.status
+
+    @rule(prediction_id=predictions, is_look=st.booleans(), data=st.data())
+    def retries(self, prediction_id: str, is_look: bool, data: st.DataObject) -> None:
+        """What waits for a later time is due; each of the others is named with the reason."""
+        later = [i for i, known in self.known.items() if known.is_deferred]
+        some = data.draw(st.lists(st.sampled_from(later), min_size=1, max_size=3)) if later else []
+        prediction_ids = [prediction_id, *some]
+        told = self.do(self.queue.bulk.retry(prediction_ids, is_look=is_look))
+        due = {i for i in prediction_ids if (known := self.known.get(i)) is not None and known.is_deferred}
+        assert [i for i, why in zip(prediction_ids, told, strict=True) if why is None] == [
+            i for i in dict.fromkeys(prediction_ids) if i in due
+        ]
+        for each, why in zip(prediction_ids, told, strict=True):
+            assert isinstance(why, UnknownPrediction) == (each not in self.known)
+        if due and not is_look:
+            self.retried += len(due)
+            for each in due:
+                self.known[each].is_deferred = False
+            self.all_are_woken()
 
     @rule(target=predictions, prediction_id=predictions)
     def replays(self, prediction_id: str) -> Any:
@@ -357,6 +376,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert facts.attempts == {i: k.counted for i, k in self.alive().items() if k.attempt}
         assert facts.jobs == set(self.alive())
         assert facts.results == set(self.known) - set(self.alive())
+        assert facts.later - set(facts.leases) == {i for i, k in self.known.items() if k.is_deferred}
         assert facts.dead == {i for i, k in self.known.items() if k.is_dead}
         assert facts.aborts == {i for i, k in self.known.items() if k.is_to_abort}
         assert facts.deadlines == {i for i, k in self.known.items() if k.status is Status.QUEUED and k.has_deadline}
@@ -377,14 +397,17 @@ class QueueMachine(RuleBasedStateMachine):
         """The events tell the same story: each life begins once and ends at most once."""
         self.do(self.news.aclose())
         told = self.do(all_events(self.queue))
-        follows = {"": {"queued"}, "queued": {"running", "canceled"}, "lost": {"running"}}
+        follows = {"": {"queued"}, "queued": {"queued", "running", "canceled"}, "lost": {"running"}}
         follows["running"] = {"queued", "lost", *VERDICTS}
         last: dict[str, str] = {}
+        retried = 0
         for prediction_id, status in told:
             before = last.get(prediction_id, "")
+            retried += before == status == "queued"
             begins_anew = status == "queued" and before in {"", Status.FAILED}  # dropped and submitted again
             assert begins_anew or status in follows[before]
             last[prediction_id] = status
+        assert retried == self.retried
         assert {i: last[i] for i in self.known} == {i: k.status for i, k in self.known.items()}
         assert sum(status in VERDICTS for _, status in told) == self.ended
 
@@ -404,7 +427,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 def test_the_queue_does_what_its_model_does(shared_server: EmbeddedServer, loop: asyncio.AbstractEventLoop) -> None:
-    """Submit, claim, renew, lapse, finish, late finish, cancel, retry, pause, expire, replay, drop in any order."""
+    """Submit, claim, renew, lapse, finish, late finish, cancel, retry now, pause, expire, replay, drop in any order."""
     queue = PredictionQueue(connection_pool(shared_server.url, timeout_s=5), retention_s=60)
     machine = cast("type[QueueMachine]", lambda: QueueMachine(queue, loop))
     run_state_machine_as_test(

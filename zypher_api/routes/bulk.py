@@ -1,4 +1,4 @@
-"""``POST /predictions/cancel``, ``/replay``, ``/drop``: the same to all that a filter means."""
+"""``POST /predictions/cancel``, ``/retry``, ``/replay``, ``/drop``: the same to all that a filter means."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler, post
 from litestar.types import ASGIApp
 
 from zypher_api.bodies import decoded, read_body
-from zypher_api.bulk_acts import Act, BulkRun, Cancel, Drop, Replay
+from zypher_api.bulk_acts import Act, BulkRun, Cancel, Drop, Replay, Retry
 from zypher_api.negotiation import require_json
 from zypher_api.openapi import OPT
 from zypher_api.problems import MalformedRequest
@@ -32,6 +32,10 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
     async def cancel_predictions(request: Request[Any, Any, Any]) -> ASGIApp:
         return await _run(services, request, lambda _: Cancel())
 
+    @post("/predictions/retry", status_code=200, opt={OPT: [docs.RETRY]})
+    async def retry_predictions(request: Request[Any, Any, Any]) -> ASGIApp:
+        return await _run(services, request, lambda _: Retry())
+
     @post("/predictions/replay", status_code=200, opt={OPT: [docs.REPLAY]})
     async def replay_predictions(request: Request[Any, Any, Any]) -> ASGIApp:
         return await _run(services, request, Replay)
@@ -40,7 +44,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
     async def drop_predictions(request: Request[Any, Any, Any]) -> ASGIApp:
         return await _run(services, request, lambda _: Drop())
 
-    return [cancel_predictions, replay_predictions, drop_predictions]
+    return [cancel_predictions, retry_predictions, replay_predictions, drop_predictions]
 
 
 async def _run(

@@ -77,6 +77,29 @@ CANCEL = _operation(
     BulkRequest(model="mock", status=Status.QUEUED),
     _DONE,
 )
+RETRY = _operation(
+    "retry",
+    "Retry many predictions now",
+    "What waits for a later time, the pause after an attempt that failed, is due at once, as if that time had come. Of "
+    "a filter's, what waits only for its turn is not meant; of those named by `ids`, what is due, runs or has ended is "
+    "skipped, so that the same call twice moves nothing twice.",
+    BulkRequest(model="mock"),
+    BulkDone(
+        dry_run=False,
+        matched=2,
+        touched=1,
+        skipped=1,
+        skips=[
+            Skipped(
+                prediction_id=EXAMPLE_ID,
+                code="conflict",
+                reason=f"Prediction '{EXAMPLE_ID}' is running already.",
+            )
+        ],
+        searched=40,
+        next=None,
+    ),
+)
 REPLAY = _operation(
     "replay",
     "Ask again for many predictions",

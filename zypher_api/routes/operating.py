@@ -1,4 +1,4 @@
-"""Acting on single predictions: replay one that ended, drop it."""
+"""Acting on single predictions: retry one now that waits, replay one that ended, drop it."""
 
 from typing import Any
 
@@ -26,6 +26,13 @@ _encode = msgspec.json.Encoder().encode
 def handlers(services: Services) -> list[HTTPRouteHandler]:
     """The handlers of this file."""
 
+    @post("/predictions/{prediction_id:str}/retry", status_code=200, opt={OPT: [docs.RETRY]})
+    async def retry_prediction(prediction_id: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
+        await _require_prediction(services, request, prediction_id)
+        prediction = await services.queue.retry(prediction_id)
+        await services.audit.note(request.scope, Action.RETRY, prediction_id)
+        return RawResponse(_encode(prediction))
+
     @post("/predictions/{prediction_id:str}/replay", status_code=202, opt={OPT: [docs.REPLAY]})
     async def replay_prediction(prediction_id: FromPath[str], request: Request[Any, Any, Any]) -> ASGIApp:
         await _require_prediction(services, request, prediction_id)
@@ -51,7 +58,7 @@ def handlers(services: Services) -> list[HTTPRouteHandler]:
         await services.audit.note(request.scope, Action.DROP, prediction_id)
         return RawResponse(_encode(Dropped(prediction_id=prediction_id)))
 
-    return [replay_prediction, drop_prediction]
+    return [retry_prediction, replay_prediction, drop_prediction]
 
 
 async def _require_prediction(services: Services, request: Request[Any, Any, Any], prediction_id: str) -> None:

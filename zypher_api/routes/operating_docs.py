@@ -1,14 +1,51 @@
 """What the routes that act on predictions say of themselves."""
 
+from datetime import UTC, datetime
+
 from zypher_api.openapi import ANY_SCOPE, EXAMPLE_ID, Answer, Content, Operation
 from zypher_api.operator_answers import Dropped, Replayed
 from zypher_api.routes.predictions import PREDICTION_ID
+from zypher_jobs.contracts.prediction import Mode, Prediction, Status
 from zypher_jobs.errors import UnknownPrediction
 
 _NEW_ID = "5a3c09d1e7b64f7d8f2e1c0b9a887766"
 _UNKNOWN = {"unknown_prediction": (UnknownPrediction(EXAMPLE_ID).message, None)}
 _WRONG_ID = "A prediction's id has 1 to 64 letters, digits, '-' and '_'; use the prediction_id of the 202 answer."
 
+RETRY = Operation(
+    method="post",
+    path="/predictions/{prediction_id}/retry",
+    operation_id="retry_prediction",
+    scopes=ANY_SCOPE,
+    tag="operators",
+    summary="Retry a prediction now",
+    description="One that waits for a later time, the pause after an attempt that failed, is due at once. It stays the "
+    "same prediction: its attempts go on counting.",
+    parameters=(PREDICTION_ID,),
+    answers={
+        200: Answer(
+            description="It is due: as it stands now.",
+            content=Content(
+                type=Prediction,
+                example=Prediction(
+                    prediction_id=EXAMPLE_ID,
+                    status=Status.QUEUED,
+                    model="mock",
+                    mode=Mode.ASYNC,
+                    attempts=1,
+                    queue_position=0,
+                    created_at=datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC),
+                ),
+            ),
+        )
+    },
+    problems=("malformed_request", "unknown_prediction", "conflict", "redis_unavailable"),
+    problem_examples={
+        **_UNKNOWN,
+        "malformed_request": (_WRONG_ID, "prediction_id"),
+        "conflict": (f"Prediction '{EXAMPLE_ID}' is running already.", None),
+    },
+)
 REPLAY = Operation(
     method="post",
     path="/predictions/{prediction_id}/replay",

@@ -46,7 +46,7 @@ MOST_AT_ONCE = 5_000
 
 
 class BulkRequest(Selection, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which predictions are to be canceled, replayed or dropped. A filter must be named, or `all`."""
+    """Which predictions are to be canceled, retried, replayed or dropped. A filter must be named, or `all`."""
 
     everything: bool = msgspec.field(default=False, name="all")
     """Without any filter: all of them."""
@@ -69,9 +69,11 @@ class Action(StrEnum):
     """What was done."""
 
     CANCEL = "prediction.cancel"
+    RETRY = "prediction.retry"
     REPLAY = "prediction.replay"
     DROP = "prediction.drop"
     CANCEL_MANY = "predictions.cancel"
+    RETRY_MANY = "predictions.retry"
     REPLAY_MANY = "predictions.replay"
     DROP_MANY = "predictions.drop"
     PAUSE = "queue.pause"

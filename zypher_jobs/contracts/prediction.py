@@ -95,6 +95,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     priority: Priority = Priority.NORMAL
     estimated_wait_ms: float | None = None
     """From now, at the current rate, while ``queued``; ``None`` when unknown."""
+    due_at: datetime | None = None
+    """While ``queued`` after an attempt that failed: the next one is not begun before; ``None``: as its turn comes."""
     deadline_at: datetime | None = None
     """Not begun after this."""
     input_bytes: int = 0
@@ -132,6 +134,8 @@ class PredictionSummary(msgspec.Struct, frozen=True, kw_only=True):
     progress: float | None = None
     progress_message: str | None = None
     created_at: datetime
+    due_at: datetime | None = None
+    """While ``queued`` after an attempt that failed: the next one is not begun before."""
     started_at: datetime | None = None
     finished_at: datetime | None = None
     wait_ms: float | None = None

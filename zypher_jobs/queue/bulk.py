@@ -15,7 +15,7 @@ from zypher_jobs.queue.connection import RedisClient, redis_errors
 from zypher_jobs.queue.ids import new_prediction_id
 from zypher_jobs.queue.payloads import PREDICT, deserialize, serialize
 from zypher_jobs.queue.records import PRIORITIES
-from zypher_jobs.queue.rows import New, Submission, Submitted
+from zypher_jobs.queue.rows import Canceled, New, Retried, Submission, Submitted
 from zypher_jobs.queue.scripts import Scripts
 from zypher_jobs.queue.submitter import Submitter
 
@@ -84,22 +84,31 @@ class Bulk:
                 answers[at] = error
         return [answer for answer in answers if answer is not None]
 
-    async def cancel(self, ids: Sequence[str]) -> list[Status | UnknownPrediction]:
-        """Cancel what waits, have what runs stopped; the status that each has now, an ended one its own."""
-        answers = list[Status | UnknownPrediction]()
+    async def cancel(self, ids: Sequence[str]) -> list[Canceled | UnknownPrediction]:
+        """Cancel what waits, have what runs stopped; what each is now, an ended one as it had ended."""
+        answers = list[Canceled | UnknownPrediction]()
         for some in _steps(ids, WITH_INPUTS):
             with redis_errors():
                 jobs: list[bytes | None] = await self._redis.mget([keys.job(each) for each in some])
-                statuses = await asyncio.gather(
+                now = await asyncio.gather(
                     *(
                         self._scripts.cancel(each, result=canceled(each, job), retention_ms=self._retention_ms)
                         for each, job in zip(some, jobs, strict=True)
                     )
                 )
-            answers += [
-                UnknownPrediction(each) if status is None else Status(status)
-                for each, status in zip(some, statuses, strict=True)
-            ]
+            answers += [UnknownPrediction(each) if one is None else one for each, one in zip(some, now, strict=True)]
+        return answers
+
+    async def retry(self, ids: Sequence[str], *, is_look: bool = False) -> list[UnknownPrediction | Conflict | None]:
+        """Have those that wait for a later time be due at once, in the order of those times; ``None`` for each that is.
+
+        With ``is_look`` nothing changes: ``None`` for each that would be.
+        """
+        answers = list[UnknownPrediction | Conflict | None]()
+        for some in _steps(ids, WITHOUT_INPUTS):
+            with redis_errors():
+                states = await self._scripts.retry(some, is_look=is_look)
+            answers += [_not_retried(each, state) for each, state in zip(some, states, strict=True)]
         return answers
 
     async def replay(
@@ -144,6 +153,20 @@ class Bulk:
             known = dict(zip(_FIELDS, [(value or b"").decode(errors="replace") for value in fields], strict=True))
             found.append(_again(each, new_id, result, known, once=once))
         return found
+
+
+def _not_retried(prediction_id: str, state: Retried | None) -> UnknownPrediction | Conflict | None:
+    match state:
+        case Retried.NOW:
+            return None
+        case None:
+            return UnknownPrediction(prediction_id)
+        case Retried.DUE:
+            return Conflict(f"Prediction {prediction_id!r} is due already; it waits for its turn, not for a time.")
+        case Retried.RUNNING:
+            return Conflict(f"Prediction {prediction_id!r} is running already.")
+        case Retried.ENDED:
+            return Conflict(f"Prediction {prediction_id!r} has ended; replay it to ask for it again.")
 
 
 def _again(

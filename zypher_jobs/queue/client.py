@@ -262,8 +262,8 @@ class PredictionQueue(ArqRedis):
         with redis_errors():
             job = await redis.get(keys.job(prediction_id))
             result = canceled(prediction_id, job)
-            status = await self.scripts.cancel(prediction_id, result=result, retention_ms=self.retention_ms)
-        if status is None:
+            now = await self.scripts.cancel(prediction_id, result=result, retention_ms=self.retention_ms)
+        if now is None:
             raise UnknownPrediction(prediction_id)
         return await self.prediction(prediction_id)
 
@@ -291,6 +291,16 @@ class PredictionQueue(ArqRedis):
         if isinstance(answer, ZypherError):
             raise answer
         return answer
+
+    async def retry(self, prediction_id: str) -> Prediction:
+        """Have one that waits for a later time, the pause after a failed attempt, be due at once.
+
+        Returns it as it stands then; raises ``UnknownPrediction``, ``Conflict`` (it does not wait for a time).
+        """
+        (refusal,) = await self.bulk.retry([prediction_id])
+        if refusal is not None:
+            raise refusal
+        return await self.prediction(prediction_id)
 
     async def drop(self, prediction_ids: Sequence[str]) -> int:
         """Forget dead letters; how many of the ids were one."""

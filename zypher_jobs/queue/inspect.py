@@ -132,6 +132,14 @@ class Inspector:
             scores: list[Any] = await self._redis.execute_command("ZMSCORE", keys.DEAD, *prediction_ids)
         return [score is not None for score in scores]
 
+    async def are_stopping(self, prediction_ids: Sequence[str]) -> list[bool]:
+        """For each that runs whether somebody asked for it to be stopped."""
+        if not prediction_ids:
+            return []
+        with redis_errors():
+            scores: list[Any] = await self._redis.execute_command("ZMSCORE", keys.ARQ_ABORT, *prediction_ids)
+        return [score is not None for score in scores]
+
     async def are_replayed(self, prediction_ids: Sequence[str]) -> list[bool]:
         """For each whether somebody asked for it again."""
         with redis_errors():

@@ -3,7 +3,8 @@
 arq's own, in arq's format (names repeated here so that reading the queue does not import arq; a test compares them):
 
 ==============================  ======  ===================================  =====================================
-``arq:queue`` ``:high`` ``:low``  zset  bounded by what waits or runs        submit, claim, renew, finish; see below
+``arq:queue`` ``:high`` ``:low``  zset  bounded by what waits or runs        submit, claim, renew, finish,
+                                                                             retry; see below
 ``arq:job:{id}``                string  ``JOB_TTL_MS``                       submit; deleted by finish
 ``arq:in-progress:{id}``        string  the lease                            claim, renew; the fencing token
 ``arq:retry:{id}``              string  ``JOB_TTL_MS``                       claim; attempts begun
@@ -38,7 +39,7 @@ Ours:
                                         buckets
 ``zypher:delivered``            hash    outcomes, and those of attempts by   report delivery, finish, cancel; how
                                         buckets                              deliveries and attempts ended
-``zypher:events``               stream  ``EVENTS_KEPT`` newest               submit, claim, finish, cancel
+``zypher:events``               stream  ``EVENTS_KEPT`` newest               submit, claim, finish, cancel, retry
 ``zypher:history``              stream  one entry for each 10 s of           record; the whole system then
                                         ``history_s``
 ``zypher:history-turn``         string  10 s                                 record; whoever set it writes

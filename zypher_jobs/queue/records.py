@@ -61,6 +61,8 @@ class Stored(msgspec.Struct, kw_only=True):
     version: str = ""
     queue: str = keys.ARQ_QUEUE
     deadline_ms: int = 0
+    due_at_ms: int = 0
+    """Of one that went back to its queue: not before; 0 is at once."""
     input_bytes: int = 0
     output_bytes: int = 0
     replay_of: str = ""
@@ -93,6 +95,11 @@ class Stored(msgspec.Struct, kw_only=True):
         """What its present attempt is doing."""
         known = self.status is Status.RUNNING and self.progress_of == self.started_at_ms
         return self.progress_message or None if known else None
+
+    @property
+    def due_at(self) -> datetime | None:
+        """While it waits, the time for which it does."""
+        return instant(self.due_at_ms or None) if self.status is Status.QUEUED else None
 
     @property
     def wait_ms(self) -> float | None:
@@ -163,6 +170,7 @@ def prediction_of(
         estimated_wait_ms=ahead / ended_per_s * 1000 if ahead is not None and ended_per_s > 0 else None,
         version=record.version,
         priority=record.priority,
+        due_at=record.due_at if status is Status.QUEUED else None,
         deadline_at=instant(record.deadline_ms or None),
         input_bytes=record.input_bytes,
         output_bytes=record.output_bytes,
@@ -217,6 +225,7 @@ def summary_of(prediction_id: str, fields: Mapping[bytes, bytes]) -> PredictionS
         progress=record.progress_now,
         progress_message=record.progress_message_now,
         created_at=instant(record.created_at_ms),
+        due_at=record.due_at,
         started_at=instant(record.started_at_ms),
         finished_at=instant(record.finished_at_ms),
         wait_ms=record.wait_ms,

@@ -1,9 +1,12 @@
 """What the Lua scripts read and answer with, as structs, and how what is claimed or handed over is decoded."""
 
 from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
+from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.frames import unframe
 
@@ -61,6 +64,27 @@ class Submitted(msgspec.Struct, frozen=True, gc=False):
     """Predictions ahead, -1 if a worker has it already; created ms if it is known; the queue's depth if it is full."""
     room_in_ms: int
     """Until there is room in a full queue; -1: unknown."""
+
+
+class Canceled(NamedTuple):
+    """What became of one that was to be canceled."""
+
+    status: Status
+    """That it has now: ``canceled``, ``running`` while it stops, or as it had ended."""
+    is_new: bool
+    """Whether that is this call's doing."""
+
+
+class Retried(StrEnum):
+    """What became of one that was to be due at once."""
+
+    NOW = "retried"
+    """It waited for a later time, and is due."""
+    DUE = "due"
+    """It was due before, and waits for its turn."""
+    RUNNING = "running"
+    """Somebody holds it."""
+    ENDED = "ended"
 
 
 class Claim(msgspec.Struct, array_like=True):

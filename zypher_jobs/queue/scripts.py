@@ -7,14 +7,17 @@ from itertools import count
 
 import msgspec
 
+from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.queue import keys
 from zypher_jobs.queue.rows import (
+    Canceled,
     Claim,
     Claimed,
     Finish,
     Finished,
     Idle,
     Record,
+    Retried,
     Submission,
     Submitted,
     claims_of,
@@ -30,6 +33,7 @@ _PREPENDED = {
     "finish": ("frame", "idle", "register", "notify", "deliver", "tell", "tally"),
     "record": ("frame", "notify", "deliver", "tell", "tally"),
     "cancel": ("frame", "notify", "deliver", "tell", "tally"),
+    "retry": ("frame", "idle", "notify"),
     "narrate": ("notify",),
     "wake": ("frame", "idle"),
 }
@@ -124,6 +128,7 @@ class Scripts:
         self._cancel = Script(wire, source("cancel"))
         self._forget = Script(wire, source("forget"))
         self._drop = Script(wire, source("drop"))
+        self._retry = Script(wire, source("retry"))
         self._record = Script(wire, source("record"))
         self._renew = Script(wire, source("renew"))
         self._wake = Script(wire, source("wake"))
@@ -215,10 +220,15 @@ class Scripts:
         )
         return Finished([each == 1 for each in accepted], is_idle == 1, None if next_due_ms < 0 else next_due_ms)
 
-    async def cancel(self, prediction_id: str, *, result: bytes, retention_ms: int) -> str | None:
-        """Cancel one prediction; the status it has now, ``running`` while it stops, ``None`` when it is unknown."""
-        status = await self._cancel(args=(prediction_id, result, retention_ms))
-        return None if status is None else status.decode()
+    async def cancel(self, prediction_id: str, *, result: bytes, retention_ms: int) -> Canceled | None:
+        """Cancel one prediction; what it is now, ``None`` when it is unknown."""
+        status, is_new = await self._cancel(args=(prediction_id, result, retention_ms))
+        return None if status is None else Canceled(Status(status.decode()), is_new == 1)
+
+    async def retry(self, prediction_ids: Sequence[str], *, is_look: bool = False) -> list[Retried | None]:
+        """Have those that wait for a later time be due now; with ``is_look`` only say so. ``None``: it is unknown."""
+        states = await self._retry(args=("1" if is_look else "", *prediction_ids))
+        return [None if state is None else Retried(state.decode()) for state in states]
 
     async def forget(self, prediction_ids: Sequence[str]) -> int:
         """Drop dead letters; how many there were."""

@@ -1,7 +1,8 @@
 -- Cancels one prediction: at once if nobody holds it; if it runs, its worker is told by its next renewal.
 -- KEYS  none beyond those of the header
 -- ARGV  1 id  2 its result as canceled, in arq's format  3 retention ms
--- Returns the status it has now: "canceled", "running" (it stops soon), the terminal one it had, or false if it is unknown.
+-- Returns {the status it has now: "canceled", "running" (it stops soon), the terminal one it had, or false if it is unknown;
+--         1 if that is this call's doing, 0 if somebody else was quicker or it had ended}.
 -- Invariant: one terminal write; a prediction that a worker holds is ended by that worker.
 local id = ARGV[1]
 even_when_full()
@@ -25,10 +26,9 @@ if (status == 'queued' or status == 'running') and redis.call('EXISTS', IN_PROGR
   tally(known[2], 'async', 'canceled')
   write_tallies(COUNTS, LATENCY)
   tell(id, {id}, '', 'canceled', now)
-  return 'canceled'
+  return {'canceled', 1}
 end
 if status == 'running' or status == 'queued' then
-  redis.call('ZADD', ABORT, now, id)
-  return 'running'
+  return {'running', redis.call('ZADD', ABORT, now, id)}
 end
-return status
+return {status, 0}

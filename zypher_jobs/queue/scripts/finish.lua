@@ -59,7 +59,7 @@ for i, e in ipairs(all) do
       if created then
         local started = redis.call('HGET', record, 'started_at_ms')
         past_attempt(id, attempt, started, now, string.match(token, '^(.*)/'), e[10], e[11])
-        redis.call('HSET', record, 'status', 'queued')
+        redis.call('HSET', record, 'status', 'queued', 'due_at_ms', e[18] > 0 and now + e[18] or 0)
         local stands = redis.call('HMGET', record, 'deadline_ms', 'watchers')
         local deadline = tonumber(stands[1] or 0)
         if deadline > 0 then redis.call('ZADD', DEADLINES, deadline, id) end
