@@ -26,9 +26,9 @@ import msgspec
 from bench.servers import COMMAND, outside, own_api, process, resident_mb
 from tests.tui.terminal import Terminal
 from zypher_jobs.contracts.event import Event
-from zypher_tui.app import FRAME_S
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.store import Store
+from zypher_tui.frames import FRAME_S
 from zypher_tui.sources.demo import DemoSource, DemoSystem
 
 BULK = 1_000

@@ -1,6 +1,6 @@
 """What the command palette offers: the screens, what keys do here, filters, themes."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 
 from textual.app import App
@@ -9,29 +9,37 @@ from textual.dom import DOMNode
 
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.contracts.stats import Overview
+from zypher_tui.choices import Choices
+from zypher_tui.guide import Guide
 from zypher_tui.keymap import ALSO, Keyed, display, keymap, place_of
-from zypher_tui.themes import THEMES, Theme
+from zypher_tui.themes import THEMES
 from zypher_tui.widgets.commands import Command
 
 
 def commands_for(
-    app: App[int],
-    chain: Iterable[DOMNode],
-    *,
-    titles: Sequence[str],
-    open_pane: Callable[[int], object],
-    show: Callable[[str], object],
-    overview: Overview | None,
-    choose_theme: Callable[[Theme], object],
+    app: App[int], chain: Iterable[DOMNode], *, guide: Guide, choices: Choices, overview: Overview | None
 ) -> list[Command]:
-    """``chain`` is what has the focus and all around it, ``titles`` are those of the screens."""
+    """``chain`` is what has the focus and all around it."""
     screens = [
-        Command(f"Open {title}", partial(open_pane, index), "screen", str(index + 1))
-        for index, title in enumerate(titles)
+        Command(f"Open {title}", partial(guide.open_pane, index), "screen", str(index + 1))
+        for index, title in enumerate(guide.titles)
     ]
-    filters = [Command(f"Show {text}", partial(show, text), "filter") for text in _filters(overview)]
-    themes = [Command(f"Theme {theme.name}", partial(choose_theme, theme), theme.says) for theme in THEMES.values()]
+    filters = [Command(f"Show {text}", partial(guide.open_filtered, text), "filter") for text in _filters(overview)]
+    themes = [
+        Command(f"Theme {theme.name}", partial(choices.choose_theme, theme), theme.says) for theme in THEMES.values()
+    ]
     return [*screens, *_keys_of(chain, app), *filters, *themes]
+
+
+def run_behind(app: App[int], command: Command) -> None:
+    """Once the palette is gone and what it was called from has the focus again."""
+
+    async def run() -> None:
+        done = command.run()
+        if isinstance(done, Awaitable):
+            await done
+
+    app.call_later(run)
 
 
 def _filters(overview: Overview | None) -> list[str]:

@@ -148,7 +148,7 @@ def _blank(blank: Blank) -> Dashboard:
         store.fold(reading)
     addresses = blank.addresses
     dashboard = Dashboard({}, api_url=addresses.api_url, store=store, clock_s=lambda: NOW_S, addresses=addresses)
-    dashboard.began_s = NOW_S - blank.asked_s
+    dashboard.absence.began_s = NOW_S - blank.asked_s
     return dashboard
 
 

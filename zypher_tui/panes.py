@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from zypher_tui.core.items import Screen
 from zypher_tui.core.model_rows import Served
 from zypher_tui.core.store import Store
+from zypher_tui.core.view import View
 from zypher_tui.feeds import Feeds
 from zypher_tui.load.desk import Desk
 from zypher_tui.screens.dead_letters import DeadLettersPane, Read
@@ -14,6 +15,7 @@ from zypher_tui.screens.overview import OverviewPane
 from zypher_tui.screens.pane import Pane
 from zypher_tui.screens.predictions import PredictionsPane
 from zypher_tui.screens.workers import WorkersPane
+from zypher_tui.widgets.predictions import PredictionTable
 
 
 class Panes:
@@ -74,6 +76,28 @@ class Panes:
         """Which one shows what an item leads to; ``None``: none of its own."""
         ids = [pane.id for pane in self.all]
         return ids.index(f"pane-{screen.value}") if f"pane-{screen.value}" in ids else None
+
+    def neighbour(self, prediction_id: str, step: int, view: View) -> str | None:
+        """So many lines below a prediction in the list of the open pane, else among all of them."""
+        row, table = self._store.book.get(prediction_id), self.shown.first
+        if row is None:
+            return None
+        if isinstance(table, PredictionTable):
+            return table.neighbour(row, step)
+        rows = view.rows
+        at = rows.find(row)
+        return rows[at + step].prediction_id if at is not None and 0 <= at + step < len(rows) else None
+
+    @property
+    def reads_ahead(self) -> bool:
+        """Whether the open one shows rows, whose texts are read before they are seen."""
+        return isinstance(self.shown.first, PredictionTable)
+
+    async def read_ahead(self, view: View) -> None:
+        """Read the texts of those that are about to be seen."""
+        table = self.shown.first
+        if isinstance(table, PredictionTable):
+            await self._feeds.look_up(table.upcoming(view))
 
     async def take_in(self, again: Sequence[str], gone: Sequence[str]) -> None:
         """Something was done to these predictions: read them again, and forget those that are gone."""

@@ -16,6 +16,7 @@ from zypher_tui.core.formats import instant
 from zypher_tui.core.looking_back import Hindsight
 from zypher_tui.core.recording import WrongRecording
 from zypher_tui.opening import terminal_colours
+from zypher_tui.playing import Playing
 from zypher_tui.sources.replayed import Loading, Replayed
 from zypher_tui.themes import DARK, Theme, fitting
 
@@ -44,11 +45,12 @@ class ReplayDashboard(Dashboard):
 
         ``read_on`` reads for about so long, and says whether there is more.
         """
+        playing = Playing(replayed, wanted_s=at_s)
         super().__init__(
             {},
             api_url="http://127.0.0.1:8080",
             store=replayed.store,
-            clock_s=lambda: replayed.last_s,
+            times=playing,
             config=config,
             theme=theme,
             closed=(
@@ -59,16 +61,10 @@ class ReplayDashboard(Dashboard):
         self.wrong: WrongRecording | None = None
         """Why it could not be read to its end."""
         self._replayed = replayed
+        self._playing = playing
         self._read_on = read_on
-        self._wanted_s = at_s
-        self._playing: tuple[float, float] | None = None
-        """Since when, on the monotonic clock, and from which time on."""
-        self._is_led = True
-        """Whether nobody has chosen a time yet."""
         self._hindsight: Hindsight | None = None
-        self._name = f"replay of {clean(replayed.path.name)}"
-        self._time_bar.words = ("before the end", "play or stop")
-        self._lead()
+        self._say_how_far()
 
     def on_mount(self) -> None:
         """Say what is to be known of the file, and read the rest of it."""
@@ -78,16 +74,18 @@ class ReplayDashboard(Dashboard):
     async def _read(self) -> None:
         try:
             while self._read_on(READ_STEP_S):
-                self._changed = True
-                self._lead()
+                self._playing.lead()
+                self._say_how_far()
+                self.frames.note_change()
                 await asyncio.sleep(0)
         except WrongRecording as error:
             self.wrong = error
             self.exit(2)
             return
-        self._lead()
+        self._playing.lead()
+        self._say_how_far()
         self._say(self._replayed.amiss)
-        self._draw()
+        self.frames.draw()
         await self._look_back()
 
     async def _look_back(self) -> None:
@@ -102,46 +100,22 @@ class ReplayDashboard(Dashboard):
             await asyncio.sleep(LOOK_REST_S)
         store.attention = hindsight.attention
         self._hindsight = None
-        self._draw()
+        self.frames.draw()
 
     def _say(self, *sentences: str | None) -> None:
         for sentence in sentences:
             if sentence:
                 self.notify(sentence, timeout=8, markup=False)
 
-    def _lead(self) -> None:
-        """Show the time that is wanted, or what comes nearest to it, until somebody chooses another."""
-        replayed, name = self._replayed, self._name
-        if self._is_led:
-            wanted_s = replayed.last_s if self._wanted_s is None else self._wanted_s
-            self._at_s = min(max(wanted_s, replayed.first_s), replayed.last_s)
+    def _say_how_far(self) -> None:
+        """In the first line: which recording this is, and how much of it is read."""
+        replayed, name = self._replayed, f"replay of {clean(self._replayed.path.name)}"
         if replayed.share < 1.0:
             read = f"{replayed.share:.0%} read"
-            self._header_line.origin = (f"{name}, {read}", read)
+            self.shell.header.origin = (f"{name}, {read}", read)
         else:
             at = instant(replayed.header.started_at)[:16]
-            self._header_line.origin = (f"{name}, recorded at {at}", name, "replay")
-
-    def show_time(self, at_s: float | None) -> None:
-        """Somebody chose another."""
-        self._is_led = False
-        if self._playing is not None and at_s is not None:
-            self._playing = time.monotonic(), at_s
-        super().show_time(at_s)
-
-    def action_pause(self) -> None:
-        """Let it go on from the time that is shown, as fast as it was; or stop it."""
-        self._is_led = False
-        at_s = self._at_s
-        self._playing = (time.monotonic(), at_s) if self._playing is None and at_s is not None else None
-        self._draw()
-
-    def go_to(self, at_s: float) -> None:
-        """Show another time; it goes on from there if it does."""
-        self._is_led = False
-        super().go_to(at_s)
-        if self._playing is not None and self._at_s is not None:
-            self._playing = time.monotonic(), self._at_s
+            self.shell.header.origin = (f"{name}, recorded at {at}", name, "replay")
 
     def action_trouble(self, step: int) -> None:
         """Once all of it was looked at."""
@@ -151,22 +125,9 @@ class ReplayDashboard(Dashboard):
             return
         super().action_trouble(step)
 
-    @property
-    def _end_s(self) -> float:
-        return self._replayed.last_s
-
     def action_record(self) -> None:
         """It is a file already."""
         self._say(f"This is a recording already: {clean(str(self._replayed.path))}")
-
-    def _frame(self) -> None:
-        if self._playing is not None:
-            since_s, from_s = self._playing
-            self._at_s = min(from_s + time.monotonic() - since_s, self._replayed.last_s)
-            self._changed = True
-            if self._at_s == self._replayed.last_s:
-                self._playing = None
-        super()._frame()
 
 
 def run_replay(path: Path, config: Config, *, at: str | None = None, theme: str | None = None) -> int:

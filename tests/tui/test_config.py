@@ -84,5 +84,5 @@ def test_keeping_a_theme_leaves_a_link_a_link(tmp_path: Path) -> None:
 def test_a_slow_link_gets_fewer_frames(tmp_path: Path) -> None:
     """As many in a second as the file says; else the usual ones."""
     config = load_config(written(tmp_path, "fps = 0.5"))
-    assert Dashboard({}, api_url="http://x", config=config).frame_s == 2
-    assert Dashboard({}, api_url="http://x").frame_s == 0.5
+    assert Dashboard({}, api_url="http://x", config=config).choices.frame_s == 2
+    assert Dashboard({}, api_url="http://x").choices.frame_s == 0.5

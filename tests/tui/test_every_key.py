@@ -18,7 +18,7 @@ from zypher_tui.opening import openers_of
 ROOT = Path(__file__).parents[2]
 ELSEWHERE = {
     "TroubleDialog.copy-the-command": "test_c_copies_the_way_out_of_trouble",
-    "Dashboard.draw-all-again": "test_what_another_program_wrote_is_drawn_over",
+    "Controls.draw-all-again": "test_what_another_program_wrote_is_drawn_over",
 }
 """With no stack that works, or on a real terminal (tests/process/test_slow_link.py)."""
 
@@ -64,6 +64,6 @@ async def test_c_copies_the_way_out_of_trouble() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     dashboard = Dashboard(openers_of(url, None), api_url=url, interval_s=0.05)
     async with dashboard.run_test(size=(120, 36)) as pilot:
-        await wait_until(lambda: bool(dashboard.troubles))
+        await wait_until(lambda: bool(dashboard.absence.troubles))
         await pilot.press("exclamation_mark", "c")
         await wait_until(lambda: "zypher" in dashboard.clipboard)

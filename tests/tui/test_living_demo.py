@@ -23,7 +23,7 @@ async def screen_after(*keys: str) -> str:
             await demo.pilot.pause(0.1)
             await demo.go(1)
         demo.dashboard.clear_notifications()  # they go by the clock of whoever runs this
-        demo.dashboard.use_theme(DARK)  # draws
+        demo.dashboard.choices.use_theme(DARK)  # draws
         await demo.pilot.pause()
         return screen_text(demo.dashboard)
 

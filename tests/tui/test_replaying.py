@@ -127,6 +127,15 @@ async def test_a_prediction_opens_with_what_its_line_says(replayed: Replayed) ->
         assert "replay of incident.zyr" in screen_text(dashboard)
 
 
+async def test_an_open_prediction_has_the_times_of_the_recording(replayed: Replayed) -> None:
+    """Its bar says what that of the panes does: how far before the end it is, and what ``p`` does."""
+    dashboard = ReplayDashboard(replayed, at_s=replayed.last_s - 5)
+    async with dashboard.run_test(size=(120, 36)) as pilot:
+        await pilot.press("2", "enter")
+        await wait_until(lambda: "5 s before the end" in screen_text(dashboard))
+        assert "p play or stop" in screen_text(dashboard)
+
+
 @pytest.mark.parametrize("back_s", [None, 50.0])
 async def test_it_is_shown_while_it_is_read(a_recording: Path, back_s: float | None) -> None:
     """How far that is, and what is read so far; then the time that was asked for."""

@@ -104,7 +104,7 @@ async def test_no_theme_changes_a_character(theme: Theme) -> None:
     async with dashboard.run_test(size=(120, 60)) as pilot:
         await pilot.pause()
         before = screen_text(dashboard)
-        dashboard.use_theme(theme)
+        dashboard.choices.use_theme(theme)
         await pilot.pause()
         assert palette.theme is theme
         assert shapes(screen_text(dashboard)) == shapes(before)
@@ -135,7 +135,7 @@ async def test_a_terminal_of_sixteen_colours_gets_no_other() -> None:
     """Nothing is mixed that it would have to guess."""
     dashboard = demo_dashboard("both-down")
     async with dashboard.run_test(size=(120, 36), notifications=True) as pilot:
-        dashboard.use_theme(TERMINAL)
+        dashboard.choices.use_theme(TERMINAL)
         await pilot.press("question_mark")
         await pilot.pause()
         assert not [name for name in colours_of(dashboard) if name.startswith("#")]
@@ -145,7 +145,7 @@ async def test_on_a_terminals_own_colours_the_cursor_is_one_block() -> None:
     """Not a patch of each colour that stands in the row, nor half of it dim."""
     dashboard = demo_dashboard("live")
     async with dashboard.run_test(size=(120, 36)) as pilot:
-        dashboard.use_theme(TERMINAL)
+        dashboard.choices.use_theme(TERMINAL)
         await pilot.pause()
         reversed_styles = [style for text, style in shown_segments(dashboard) if style.reverse and text.strip()]
         assert len(reversed_styles) > 5

@@ -32,6 +32,7 @@ class LoadPane(Pane):
     """The form above, the charts, what came of it."""
 
     TITLE = "Load"
+    NEEDS_FIGURES = False
     KEYS = (("S", "start"), ("x", "stop"), ("X", "cancel what it left"))
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("S", "start", "Start the load"),

@@ -55,6 +55,8 @@ class Pane(Keyed, Container):
     TITLE: ClassVar[str]
     KEYS: ClassVar[Keys] = ()
     """What the last line says of the pane's own keys, as they are unless a person chose others."""
+    NEEDS_FIGURES: ClassVar[bool] = True
+    """Whether it has nothing to show before there are any."""
 
     @property
     def first(self) -> Widget | None:

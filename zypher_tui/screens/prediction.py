@@ -16,6 +16,7 @@ from zypher_tui.core.errors import kind
 from zypher_tui.core.life import as_of, stand_in
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.rows import Row
+from zypher_tui.core.times import Span
 from zypher_tui.core.values import plain_json
 from zypher_tui.core.view import View
 from zypher_tui.following import Following
@@ -103,7 +104,7 @@ class PredictionScreen(Keyed, Screen[None]):
         self._following = self._follow(prediction_id)
         self._row: Row | None = None
         self._view: View | None = None
-        self._span_s: tuple[float | None, float | None] = (None, None)
+        self._span = Span()
         self._is_folded = True
         self._traced_id = ""
         """The one whose traceback was asked for."""
@@ -154,9 +155,9 @@ class PredictionScreen(Keyed, Screen[None]):
         self.query_one("#life", VerticalScroll).scroll_home(animate=False)
         self._draw()
 
-    def show_view(self, view: View, *, first_s: float | None, last_s: float) -> None:
-        """Draw what changed; the times are the first and the last that are known."""
-        self._view, self._span_s = view, (first_s, last_s)
+    def show_view(self, view: View, span: Span) -> None:
+        """Draw what changed; the span is that of all times that can be shown."""
+        self._view, self._span = view, span
         self._row = view.book.get(self._prediction_id) or self._row
         self._draw()
 
@@ -289,7 +290,7 @@ class PredictionScreen(Keyed, Screen[None]):
             self.run_worker(partial(self._following.read_traceback, fingerprint), name="traceback", exit_on_error=False)
         self._header_line.show(view)
         self._notice_line.show(view)
-        self._time_bar.show(view, first_s=self._span_s[0], last_s=self._span_s[1])
+        self._time_bar.show(view, self._span)
         if known is None:
             self._body.show_nothing(self._prediction_id, self._following.note)
         else:

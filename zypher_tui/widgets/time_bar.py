@@ -8,6 +8,7 @@ from textual.strip import Strip
 
 from zypher_tui.core import formats
 from zypher_tui.core.rows import at_of
+from zypher_tui.core.times import Span
 from zypher_tui.core.view import View
 from zypher_tui.keymap import keymap
 from zypher_tui.palette import palette
@@ -33,10 +34,8 @@ class TimeBar(LineWidget):
 
     def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's name
         super().__init__(id=id)
-        self.words: tuple[str, str] = ("ago", "now")
-        """What the distance is from, and what ``p`` does."""
+        self._span = Span()
         self._shown: tuple[str, str, float, tuple[float, ...]] = ("", "", 1.0, ())
-        self._first_s = self._last_s = 0.0
         self._bar = range(0)
         """Where it is drawn."""
         self._keys: list[tuple[str, int]] = []
@@ -46,18 +45,17 @@ class TimeBar(LineWidget):
         """The cell of the bar that the mouse has hold of."""
         self.display = False
 
-    def show(self, view: View, *, first_s: float | None, last_s: float | None, moments: Sequence[float] = ()) -> None:
-        """The time of the view, between the first and the last that are known; and when something needed attention."""
+    def show(self, view: View, span: Span) -> None:
+        """The time of the view, among all that can be shown."""
         self.display = view.past_s is not None
         if view.past_s is None:
             return
         at = formats.clock(at_of(view.now_ms)) if view.taken_at else "nothing is known"
-        self._first_s, self._last_s = first_s or 0.0, last_s or 0.0
-        span_s = self._last_s - self._first_s
-        share = min(max((view.now_s - self._first_s) / span_s, 0), 1) if span_s > 0 else 1.0
-        ago = f"{formats.age_s(view.past_s)} {self.words[0]}"
-        marks = tuple((each - self._first_s) / span_s for each in moments) if span_s > 0 else ()
-        shown = (at, f"{ago:<{AGE_CELLS + len(self.words[0])}}", share, marks)
+        self._span = span
+        share = min(max(span.share_of(view.now_s), 0), 1)
+        ago = f"{formats.age_s(view.past_s)} {span.words[0]}"
+        marks = tuple(map(span.share_of, span.moments))
+        shown = (at, f"{ago:<{AGE_CELLS + len(span.words[0])}}", share, marks)
         if shown != self._shown:
             self._shown = shown
             self.refresh()
@@ -67,7 +65,7 @@ class TimeBar(LineWidget):
         at, ago, share, marks = self._shown
         width = self.size.width
         left: list[Part] = [(" ‖ ", palette.WARNING), (at, palette.STRONG), (f" · {ago} ", palette.WARNING)]
-        entries = [("[ ]", "10 s"), ("{ }", "5 min"), ("( )", "trouble"), ("p", self.words[1])]
+        entries = [("[ ]", "10 s"), ("{ }", "5 min"), ("( )", "trouble"), ("p", self._span.words[1])]
         while entries and length(left) + LEAST_BAR + 1 + length(_keys(entries)) > width:
             del entries[-2 if len(entries) > 1 else 0]
         room = width - length(left) - length(_keys(entries)) - 1
@@ -118,7 +116,7 @@ class TimeBar(LineWidget):
         if x != self._sought:
             self._sought = x
             share = (x - self._bar.start) / (len(self._bar) - 1)
-            self.post_message(self.Sought(self._first_s + share * (self._last_s - self._first_s)))
+            self.post_message(self.Sought(self._span.at(share)))
 
 
 def _keys(entries: Sequence[tuple[str, str]]) -> list[Part]:

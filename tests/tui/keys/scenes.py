@@ -51,40 +51,40 @@ from zypher_tui.widgets.column_dialog import ColumnDialog
 from zypher_tui.widgets.heat_map import HeatMap
 
 EVERYWHERE = [
-    Try("Dashboard", "help", "Help · type to search"),
+    Try("Controls", "help", "Help · type to search"),
     Try("HelpDialog", "leave-the-help", "!Help · type to search"),
     *(
-        Try("Dashboard", f"screen-{at}", lambda stage, name=name: title(stage) == name)
+        Try("Controls", f"screen-{at}", lambda stage, name=name: title(stage) == name)
         for at, name in ((2, "Predictions"), (3, "Workers"), (4, "Models"), (5, "Dead letters"))
     ),
-    Try("Dashboard", "screen-6", lambda stage: title(stage) == "Load", back=[step(nobody_has_the_focus)]),
-    Try("Dashboard", "screen-1", lambda stage: title(stage) == "Overview"),
-    Try("Dashboard", "pause", "‖"),
-    Try("Dashboard", "5-min-back", changes(past_s), lead=[remember(past_s)]),
-    Try("Dashboard", "5-min-on", lambda stage: past_s(stage) < 1),
-    Try("Dashboard", "10-s-back", lambda stage: past_s(stage) > 1),
-    Try("Dashboard", "10-s-on", lambda stage: past_s(stage) < 1, back=["p", see("!‖")]),
-    Try("Dashboard", "begin-of-what-is-known", "‖"),
-    Try("Dashboard", "end-of-what-is-known", "!‖"),
-    Try("Dashboard", "next-trouble", "Nothing is known"),
+    Try("Controls", "screen-6", lambda stage: title(stage) == "Load", back=[step(nobody_has_the_focus)]),
+    Try("Controls", "screen-1", lambda stage: title(stage) == "Overview"),
+    Try("Controls", "pause", "‖"),
+    Try("Controls", "5-min-back", changes(past_s), lead=[remember(past_s)]),
+    Try("Controls", "5-min-on", lambda stage: past_s(stage) < 1),
+    Try("Controls", "10-s-back", lambda stage: past_s(stage) > 1),
+    Try("Controls", "10-s-on", lambda stage: past_s(stage) < 1, back=["p", see("!‖")]),
+    Try("Controls", "begin-of-what-is-known", "‖"),
+    Try("Controls", "end-of-what-is-known", "!‖"),
+    Try("Controls", "next-trouble", "Nothing is known"),
     Try(
-        "Dashboard", "trouble-before", lambda stage: "earlier" in stage.text or "‖" in stage.text,
+        "Controls", "trouble-before", lambda stage: "earlier" in stage.text or "‖" in stage.text,
         back=[step(lambda stage: stage.dashboard.show_time(None)), see("!‖")],
     ),
-    Try("Dashboard", "next-table", changes(focused), lead=[focus("#feed"), remember(focused)]),
-    Try("Dashboard", "copy", lambda stage: clipboard(stage) == stage.ids[-1], lead=[ask("mock", "a", ended=True)]),
+    Try("Controls", "next-table", changes(focused), lead=[focus("#feed"), remember(focused)]),
+    Try("Controls", "copy", lambda stage: clipboard(stage) == stage.ids[-1], lead=[ask("mock", "a", ended=True)]),
     Try(
-        "Dashboard", "details", lambda stage: opened(stage) == stage.ids[-1],
+        "Controls", "details", lambda stage: opened(stage) == stage.ids[-1],
         lead=[step(nobody_has_the_focus)], back=["escape"],
     ),
-    Try("Dashboard", "commands", "Commands · type to find"),
+    Try("Controls", "commands", "Commands · type to find"),
     Try("CommandDialog", "leave-the-commands", "!Commands · type to find"),
-    Try("Dashboard", "jump", lambda stage: type(stage.dashboard.screen).__name__ == "JumpScreen"),
+    Try("Controls", "jump", lambda stage: type(stage.dashboard.screen).__name__ == "JumpScreen"),
     Try("JumpScreen", "leave", lambda stage: type(stage.dashboard.screen).__name__ != "JumpScreen"),
-    Try("Dashboard", "what-is-wrong", "The API and Redis are up.", back=["escape"]),
-    Try("Dashboard", "last-actions", "Last actions"),
+    Try("Controls", "what-is-wrong", "The API and Redis are up.", back=["escape"]),
+    Try("Controls", "last-actions", "Last actions"),
     Try("Dialog", "close", "!Last actions"),
-    Try("Dashboard", "record-or-end-the-recording", "Record an incident"),
+    Try("Controls", "record-or-end-the-recording", "Record an incident"),
     Try("RecordScreen", "next-field", changes(focused), lead=[remember(focused)]),
     Try("RecordScreen", "field-before", changes(focused), lead=[remember(focused)]),
     Try("RecordScreen", "record-nothing", "!Record an incident"),
@@ -93,12 +93,12 @@ EVERYWHERE = [
         lead=["W", see("Record an incident"), step(record_file)], back=["W", see("!● rec")],
     ),
     Try(
-        "Dashboard", "next-theme", changes(lambda _: palette.theme), lead=[remember(lambda _: palette.theme)],
-        back=[step(lambda stage: stage.dashboard.choose_theme(stage.before))],
+        "Controls", "next-theme", changes(lambda _: palette.theme), lead=[remember(lambda _: palette.theme)],
+        back=[step(lambda stage: stage.dashboard.choices.choose_theme(stage.before))],
     ),
-    Try("Dashboard", "filter", "Filter ·"),
+    Try("Controls", "filter", "Filter ·"),
     Try("FilterLine", "drop-the-filter", "!Filter ·", lead=["a"]),
-    Try("Dashboard", "quit", lambda stage: stage.dashboard.return_value == 0),
+    Try("Controls", "quit", lambda stage: stage.dashboard.return_value == 0),
 ]  # fmt: skip
 
 OVERVIEW = [
@@ -193,7 +193,7 @@ QUEUES = [
             back=[step(type_number), "enter", see(are("canceled")), see(audited("predictions.cancel")), resuming(name)])
         for name in ("high", "normal", "low")
     ),
-    Try("Dashboard", "pause-purge-a-queue", "Pause, resume or purge a queue"),
+    Try("Controls", "pause-purge-a-queue", "Pause, resume or purge a queue"),
     Try("QueueDialog", "close", "!Pause, resume or purge a queue"),
 ]  # fmt: skip
 
