@@ -24,7 +24,7 @@ import httpx
 import msgspec
 
 from bench.servers import COMMAND, outside, own_api, process, resident_mb
-from tests.tui.terminal import Terminal
+from tests.terminals.terminal import Terminal
 from zypher_jobs.contracts.event import Event
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.store import Store

@@ -14,8 +14,8 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.process.stack import COMMAND, Up
+from tests.terminals.terminal import Terminal
 from tests.tui.screen import screen_text
-from tests.tui.terminal import Terminal
 from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
 from zypher_tui.core.deeds import Choice, Outcome
@@ -298,7 +298,7 @@ async def test_the_dashboard_is_left_in_the_middle(up: Up, ids: list[str]) -> No
         terminal.wait(lambda text: bool(re.search("[1-4],000 of 5,000 done", text)), timeout_s=PATIENCE_S)
         terminal.type("\x03")
         terminal.wait_for_end(timeout_s=PATIENCE_S)
-        said = terminal.output.decode(errors="replace")
+        said = terminal.written
     found = re.search(r"Canceled ([\d,]+) of 5,000 predictions when the dashboard was left\.", said)
     assert found is not None, said[-500:]
     assert len(await listed(up, status="canceled")) >= int(found[1].replace(",", ""))

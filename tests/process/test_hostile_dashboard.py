@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.process.stack import COMMAND, Up
-from tests.tui.terminal import Terminal
+from tests.terminals.terminal import Terminal
 
 SEQUENCES = "\x1b]0;owned\x07\x1b[2J\x1b[31mred\x1b[0m\x9b31m\x1bP+q\x1b\\\x1b[?1049l\r\n\t\x00\x7f\u2028"
 MARKUP = "[/red] [bold]x[/bold] [link=http://x]y[/] $primary {{x}}"
@@ -71,8 +71,7 @@ def _visit(up: Up, columns: int, rows: int) -> None:
             terminal.wait(lambda text: "╭─ Predictions · " in text)
             terminal.type("j")
         terminal.type("\x03")
-        terminal.wait_for_end()
-        assert terminal.process.returncode == 0
+        assert terminal.wait_for_end() == 0
         assert [each for each in NEVER if each in terminal.output] == []
     finally:
         terminal.close()

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.process.stack import COMMAND, START_TIMEOUT_S, Up
-from tests.process.terminal import Terminal
+from tests.terminals.terminal import Terminal
 from zypher_jobs.queue.embedded import EmbeddedServer
 from zypher_jobs.testing import wait_until
 from zypher_tui.core.readings import SourceName
@@ -132,24 +132,23 @@ async def test_a_recording_ends_when_it_was_asked_to(make_up: Callable[..., Up],
 
 
 @contextmanager
-def dashboard(directory: Path, command: list[str], environ: Mapping[str, str]) -> Generator[Terminal]:
+def dashboard(directory: Path, command: list[str], environment: Mapping[str, str]) -> Generator[Terminal]:
     """A dashboard on a terminal, killed if it still runs."""
-    terminal = Terminal(command, environ=environ, directory=directory)
+    terminal = Terminal(command, environment=environment, directory=directory, controls=True)
     try:
         yield terminal
     finally:
-        terminal.process.kill()
-        terminal.process.wait()
         terminal.close()
 
 
-async def the_file(terminal: Terminal, directory: Path) -> Path:
+def the_file(terminal: Terminal, directory: Path) -> Path:
     """The recording that the dashboard begins, with the name that it proposes."""
-    await wait_until(lambda: "Overview" in terminal.text, timeout_s=START_TIMEOUT_S)
+    terminal.wait(lambda text: "Overview" in text, timeout_s=START_TIMEOUT_S)
     terminal.type("W")
-    await wait_until(lambda: "goes on until W" in terminal.text, timeout_s=20)
+    terminal.wait(lambda text: "goes on until W" in text)
     terminal.type("\r")
-    (path,) = await wait_until(lambda: (terminal.text, [*directory.glob("zypher-*.zyr")])[1], timeout_s=20)
+    terminal.until(lambda: any(directory.glob("zypher-*.zyr")))
+    (path,) = directory.glob("zypher-*.zyr")
     return path
 
 
@@ -162,15 +161,15 @@ async def test_the_dashboard_records_what_it_saw_and_what_it_sees(
     await up.all_succeed(await up.submit(3))
     command = [*COMMAND, "tui", "--api-url", up.url, "--redis", valkey.url]
     with dashboard(tmp_path, command, others(up)) as terminal:
-        await wait_until(lambda: "succeeded" in terminal.text, timeout_s=START_TIMEOUT_S)
-        path = await the_file(terminal, tmp_path)
-        await wait_until(lambda: (terminal.shown, frames(path))[1], timeout_s=20, every_s=0.2)
+        terminal.wait(lambda text: "succeeded" in text, timeout_s=START_TIMEOUT_S)
+        path = the_file(terminal, tmp_path)
+        terminal.until(lambda: frames(path))
         await up.all_succeed(await up.submit(2))
-        await wait_until(lambda: (terminal.shown, len(ended(path)) == 5)[1], timeout_s=20, every_s=0.2)
+        terminal.until(lambda: len(ended(path)) == 5)
         up.kill_everything()
-        await wait_until(lambda: (terminal.shown, not api_answered(frames(path)[-1]))[1], timeout_s=20, every_s=0.2)
+        terminal.until(lambda: not api_answered(frames(path)[-1]))
         terminal.type("q")
-        assert await terminal.ended() == 0
+        assert terminal.wait_for_end() == 0
         assert f"zypher tui --replay {path.name}" in " ".join(terminal.after_full_screen.split())
     valkey.kill()
     assert Replay(path).amiss is None
@@ -178,10 +177,10 @@ async def test_the_dashboard_records_what_it_saw_and_what_it_sees(
     assert (last.returncode, last.stdout.count(" succeeded ")) == (0, 5)
     assert "API away" in last.stdout
     with dashboard(tmp_path, [*COMMAND, "tui", "--replay", str(path)], up.environ) as terminal:
-        await wait_until(lambda: f"replay of {path.name}" in terminal.text, timeout_s=START_TIMEOUT_S)
-        await wait_until(lambda: "API away" in " ".join(terminal.text.split()), timeout_s=20)
+        terminal.wait(lambda text: f"replay of {path.name}" in text, timeout_s=START_TIMEOUT_S)
+        terminal.wait(lambda text: "API away" in " ".join(text.split()))
         terminal.type("q")
-        assert await terminal.ended() == 0
+        assert terminal.wait_for_end() == 0
 
 
 def ended(path: Path) -> set[str]:
@@ -201,10 +200,10 @@ async def test_a_full_disk_ends_a_recording_with_what_it_has(tmp_path: Path) -> 
         "os.execv(sys.argv[1], sys.argv[1:])"
     )
     with dashboard(tmp_path, [sys.executable, "-c", limit, *COMMAND, "tui", "--demo"], os.environ) as terminal:
-        path = await the_file(terminal, tmp_path)
-        await wait_until(lambda: "▲ recording ended" in terminal.text, timeout_s=20)
+        path = the_file(terminal, tmp_path)
+        terminal.wait(lambda text: "▲ recording ended" in text)
         terminal.type("q")
-        assert await terminal.ended() == 0
+        assert terminal.wait_for_end() == 0
         assert "The recording has ended: file too large." in " ".join(terminal.after_full_screen.split())
     shown = await asyncio.to_thread(
         partial(subprocess.run, capture_output=True, text=True, check=True, timeout=60),
@@ -216,13 +215,9 @@ async def test_a_full_disk_ends_a_recording_with_what_it_has(tmp_path: Path) -> 
 
 async def test_a_recording_outlives_its_terminal(tmp_path: Path) -> None:
     """It hangs up, and the dashboard ends at once: what was written can be looked at."""
-    terminal = Terminal([*COMMAND, "tui", "--demo"], environ=os.environ, directory=tmp_path)
-    try:
-        path = await the_file(terminal, tmp_path)
-        await wait_until(lambda: (terminal.shown, frames(path))[1], timeout_s=20, every_s=0.2)
-        terminal.close()
+    with dashboard(tmp_path, [*COMMAND, "tui", "--demo"], os.environ) as terminal:
+        path = the_file(terminal, tmp_path)
+        terminal.until(lambda: frames(path))
+        terminal.hang_up()
         await wait_until(lambda: terminal.process.poll() is not None, timeout_s=20)
-    finally:
-        terminal.process.kill()
-        terminal.process.wait()
     assert frames(path)

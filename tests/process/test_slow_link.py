@@ -1,12 +1,13 @@
 """The dashboard over a slow line: keys answer, frames become fewer, nothing piles up."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.tui.slow_link import SlowLink
+from tests.terminals.slow_link import SlowLink
 
 SLOW = 2_000
 FRAME_BYTES = 12_000
@@ -16,7 +17,7 @@ FRAME_BYTES = 12_000
 def link_of(directory: Path, *, answers: bool) -> SlowLink:
     """The simulated system at the end of a line that is fast at first."""
     command = [sys.executable, "-m", "zypher_jobs.cli", "tui", "--demo"]
-    link = SlowLink(command, answers=answers, environment={"XDG_CONFIG_HOME": str(directory)})
+    link = SlowLink(command, answers=answers, environment=os.environ | {"XDG_CONFIG_HOME": str(directory)})
     link.wait(lambda text: "Latest predictions ·" in text)
     return link
 
@@ -86,8 +87,7 @@ def test_a_terminal_that_never_answers_is_served_as_far_as_its_buffer_goes(tmp_p
         assert link.frames == 5
         link.type("q")
         link.bytes_per_s = None
-        link.wait_for_end()
-        assert link.process.returncode == 0
+        assert link.wait_for_end() == 0
     finally:
         link.close()
 
@@ -96,8 +96,7 @@ def test_it_leaves_no_answer_to_whoever_has_the_terminal_next(link: SlowLink) ->
     """What was asked is heard before it ends."""
     link.bytes_per_s = 20_000
     link.type("q")
-    link.wait_for_end()
-    assert link.process.returncode == 0
+    assert link.wait_for_end() == 0
 
 
 def test_what_another_program_wrote_is_drawn_over(link: SlowLink) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.story.walk import PAGE, walk, walking
-from tests.tui.terminal import Terminal
-from tests.tui.tmux import TMUX, Tmux
+from tests.terminals.terminal import Terminal
+from tests.terminals.tmux import TMUX, Tmux
 
 IN_TMUX = pytest.param(Tmux, id="tmux", marks=pytest.mark.skipif(TMUX is None, reason="tmux is not installed"))
 PLAIN = pytest.param(Terminal, id="pseudo-terminal")

@@ -17,8 +17,8 @@ from pathlib import Path
 import httpx
 
 from tests.process.stack import COMMAND, Up
-from tests.tui.terminal import Terminal
-from tests.tui.tmux import Tmux
+from tests.terminals.terminal import Terminal
+from tests.terminals.tmux import Tmux
 from zypher_jobs.testing import wait_until
 
 ROOT = Path(__file__).parents[2]

@@ -1,12 +1,13 @@
 """``zypher tui --demo``: alive, the same for everybody, and every key does there what it does."""
 
+import os
 import re
 import sys
 from pathlib import Path
 
+from tests.terminals.terminal import Terminal
 from tests.tui.living import PROMOTED_AFTER_S, living
 from tests.tui.screen import screen_text
-from tests.tui.terminal import Terminal
 from zypher_jobs.contracts.prediction import Priority, Status
 from zypher_jobs.testing import wait_until
 from zypher_tui.screens.load import LoadPane
@@ -269,15 +270,13 @@ def test_the_command_needs_nothing(tmp_path: Path) -> None:
     code = f"import os, sys; os.chdir({str(tmp_path)!r}); sys.argv[1:] = ['tui', '--demo']"
     terminal = Terminal(
         [sys.executable, "-c", f"{code}; from zypher_jobs.cli import main; main()"],
-        environment={"PYTHONPATH": str(Path.cwd()), "XDG_CONFIG_HOME": str(tmp_path)},
+        environment=os.environ | {"PYTHONPATH": str(Path.cwd()), "XDG_CONFIG_HOME": str(tmp_path)},
     )
     try:
         terminal.wait(lambda text: "Needs attention" in text)
         terminal.wait(lambda text: "This is a demo" in text)
         terminal.type("q")
-        while not terminal.has_ended():
-            terminal.read(0.05)
-        assert terminal.process.returncode == 0
+        assert terminal.wait_for_end() == 0
         assert list(tmp_path.iterdir()) == []
     finally:
         terminal.close()

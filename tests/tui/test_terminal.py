@@ -1,20 +1,14 @@
 """What really reaches a terminal: the dashboard in a pseudo-terminal of its own."""
 
-import contextlib
-import fcntl
 import os
-import pty
 import signal
-import struct
-import subprocess
 import sys
-import termios
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.tui.terminal import Terminal
+from tests.terminals.terminal import LEAVE_FULL_SCREEN, Terminal
 from zypher_jobs.testing import wait_until
 
 SHOW_HOSTILE = """
@@ -58,64 +52,27 @@ raise SystemExit(dashboard.run())
 """
 
 
-class Pty:
-    """A process on a terminal of 120 by 36."""
-
-    def __init__(self, code: str) -> None:
-        self._ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
-        os.set_blocking(self._ours, False)
-        # pytest-xdist gives its workers a size of its own
-        environ = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-            env={**environ, "TERM": "xterm-256color", "PYTHONPATH": str(Path.cwd())},
-        )  # fmt: skip
-        os.close(theirs)
-        self.output = b""
-
-    def read(self) -> bytes:
-        """All output so far."""
-        with contextlib.suppress(BlockingIOError, OSError):
-            while chunk := os.read(self._ours, 65_536):
-                self.output += chunk
-        return self.output
-
-    def has_ended(self) -> bool:
-        """Whether the process is gone; reads on, so that it never waits for room to write."""
-        self.read()
-        return self.process.poll() is not None
-
-    def type(self, keys: bytes) -> None:
-        """Press keys."""
-        os.write(self._ours, keys)
-
-    def close(self) -> None:
-        """Leave nothing behind."""
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        os.close(self._ours)
+def running(code: str) -> Terminal:
+    """Python with it, from this checkout."""
+    return Terminal([sys.executable, "-c", code], environment=os.environ | {"PYTHONPATH": str(Path.cwd())})
 
 
 @pytest.fixture
-def terminal() -> Iterator[Pty]:
+def terminal() -> Iterator[Terminal]:
     """The dashboard showing hostile text in every field."""
-    opened = Pty(SHOW_HOSTILE)
+    opened = running(SHOW_HOSTILE)
     yield opened
     opened.close()
 
 
-async def test_no_escape_sequence_of_a_payload_reaches_the_terminal(terminal: Pty) -> None:
+async def test_no_escape_sequence_of_a_payload_reaches_the_terminal(terminal: Terminal) -> None:
     """Neither in the tables nor in an open prediction: title, clearing and colors of the payload are only text."""
-    await wait_until(lambda: b"START" in terminal.read())
-    terminal.type(b"\r")
-    await wait_until(lambda: "Only its line of the list" in terminal.read().decode(errors="replace"))
-    assert "␛]0;owned␇".encode() in terminal.read()
-    terminal.type(b"\x03")
-    await wait_until(terminal.has_ended)
-    output = terminal.read()
+    terminal.until(lambda: "START" in terminal.written)
+    terminal.type("\r")
+    terminal.until(lambda: "Only its line of the list" in terminal.written)
+    assert "␛]0;owned␇" in terminal.written
+    terminal.type("\x03")
+    code, output = terminal.wait_for_end(), terminal.output
     for sequence in (
         b"\x1b]0;owned",
         b"START\x1b",
@@ -125,12 +82,12 @@ async def test_no_escape_sequence_of_a_payload_reaches_the_terminal(terminal: Pt
         b"owned\x07",
     ):
         assert sequence not in output
-    assert terminal.process.returncode == 0
+    assert code == 0
 
 
 async def test_no_escape_sequence_of_a_whole_prediction_reaches_the_terminal() -> None:
     """Of its input, output, errors and log, folded and written out."""
-    terminal = Terminal([sys.executable, "-c", SHOW_A_HOSTILE_LIFE], environment={"PYTHONPATH": str(Path.cwd())})
+    terminal = running(SHOW_A_HOSTILE_LIFE)
     try:
         terminal.wait(lambda text: "✗ failed" in text)
         terminal.type("\r")
@@ -145,8 +102,7 @@ async def test_no_escape_sequence_of_a_whole_prediction_reaches_the_terminal() -
         terminal.type("e")
         terminal.wait(lambda text: "Nothing can be sent" in text)
         terminal.type("\x03")
-        terminal.wait_for_end()
-        output = terminal.output
+        code, output = terminal.wait_for_end(), terminal.output
         for sequence in (
             b"\x1b]0;owned",
             b"START\x1b]",
@@ -156,24 +112,23 @@ async def test_no_escape_sequence_of_a_whole_prediction_reaches_the_terminal() -
             b"owned\x07",
         ):
             assert sequence not in output
-        assert terminal.process.returncode == 0
+        assert code == 0
     finally:
         terminal.close()
 
 
 @pytest.mark.parametrize("end", ["q", "ctrl-c", "SIGTERM"])
-async def test_the_terminal_is_given_back_as_it_was(terminal: Pty, end: str) -> None:
+async def test_the_terminal_is_given_back_as_it_was(terminal: Terminal, end: str) -> None:
     """The full screen is left, the cursor and the mouse are as before, the exit code is 0."""
-    await wait_until(lambda: b"START" in terminal.read())
+    terminal.until(lambda: "START" in terminal.written)
     if end == "SIGTERM":
         terminal.process.send_signal(signal.SIGTERM)
     else:
         terminal.type(b"q" if end == "q" else b"\x03")
-    await wait_until(terminal.has_ended)
-    output = terminal.read()
-    for sequence in (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l"):
-        assert sequence in output
-    assert terminal.process.returncode == 0
+    code = terminal.wait_for_end()
+    for sequence in (LEAVE_FULL_SCREEN, "\x1b[?25h", "\x1b[?1000l"):
+        assert sequence in terminal.written
+    assert code == 0
 
 
 @pytest.fixture

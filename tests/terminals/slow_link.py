@@ -7,10 +7,10 @@ import select
 import struct
 import termios
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.tui.terminal import Terminal
+from tests.terminals.terminal import Terminal
 
 WHERE = b"\x1b[6n"
 """Where is the cursor?"""
@@ -78,14 +78,6 @@ class SlowLink(Terminal):
     def scribble(self, text: str) -> None:
         """Another program writes over the first line."""
         self._stream.feed(f"\x1b[H{text}".encode())
-
-    def until(self, so: Callable[[], bool], *, timeout_s: float = 60.0) -> None:
-        """Read on until it is so; raises ``TimeoutError``."""
-        deadline_s = time.perf_counter() + timeout_s
-        while not so():
-            self.read(STEP_S)
-            if time.perf_counter() > deadline_s:
-                raise TimeoutError(f"still not so, with this screen:\n{self.text}")
 
     def _note(self, read: bytes) -> bytes:
         self.taken_bytes += len(read)
