@@ -13,12 +13,12 @@ from textual.strip import Strip
 
 from zypher_tui.core.cleaning import clean
 from zypher_tui.keymap import Keyed
-from zypher_tui.widgets.drawing import Part, line
+from zypher_tui.widgets.drawing import Grounded, Part, line
 
 MOST_TYPED = 40
 
 
-class Lines(ScrollView, can_focus=True):
+class Lines(ScrollView, Grounded, can_focus=True):  # pyright: ignore[reportIncompatibleMethodOverride]  # Textual's own
     """Any number of lines made of parts; scrolls with the arrows."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's name
@@ -36,7 +36,7 @@ class Lines(ScrollView, can_focus=True):
         """A line from the scroll position on."""
         index = self.scroll_offset.y + y
         parts = self._lines[index] if index < len(self._lines) else []
-        return line(parts, self.size.width).apply_style(self.rich_style)
+        return self.on_ground(line(parts, self.size.width))
 
 
 class TypedLines(Lines):

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from rich.segment import Segment
 from rich.style import Style
 from textual.content import Content
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -34,7 +35,22 @@ def entitle(widget: Widget, title: str, *, below: bool = False) -> None:
         setattr(widget, place, content)
 
 
-class LineWidget(Keyed, Widget):
+class Grounded(Widget):
+    """A widget that draws lines on its background: the line API leaves that to it."""
+
+    _ground = Style.null()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """What lies behind it is the same for all lines of a frame, and takes as long to find as half a line."""
+        self._ground = self.rich_style
+        return super().render_lines(crop)
+
+    def on_ground(self, strip: Strip) -> Strip:
+        """The line on the background."""
+        return strip.apply_style(self._ground)
+
+
+class LineWidget(Keyed, Grounded):
     """A widget that draws itself line by line."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's name
@@ -45,5 +61,5 @@ class LineWidget(Keyed, Widget):
         raise NotImplementedError
 
     def render_line(self, y: int) -> Strip:
-        """The line on the widget's background: the line API leaves that to the widget."""
-        return self.line_at(y).apply_style(self.rich_style)
+        """The line on the widget's background."""
+        return self.on_ground(self.line_at(y))
