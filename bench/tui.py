@@ -273,7 +273,7 @@ def _second(store: Store, sources: Sequence[DemoSource], now_s: float) -> None:
     """What sources say in it, and ten events."""
     if now_s % 10 == 0:
         for source in sources:
-            if store.wants(source.name, now_s):
+            if store.links.wants(source.name, now_s):
                 store.fold(source.read_at(now_s, overview=True))
     at = datetime(2026, 11, 3, 9, tzinfo=UTC) + timedelta(seconds=now_s)
     events = [

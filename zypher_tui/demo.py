@@ -169,7 +169,7 @@ def _watch(state: str) -> tuple[DemoSystem, list[Reading], list[PredictionSummar
         if second == WATCHED_S - DOWN_S:
             system.away.update(STATES[state])
         for source in (api, redis):
-            if store.wants(source.name, second):
+            if store.links.wants(source.name, second):
                 readings.append(_without_predictions(source.read_at(second, overview=True)))
                 store.fold(readings[-1])
         if second == last_s:

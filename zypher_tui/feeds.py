@@ -71,7 +71,7 @@ class Feeds:
     def is_reading(self) -> bool:
         """Whether every source that is wanted was opened."""
         now_s = self._clock_s()
-        return all(name in self._sources for name in self._openers if self._store.wants(name, now_s))
+        return all(name in self._sources for name in self._openers if self._store.links.wants(name, now_s))
 
     def loops(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """What is to run for as long as the dashboard does, by name."""
@@ -105,7 +105,7 @@ class Feeds:
     async def _follow(self, name: SourceName) -> None:
         """Ask one source; whatever goes wrong is shown and tried again."""
         while not self._is_leaving:
-            if not self._store.wants(name, self._clock_s()):
+            if not self._store.links.wants(name, self._clock_s()):
                 await asyncio.sleep(self._interval_s)
                 continue
             started_s = time.monotonic()
@@ -136,7 +136,7 @@ class Feeds:
             self._store.hear(batch)
             self._last_event = batch[-1].event_id
             self._changed()
-            if self._is_leaving or self._store.preferred(self._clock_s()) is not name:
+            if self._is_leaving or self._store.links.preferred(self._clock_s()) is not name:
                 return
 
     async def look_up(self, rows: Iterable[Row]) -> None:
@@ -231,5 +231,5 @@ class Feeds:
     @property
     def _source(self) -> Source | None:
         """The one that has the figures."""
-        name = self._store.preferred(self._clock_s())
+        name = self._store.links.preferred(self._clock_s())
         return self._sources.get(name) if name else None

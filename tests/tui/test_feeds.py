@@ -53,13 +53,13 @@ async def test_events_go_on_when_the_api_is_gone(valkey: EmbeddedServer, valkey_
     book = dashboard.store.book
     async with dashboard.run_test(size=(120, 36)):
         async with running_api(valkey_settings):
-            await wait_until(lambda: dashboard.store.preferred(dashboard.now_s) is SourceName.API)
+            await wait_until(lambda: dashboard.store.links.preferred(dashboard.now_s) is SourceName.API)
             await queue.submit("mock", {"input": "one"})
             await wait_until(lambda: len(book) == 1)
         await queue.submit("mock", {"input": "two"})
         await wait_until(lambda: len(book) == 2)
         async with running_api(valkey_settings):
-            await wait_until(lambda: dashboard.store.preferred(dashboard.now_s) is SourceName.API)
+            await wait_until(lambda: dashboard.store.links.preferred(dashboard.now_s) is SourceName.API)
             await queue.submit("mock", {"input": "three"})
             await wait_until(lambda: len(book) == 3)
     await queue.aclose()

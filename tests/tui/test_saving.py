@@ -38,7 +38,9 @@ def store() -> Store:
         system.away.clear()
         if second in AWAY_S:
             system.away.add(SourceName.API)
-        store.fold(*[source.read_at(second, overview=True) for source in sources if store.wants(source.name, second)])
+        store.fold(
+            *[source.read_at(second, overview=True) for source in sources if store.links.wants(source.name, second)]
+        )
     return store
 
 

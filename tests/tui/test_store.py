@@ -28,8 +28,8 @@ def test_the_api_is_preferred_while_it_brings_figures() -> None:
     store.fold(reading(REDIS, 1.1, overview=overview(depth=99)))
     view = store.view(1.2)
     assert (view.figures.depth, view.figures_from) == (5, API)
-    assert not store.wants(REDIS, 1.2)
-    assert store.wants(API, 1.2)
+    assert not store.links.wants(REDIS, 1.2)
+    assert store.links.wants(API, 1.2)
 
 
 def test_with_the_api_away_figures_come_from_redis() -> None:
@@ -37,7 +37,7 @@ def test_with_the_api_away_figures_come_from_redis() -> None:
     store = Store()
     store.fold(reading(API, 1, overview=overview(depth=5), health=health()))
     store.fold(reading(API, 2, error="connection refused", latency_ms=None))
-    assert store.wants(REDIS, 2)
+    assert store.links.wants(REDIS, 2)
     store.fold(reading(REDIS, 3, overview=overview(depth=6)))
     store.fold(reading(API, 14, error="connection refused", latency_ms=None))
     store.fold(reading(REDIS, 14, overview=overview(depth=7)))
@@ -127,7 +127,7 @@ def test_a_source_that_fell_silent_is_not_relied_upon() -> None:
     store.fold(reading(API, 1, overview=overview(depth=5), health=health()))
     assert store.view(5).stale_s is None
     assert store.view(30).stale_s == 29
-    assert store.wants(REDIS, 30)
+    assert store.links.wants(REDIS, 30)
 
 
 def test_share_and_percentiles_look_back_one_minute() -> None:
