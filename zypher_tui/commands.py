@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 
+from textual.actions import parse
 from textual.app import App
 from textual.binding import Binding
 from textual.dom import DOMNode
@@ -55,7 +56,12 @@ def _keys_of(chain: Iterable[DOMNode], app: App[int]) -> list[Command]:
     for node in chain:
         for cls, binding in _bindings(node):
             name = binding.id
-            if name and name not in commands and not name.startswith(("screen-", "commands")):
+            if (
+                name
+                and name not in commands
+                and not name.startswith(("screen-", "commands"))
+                and _is_there(node, binding)
+            ):
                 key = display(keymap.chosen_key(name) or binding.key)
                 run = _runner(app, binding.action, node)
                 commands[name] = Command(binding.description or name, run, place_of(cls), key, ALSO.get(name, ""))
@@ -66,6 +72,12 @@ def _bindings(node: DOMNode) -> Iterator[tuple[type[Keyed], Binding]]:
     for cls in type(node).__mro__:
         if issubclass(cls, Keyed) and "BINDINGS" in vars(cls):
             yield from ((cls, binding) for binding in cls.BINDINGS if isinstance(binding, Binding))
+
+
+def _is_there(node: DOMNode, binding: Binding) -> bool:
+    """Whether it can be done now; an action of another node is asked when it is chosen."""
+    namespace, name, parameters = parse(binding.action)
+    return bool(namespace) or node.check_action(name, parameters) is not False
 
 
 def _runner(app: App[int], action: str, node: DOMNode) -> Callable[[], Awaitable[bool]]:

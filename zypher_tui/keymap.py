@@ -22,6 +22,8 @@ MODIFIERS = ("ctrl", "shift", "alt", "super", "hyper", "meta")
 
 ALSO = {
     "replay": "retry rerun again",
+    "retry-now": "replay rerun again due",
+    "retry-them-all-now": "replay rerun again due",
     "replay-them-all": "retry rerun again",
     "replay-all-of-the-kind": "retry rerun again",
     "retry": "replay",

@@ -25,8 +25,8 @@ ELSEWHERE = {
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """One stack for all, with models that fail, wait, and are deployed."""
-    models = "tests.tui.keys.models:Picky,tests.tui.keys.models:Waits"
+    """One stack for all, with models that fail, wait, are tried again, and are deployed."""
+    models = ",".join(f"tests.tui.keys.models:{name}" for name in ("Picky", "Waits", "Falters"))
     stack = Up(tmp_path_factory.mktemp("up"), workers=1, models=models)
     stack.environ["PYTHONPATH"] = str(ROOT)
 

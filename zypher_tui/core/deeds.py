@@ -6,7 +6,7 @@ the ids of those that are known go instead.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -30,34 +30,44 @@ class Verb(StrEnum):
     """What is done."""
 
     CANCEL = "cancel"
+    RETRY = "retry"
     REPLAY = "replay"
     DROP = "drop"
 
     @property
     def done(self) -> str:
         """``Canceled``."""
-        return {"cancel": "Canceled", "replay": "Replayed", "drop": "Dropped"}[self.value]
+        return {"cancel": "Canceled", "retry": "Retried", "replay": "Replayed", "drop": "Dropped"}[self.value]
 
     @property
     def possible(self) -> Sequence[Status]:
         """Those it can be done to."""
         if self is Verb.CANCEL:
             return Status.QUEUED, Status.RUNNING
+        if self is Verb.RETRY:
+            return (Status.QUEUED,)
         return tuple(status for status in Status if status.is_terminal)
 
     @property
     def usual(self) -> Sequence[Status]:
         """Those that are meant where a filter names no status; as the server has it."""
-        return self.possible if self is Verb.CANCEL else (Status.FAILED,)
+        return self.possible if self in (Verb.CANCEL, Verb.RETRY) else (Status.FAILED,)
 
     @property
     def consequence(self) -> str:
         """What it does, and what cannot be undone."""
         return {
             "cancel": "What waits never runs; what runs is stopped. It cannot be undone, but they can be replayed.",
+            "retry": "Each waits no longer for its time: its next attempt begins as its turn comes.",
             "replay": "Each is asked for again, with the same input, as a new prediction that can be canceled.",
             "drop": "Input, output and record of each are gone. It cannot be undone.",
         }[self.value]
+
+
+def again(statuses: Collection[Status]) -> Verb:
+    """What it is to ask again for predictions of those statuses: what waits is retried, what ended is replayed."""
+    waits = Status.QUEUED in statuses and not any(status.is_terminal for status in statuses)
+    return Verb.RETRY if waits else Verb.REPLAY
 
 
 class CannotBeMeant(ValueError):
@@ -131,11 +141,16 @@ def _after_all(rows: Sequence[Row], now_ms: int) -> str:
     return _instant(max([now_ms, *(row.created_ms for row in rows[:MOST_SEEN])]) + 1)
 
 
-def _statuses(verb: Verb, kept: Filter) -> Sequence[Status]:
+def named_statuses(kept: Filter) -> Sequence[Status] | None:
+    """Those that a filter keeps; ``None``: it does not say."""
     named = [term for term in kept.terms if term.name == "status" and not term.is_negated]
-    if not named:
+    return [status for status in Status if all(_is_status(term.word, status) for term in named)] if named else None
+
+
+def _statuses(verb: Verb, kept: Filter) -> Sequence[Status]:
+    of_filter = named_statuses(kept)
+    if of_filter is None:
         return verb.usual
-    of_filter = [status for status in Status if all(_is_status(term.word, status) for term in named)]
     statuses = [status for status in of_filter if status in verb.possible]
     if not statuses:
         raise CannotBeMeant(

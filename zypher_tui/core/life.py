@@ -89,6 +89,7 @@ def as_of(known: Prediction, at_ms: int) -> Prediction:
         error=None,
         progress=None,
         progress_message=None,
+        due_at=None,
         queue_position=None,
         estimated_wait_ms=None,
         wait_ms=None if started_at is None else float(ms_of(started_at) - ms_of(known.created_at)),
@@ -134,7 +135,8 @@ def _run_ms(known: Prediction) -> float | None:
 
 
 def _rest(known: Prediction) -> Iterator[Fact]:
-    yield Fact("attempts", str(known.attempts))
+    following = "" if known.due_at is None else f" · the next not before {_clock(known.due_at)}"
+    yield Fact("attempts", f"{known.attempts}{following}")
     if known.queue_position is not None:
         estimate = known.estimated_wait_ms
         soon = f" · about {formats.duration_ms(estimate)} to wait" if estimate is not None else ""

@@ -92,7 +92,8 @@ class Tally:
             others = (
                 "1 of those that were counted was" if changed == 1 else f"{changed:,} of those that were counted were"
             )
-            said += f" {others} so no longer: ended meanwhile, or somebody else was quicker."
+            became = "due or ended" if self.verb is Verb.RETRY else "ended"
+            said += f" {others} so no longer: {became} meanwhile, or somebody else was quicker."
         return Outcome(sentence=said, touched=self.touched, replays=self.replays, gone=self.gone(ids))
 
     def stopped(self) -> Outcome:

@@ -1,6 +1,6 @@
 """What a pane asks for when a key that acts is pressed; the dashboard does it, or says why it cannot."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from textual.message import Message
 
@@ -20,6 +20,15 @@ class Asked(Message):
         self.ids = tuple(ids)
         self.kept = kept
         self.rows = rows
+
+
+def is_there(action: str, parameters: tuple[object, ...], verb_again: Callable[[str], Verb]) -> bool:
+    """Of the two actions that ask again only one is there: what waits is retried, what ended is replayed.
+
+    ``verb_again`` says which, of what ``ask`` or ``ask_many`` would be done to now.
+    """
+    is_again = action in ("ask", "ask_many") and parameters in ((Verb.RETRY,), (Verb.REPLAY,))
+    return not is_again or parameters == (verb_again(action),)
 
 
 class QueueAsked(Message):

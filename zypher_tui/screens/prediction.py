@@ -11,7 +11,7 @@ from textual.screen import Screen
 
 from zypher_jobs.contracts.prediction import Prediction
 from zypher_tui.core.curl import curl_of
-from zypher_tui.core.deeds import Verb
+from zypher_tui.core.deeds import Verb, again
 from zypher_tui.core.errors import kind
 from zypher_tui.core.life import as_of, stand_in
 from zypher_tui.core.readings import SourceName
@@ -21,7 +21,7 @@ from zypher_tui.core.values import plain_json
 from zypher_tui.core.view import View
 from zypher_tui.following import Following
 from zypher_tui.keymap import Help, Keyed
-from zypher_tui.screens.asked import Acted, Asked
+from zypher_tui.screens.asked import Acted, Asked, is_there
 from zypher_tui.screens.pane import Copied, Filtered, Opened
 from zypher_tui.screens.resending import editor, taker
 from zypher_tui.sources.source import Source
@@ -67,6 +67,7 @@ class PredictionScreen(Keyed, Screen[None]):
         Binding("down,j", "scroll(1)", "Scroll down", show=False),
         Binding("up,k", "scroll(-1)", "Scroll up", show=False),
         Binding("r", "ask('replay')", "Replay"),
+        Binding("r", "ask('retry')", "Retry now"),
         Binding("x", "ask('cancel')", "Cancel"),
         Binding("D", "ask('drop')", "Drop"),
         Binding("y", "copy_curl", "Copy as curl"),
@@ -112,6 +113,9 @@ class PredictionScreen(Keyed, Screen[None]):
         self._notice_line = Notice(id="notice")
         self._time_bar = TimeBar(id="time")
         self._body = LifeBody(id="life-columns")
+        self._key_line = KeyLine(id="keys", first=(), last=())
+        self._again = Verb.REPLAY
+        self._key_line.show(KEYS, type(self))
 
     def compose(self) -> ComposeResult:
         """Header and time as on the dashboard, then the parts, which scroll as one."""
@@ -120,9 +124,7 @@ class PredictionScreen(Keyed, Screen[None]):
         yield self._time_bar
         with VerticalScroll(id="life"):
             yield self._body
-        keys = KeyLine(id="keys", first=KEYS, last=())
-        keys.show((), type(self))
-        yield keys
+        yield self._key_line
 
     def on_mount(self) -> None:
         """Begin to read."""
@@ -140,6 +142,10 @@ class PredictionScreen(Keyed, Screen[None]):
         known = self._following.whole or (None if self._row is None else stand_in(self._row))
         at_ms = None if self._view is None else self._view.as_of_ms
         return known if known is None or at_ms is None else as_of(known, at_ms)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What waits is retried, what ended is replayed."""
+        return is_there(action, parameters, self._verb_again)
 
     def action_ask(self, verb: str) -> None:
         """Have it done to this one."""
@@ -256,6 +262,10 @@ class PredictionScreen(Keyed, Screen[None]):
     def _dashboard(self) -> App[int]:
         return self.app  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # Textual leaves it open
 
+    def _verb_again(self, action: str) -> Verb:  # noqa: ARG002  # there is one only
+        """By how it stands."""
+        return again(() if self.known is None else (self.known.status,))
+
     def _sent(self, origin: str, new_id: str | None) -> None:
         if new_id is not None:
             self.post_message(Acted(f"Sent the edited input of {origin[:8]} as {new_id[:8]}."))
@@ -288,6 +298,10 @@ class PredictionScreen(Keyed, Screen[None]):
         if fingerprint and self._following.has_ended and self._traced_id != self._prediction_id:
             self._traced_id = self._prediction_id
             self.run_worker(partial(self._following.read_traceback, fingerprint), name="traceback", exit_on_error=False)
+        if (verb := self._verb_again("ask")) is not self._again:
+            self._again = verb
+            said = "retry now" if verb is Verb.RETRY else "replay"
+            self._key_line.show([(key, said if key == "r" else word) for key, word in KEYS], type(self))
         self._header_line.show(view)
         self._notice_line.show(view)
         self._time_bar.show(view, self._span)

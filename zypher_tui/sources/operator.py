@@ -155,6 +155,9 @@ class ApiOperator:
             if not now.status.is_terminal:
                 return Outcome(sentence=f"{short} is being stopped.")
             return Outcome(sentence=f"{short} has ended before: {now.status}.", touched=0)
+        if verb is Verb.RETRY:
+            await self._ask(_nothing, "POST", f"/predictions/{place}/retry")
+            return Outcome(sentence=f"Retried {short}: its next attempt is due now.")
         if verb is Verb.REPLAY:
             new = await self._ask(_replay, "POST", f"/predictions/{place}/replay")
             new_id = clean(new.prediction_id)

@@ -49,6 +49,8 @@ def _result(row: Row, width: int) -> list[Part]:
         return [(cells.cut(formats.progress(row.progress, row.progress_message), width), palette.PLAIN)]
     if row.status is Status.RUNNING and row.worker:
         return [(cells.cut(f"on {row.worker}", width), palette.DIM)]
+    if row.status is Status.QUEUED and row.attempts:
+        return [(cells.cut(f"waits for attempt {row.attempts + 1}", width), palette.DIM)]
     return [(cells.cut(row.output_preview, width), palette.PLAIN)]
 
 

@@ -7,16 +7,16 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from zypher_tui.core import cells, formats
-from zypher_tui.core.book import Newest
+from zypher_tui.core.book import Book, Newest
 from zypher_tui.core.choosing import USUAL
-from zypher_tui.core.deeds import Verb
+from zypher_tui.core.deeds import Verb, again, named_statuses
 from zypher_tui.core.filters import EVERYTHING
 from zypher_tui.core.rows import Row
 from zypher_tui.core.selection import Selection
 from zypher_tui.core.view import View
 from zypher_tui.keymap import Help
 from zypher_tui.palette import palette
-from zypher_tui.screens.asked import Asked
+from zypher_tui.screens.asked import Asked, is_there
 from zypher_tui.widgets.drawing import Part, entitle
 from zypher_tui.widgets.prediction_columns import columns_of
 from zypher_tui.widgets.table import Table
@@ -36,8 +36,10 @@ class PredictionTable(Table[Row]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "ask('replay')", "Replay"),
+        Binding("r", "ask('retry')", "Retry now"),
         Binding("x", "ask('cancel')", "Cancel"),
         Binding("R", "ask_many('replay')", "Replay them all"),
+        Binding("R", "ask_many('retry')", "Retry them all now"),
         Binding("X", "ask_many('cancel')", "Cancel them all"),
         Binding("D", "ask_many('drop')", "Drop them all"),
     ]
@@ -61,10 +63,12 @@ class PredictionTable(Table[Row]):
         self._is_whole = True
         self._kept = EVERYTHING
         self._as_of_ms: int | None = None
+        self._book: Book | None = None
 
     def show_view(self, view: View, selection: Selection | None = None) -> None:
         """Show the view's predictions, or what the selection of them has found."""
         self._as_of_ms = view.as_of_ms
+        self._book = view.book
         self._is_whole = selection is None or not selection.filter.tests
         self._kept = EVERYTHING if selection is None else selection.filter
         total = len(view.rows)
@@ -94,6 +98,10 @@ class PredictionTable(Table[Row]):
         """By its place, not by looking at each."""
         return self._newest.find(row)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What waits is retried, what ended is replayed."""
+        return is_there(action, parameters, self._verb_again)
+
     def action_ask(self, verb: str) -> None:
         """Do it to the marked ones, or else to the one under the cursor."""
         row = self.selected
@@ -115,6 +123,16 @@ class PredictionTable(Table[Row]):
             return None
         self.action_move(at + step - self._cursor)
         return self._newest[at + step].prediction_id
+
+    def _verb_again(self, action: str) -> Verb:
+        """By how those stand that are marked, or under the cursor, or by what the filter says."""
+        if self.marked and self._book is not None:
+            rows = [self._book.get(each) for each in self.marked]
+        elif action == "ask":
+            rows = [self.selected]
+        else:
+            return again(named_statuses(self._kept) or ())
+        return again({row.status for row in rows if row is not None})
 
     def _hint(self, view: View, selection: Selection | None) -> list[list[Part]]:
         if not view.has_figures:

@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 
-from zypher_jobs.models import Model
+from zypher_jobs.models import Model, RetryPolicy
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +34,16 @@ def _refuse(depth: int) -> None:
 
 def _refuse_too(depth: int) -> None:
     _refuse(depth)
+
+
+class Falters(Model[Asked, Asked]):
+    """Fails twice, the second time for good; between them is more time than any test has."""
+
+    retries = RetryPolicy(max_attempts=2, backoff_s=1e7, max_backoff_s=1e7)
+
+    async def predict(self, input: Asked) -> Asked:
+        """Fail as if something were away."""
+        raise ConnectionError(input.text)
 
 
 class Waits(Model[Asked, Asked]):

@@ -181,6 +181,20 @@ PREDICTIONS = [
         back=["escape", step(may_act), see(are("canceled")), resuming("normal")]),
 ]  # fmt: skip
 
+RETRIES = [
+    Try("PredictionTable", "retry-now", "its next attempt is due now",
+        lead=["2", ask("falters", "a"), see("waits for attempt 2")], audit="prediction.retry",
+        back=[see(are("failed")), see("!waits for attempt 2")]),
+    Try("PredictionTable", "retry-them-all-now", "yes, retry",
+        lead=[ask("falters", "a", "b"), "slash", *"status:queued", "enter", see("2 of "),
+              see(lambda stage: stage.text.count("waits for attempt 2") == 2)],
+        back=["y", see("Retried 2 predictions."), see(audited("predictions.retry")), see(are("failed"))]),
+    Try("PredictionScreen", "retry-now", "its next attempt is due now",
+        lead=["escape", ask("falters", "a"), see("waits for attempt 2"), "enter", see(is_open),
+              see("the next not before"), see("r retry now")],
+        audit="prediction.retry", back=[see(are("failed")), see("r replay")]),
+]  # fmt: skip
+
 QUEUES = [
     *(
         Try("QueueDialog", f"{name}-pause-or-resume", paused(name), lead=["P", see(f"{name[0]} pauses it")],
@@ -303,6 +317,7 @@ SCENES: Mapping[str, Sequence[Try]] = {
     "overview": OVERVIEW,
     "tables": TABLES,
     "predictions": PREDICTIONS,
+    "retries": RETRIES,
     "queues": QUEUES,
     "dead-letters": DEAD_LETTERS,
     "one-prediction": ONE,

@@ -46,6 +46,9 @@ class SimulatedApi(httpx.AsyncBaseTransport):
             case "DELETE", "predict", prediction_id:
                 run = self._hands.cancel(prediction_id)
                 return 202 if run.status is Status.RUNNING else 200, self._system.prediction(prediction_id)
+            case "POST", "predictions", prediction_id, "retry":
+                self._hands.retry(prediction_id)
+                return 200, self._system.prediction(prediction_id)
             case "POST", "predictions", prediction_id, "replay":
                 return 202, _replayed(self._hands.replay(prediction_id))
             case "DELETE", "predictions", prediction_id:

@@ -35,6 +35,13 @@ class Hands:
         self._system.stop(run)
         return run
 
+    def retry(self, prediction_id: str) -> Run:
+        """Have one that waits for its next attempt be due."""
+        run = self._system.find(prediction_id)
+        self._require_later(run)
+        self._system.hurry(run)
+        return run
+
     def replay(self, prediction_id: str) -> Run:
         """Ask for the same again, of whichever version is live; a dead letter is one no longer."""
         old = self._system.find(prediction_id)
@@ -126,13 +133,16 @@ class Hands:
         statuses = verb.usual if asked.status is None else (asked.status,)
         for run in self._system.every:
             is_done = verb is Verb.REPLAY and run.status is Status.FAILED and not run.is_dead
-            if run.status in statuses and not is_done and _fits(asked, run):
+            is_due = verb is Verb.RETRY and not self._system.waits_for_a_time(run)
+            if run.status in statuses and not is_done and not is_due and _fits(asked, run):
                 yield run.prediction_id
 
     def do(self, verb: Verb, prediction_id: str, *, once: bool, dry_run: bool) -> Run | None:
         """One of many; the new one of a replay. With ``once``, what was replayed before is left alone."""
         run = self._system.find(prediction_id)
-        if run.status not in verb.possible:
+        if verb is Verb.RETRY:
+            self._require_later(run)
+        elif run.status not in verb.possible:
             raise Conflict(f"Prediction {prediction_id!r} is {run.status} and stays as it is.")
         if verb is Verb.REPLAY and once and run.is_replayed:
             raise Conflict(f"Prediction {prediction_id!r} was replayed already.")
@@ -140,11 +150,17 @@ class Hands:
             return None
         if verb is Verb.REPLAY:
             return self.replay(prediction_id)
-        if verb is Verb.CANCEL:
-            self.cancel(prediction_id)
-        else:
-            self.drop(prediction_id)
+        act = {Verb.CANCEL: self.cancel, Verb.RETRY: self.retry, Verb.DROP: self.drop}[verb]
+        act(prediction_id)
         return None
+
+    def _require_later(self, run: Run) -> None:
+        if run.status.is_terminal:
+            raise Conflict(f"Prediction {run.prediction_id!r} has ended; replay it to ask for it again.")
+        if run.status is Status.RUNNING:
+            raise Conflict(f"Prediction {run.prediction_id!r} is running already.")
+        if not self._system.waits_for_a_time(run):
+            raise Conflict(f"Prediction {run.prediction_id!r} is due already; it waits for its turn, not for a time.")
 
 
 def _fits(asked: BulkRequest, run: Run) -> bool:

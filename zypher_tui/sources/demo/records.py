@@ -54,6 +54,8 @@ class Run(msgspec.Struct, kw_only=True, eq=False):
     given: Any
     created_s: float
     deadline_s: float | None = None
+    due_s: float | None = None
+    """Of one that waits for its next attempt: not before."""
     status: Status = Status.QUEUED
     attempts: int = 0
     started_s: float | None = None
@@ -178,6 +180,7 @@ class Run(msgspec.Struct, kw_only=True, eq=False):
             "progress": progress,
             "progress_message": message,
             "created_at": at(self.created_s),
+            "due_at": None if self.due_s is None or self.status is not Status.QUEUED else at(self.due_s),
             "started_at": None if started_s is None else at(started_s),
             "finished_at": None if finished_s is None else at(finished_s),
             "wait_ms": None if started_s is None else max(round((started_s - self.created_s) * 1000, 1), 0.4),

@@ -92,6 +92,17 @@ class Simulation:
             self._later = [each for each in self._later if each[1] is not run]
             self._end(run, Status.CANCELED, self.now_s)
 
+    def waits_for_a_time(self, run: Run) -> bool:
+        """Whether it is not due yet."""
+        return any(later is run for _, later in self._later)
+
+    def hurry(self, run: Run) -> None:
+        """Have one that waits for a time be due."""
+        self._later = [each for each in self._later if each[1] is not run]
+        self._waiting[run.priority].append(run)
+        run.due_s = None
+        self._tell(run)
+
     def switch(self, model: str, traffic: Traffic) -> None:
         """Let the traffic of a model flow there."""
         self.deployments.of(model).send(traffic, ended=self.ended_of(model))
@@ -198,6 +209,7 @@ class Simulation:
         """The attempt is over, and another will follow."""
         run.past = [*run.past, past_attempt(run, error, ended_s)]
         run.status, run.started_s, run.worker, run.failure = Status.QUEUED, None, "", None
+        run.due_s = self.now_s + after_s if after_s else None
         if after_s:
             self._later.append((self.now_s + after_s, run))
         else:
