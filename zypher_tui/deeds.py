@@ -17,7 +17,8 @@ from zypher_tui.core.view import Link, View
 from zypher_tui.screens.asked import Asked
 from zypher_tui.sources.operator import Operator, OperatorError
 from zypher_tui.widgets.deed_dialog import DeedDialog
-from zypher_tui.widgets.queue_dialog import DoneDialog, QueueDialog
+from zypher_tui.widgets.done_dialog import DoneDialog
+from zypher_tui.widgets.queue_dialog import QueueDialog
 
 NOTED = 200
 LOOKED_AT_AGAIN = 2_000

@@ -78,7 +78,7 @@ def top(
         return _top_of_file(replay, at, check, as_json=as_json)
     found_api_url, redis_url, api_key = find_sources(api_url, redis_url, may_be_away=True)
     if record is not None:
-        from zypher_tui.recorder import Wanted, run_recorder
+        from zypher_tui.top.recording import Wanted, run_recorder
 
         wanted = Wanted(path=record, every_s=every_s, **recording)
         return run_recorder(wanted, api_url=found_api_url, redis_url=redis_url, api_key=api_key)

@@ -15,7 +15,7 @@ import msgspec
 from zypher_jobs.contracts.prediction import Mode, Status
 from zypher_tui.core import formats
 from zypher_tui.core.errors import LOOKED_AT, newest
-from zypher_tui.core.estimates import Interval, wilson
+from zypher_tui.core.intervals import Interval, wilson
 from zypher_tui.core.rows import Row
 
 FEWEST = {0.5: 30, 0.95: 100}

@@ -8,7 +8,7 @@ from zypher_jobs.contracts.prediction import Mode, Status
 from zypher_tui.core import errors, formats
 from zypher_tui.core.concerns import Rule, Scene, Signal, term, times
 from zypher_tui.core.errors import ErrorGroup
-from zypher_tui.core.estimates import wilson
+from zypher_tui.core.intervals import wilson
 from zypher_tui.core.items import OPEN, RETRY, Screen, Severity, Target
 from zypher_tui.core.latencies import Percentile, Tally
 from zypher_tui.core.readings import ending

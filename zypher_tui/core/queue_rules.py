@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 
+import msgspec
+
 from zypher_jobs.contracts.prediction import Priority
 from zypher_jobs.contracts.stats import QueueStats
 from zypher_tui.core import formats
 from zypher_tui.core.concerns import Rule, Scene, Signal, times
-from zypher_tui.core.estimates import Drain
 from zypher_tui.core.items import OPEN, RESUME, Screen, Severity, Target
 
 WINDOW_S = 60.0
@@ -15,6 +16,22 @@ BACKLOG, LITTLE = 20, 10
 """So many waiting are a backlog; fewer than the other are none."""
 OLDEST_MS, NEARLY_OLDEST_MS = 60_000.0, 30_000.0
 LONG_DRAIN_S, NEARLY_LONG_DRAIN_S = 300.0, 120.0
+
+
+class Drain(msgspec.Struct, frozen=True, kw_only=True):
+    """How a queue's depth changes, and what that means for those who wait."""
+
+    depth: int
+    ended_per_s: float
+    growth_per_s: float = 0.0
+    """By how much the depth changed per second lately: below 0 it drains."""
+
+    @property
+    def empty_s(self) -> float | None:
+        """Until the last of those that wait now has ended; ``None``: nothing ends."""
+        if self.depth == 0:
+            return 0.0
+        return self.depth / self.ended_per_s if self.ended_per_s > 0 else None
 
 
 def _paused(scene: Scene) -> Iterable[Signal]:

@@ -6,7 +6,6 @@ import msgspec
 
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.contracts.stats import LatencyHistogram, Overview, WorkerStats
-from zypher_tui.core.estimates import totals
 from zypher_tui.core.latencies import Tally
 
 FINE_S, FINE_FOR_S = 5.0, 120.0
@@ -115,7 +114,7 @@ def moment_of(overview: Overview, *, at_s: float) -> Moment:
     queues = overview.queues or [overview.queue]
     return Moment(
         at_s=at_s,
-        ended=totals(overview),
+        ended=_ended(overview),
         times=_times(overview.latencies),
         depths={each.name: each.depth for each in queues},
         memory={each.worker_id: each.rss_bytes for each in overview.workers},
@@ -123,6 +122,15 @@ def moment_of(overview: Overview, *, at_s: float) -> Moment:
         refused=overview.refused_finishes,
         expired=sum(each.count for each in overview.counts if each.status is Status.EXPIRED),
     )
+
+
+def _ended(overview: Overview) -> dict[str, tuple[int, int]]:
+    found: dict[str, tuple[int, int]] = {}
+    for each in overview.counts:
+        if each.status.is_terminal:
+            ended, failed = found.get(each.model, (0, 0))
+            found[each.model] = ended + each.count, failed + (each.count if each.status is Status.FAILED else 0)
+    return found
 
 
 def _times(histograms: list[LatencyHistogram]) -> dict[tuple[str, str], Tally]:

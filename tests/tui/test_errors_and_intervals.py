@@ -1,4 +1,4 @@
-"""Groups of errors, shares and their intervals, drains and throughputs."""
+"""Groups of errors, shares and their intervals, drains, and what ended."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from tests.tui.facts import overview, row
 from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core import errors
-from zypher_tui.core.estimates import Drain, Ended, Interval, ended_since, totals, wilson
+from zypher_tui.core.intervals import Interval, wilson
+from zypher_tui.core.queue_rules import Drain
 from zypher_tui.core.rows import Row
+from zypher_tui.core.trends import moment_of
 
 
 def failed(number: int, fingerprint: str = "a", **fields: Any) -> Row:
@@ -127,11 +129,7 @@ def test_a_drain_tells_how_long_it_takes() -> None:
     assert Drain(depth=0, ended_per_s=0.0).empty_s == 0.0
 
 
-def test_throughput_by_model_is_what_ended_between_two_readings() -> None:
-    """With the share that failed; nothing where counters began anew."""
-    before = overview(counts={Status.SUCCEEDED: 100, Status.FAILED: 2, Status.RUNNING: 9})
-    after = overview(counts={Status.SUCCEEDED: 130, Status.FAILED: 12, Status.RUNNING: 90})
-    (ended,) = ended_since(totals(before), totals(after), seconds=10.0)
-    assert ended == Ended(model="mock", ended=40, failed=10, seconds=10.0)
-    assert (ended.per_s, ended.failed_share) == (4.0, 0.25)
-    assert ended_since(totals(after), totals(before), seconds=10.0) == []
+def test_what_ended_is_counted_by_model() -> None:
+    """With what failed of it; what waits or runs is none of it."""
+    counts = {Status.SUCCEEDED: 130, Status.FAILED: 12, Status.CANCELED: 3, Status.RUNNING: 90}
+    assert moment_of(overview(counts=counts), at_s=0).ended == {"mock": (145, 12)}
