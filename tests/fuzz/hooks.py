@@ -24,7 +24,7 @@ schemathesis.openapi.format("uri", strategies.just(RECEIVER))
 _OF_ANY_MODEL = ("predict_with_model", "predict_with_version", "v2_infer", "v2_generate")
 """Their bodies are what the model takes, which is none of the document's business: it may refuse them."""
 
-_OF_MANY = ("cancel_predictions", "replay_predictions", "drop_predictions")
+_OF_MANY = ("cancel_predictions", "retry_predictions", "replay_predictions", "drop_predictions")
 
 
 @hook

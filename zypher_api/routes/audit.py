@@ -40,9 +40,9 @@ _LIST = Operation(
     scopes=(Scope.READ, Scope.OPERATE),
     tag="operators",
     summary="Who did what, when, to how many",
-    description="Each cancel, replay, drop, pause, resume, deployment, and change of webhooks and keys; the newest "
-    "10,000. What a key does to its own predictions is not written down, unless it may operate. A page may hold fewer "
-    "than `limit`, even none, while there are more: the last one has no `next`.",
+    description="Each cancel, retry, replay, drop, pause, resume, deployment, and change of webhooks and keys; the "
+    "newest 10,000. What a key does to its own predictions is not written down, unless it may operate. A page may hold "
+    "fewer than `limit`, even none, while there are more: the last one has no `next`.",
     parameters=(
         Parameter(
             name="action",

@@ -19,7 +19,7 @@ from zypher_jobs.errors import StartError
 @REPLAY
 @AT
 @click.option("--demo", is_flag=True, help="Show a simulated system; nothing needs to run.")
-@click.option("--read-only", is_flag=True, help="Change nothing: no cancel, replay, drop or pause.")
+@click.option("--read-only", is_flag=True, help="Change nothing: no cancel, retry, replay, drop or pause.")
 @click.option("--web", is_flag=True, help="Show it in a browser on this machine instead; needs zypher[web].")
 @click.option("--port", type=click.IntRange(1, 65_535), default=8090, help="With --web: where. [8090]")
 @API_URL

@@ -16,7 +16,7 @@ class Scope(StrEnum):
     READ = "read"
     """See everything: all predictions, queues, workers, figures."""
     OPERATE = "operate"
-    """Act on everything: cancel, replay, drop, pause, webhooks. Sees all that ``read`` sees."""
+    """Act on everything: cancel, retry, replay, drop, pause, webhooks. Sees all that ``read`` sees."""
     DEPLOY = "deploy"
     """Deploy versions of models, and send traffic to them."""
     ADMIN = "admin"
