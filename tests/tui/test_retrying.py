@@ -55,7 +55,7 @@ async def test_r_on_what_waits_has_it_be_due(api: RunningApi) -> None:
     await pause(api.services.queue, [paused])
     async with dashboard_on(api.settings) as (dashboard, pilot):
         await known(dashboard, 2, QUEUED)
-        await said(dashboard, "waits for attempt 2")
+        await said(dashboard, "waits to retry")
         table = dashboard.query_one(PredictionTable)
         table.select(lambda row: row.prediction_id == paused)
         await pilot.press("r")

@@ -50,7 +50,7 @@ def _result(row: Row, width: int) -> list[Part]:
     if row.status is Status.RUNNING and row.worker:
         return [(cells.cut(f"on {row.worker}", width), palette.DIM)]
     if row.status is Status.QUEUED and row.attempts:
-        return [(cells.cut(f"waits for attempt {row.attempts + 1}", width), palette.DIM)]
+        return [(cells.cut("waits to retry", width), palette.DIM)]
     return [(cells.cut(row.output_preview, width), palette.PLAIN)]
 
 

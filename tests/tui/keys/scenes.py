@@ -183,14 +183,14 @@ PREDICTIONS = [
 
 RETRIES = [
     Try("PredictionTable", "retry-now", "its next attempt is due now",
-        lead=["2", ask("falters", "a"), see("waits for attempt 2")], audit="prediction.retry",
-        back=[see(are("failed")), see("!waits for attempt 2")]),
+        lead=["2", ask("falters", "a"), see("waits to retry")], audit="prediction.retry",
+        back=[see(are("failed")), see("!waits to retry")]),
     Try("PredictionTable", "retry-them-all-now", "yes, retry",
         lead=[ask("falters", "a", "b"), "slash", *"status:queued", "enter", see("2 of "),
-              see(lambda stage: stage.text.count("waits for attempt 2") == 2)],
+              see(lambda stage: stage.text.count("waits to retry") == 2)],
         back=["y", see("Retried 2 predictions."), see(audited("predictions.retry")), see(are("failed"))]),
     Try("PredictionScreen", "retry-now", "its next attempt is due now",
-        lead=["escape", ask("falters", "a"), see("waits for attempt 2"), "enter", see(is_open),
+        lead=["escape", ask("falters", "a"), see("waits to retry"), "enter", see(is_open),
               see("the next not before"), see("r retry now")],
         audit="prediction.retry", back=[see(are("failed")), see("r replay")]),
 ]  # fmt: skip
