@@ -14,7 +14,6 @@ from textual.widget import Widget
 from zypher_tui.core import cells
 
 MessageT = TypeVar("MessageT", bound=Message)
-SIZES = [(80, 24), (120, 36), (200, 60)]
 
 
 class Alone(App[None]):

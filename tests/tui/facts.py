@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from zypher_jobs.contracts.prediction import Mode, PredictionSummary, Status
+from zypher_jobs.contracts.deployment import ModelDetail, VersionDetail, VersionState
+from zypher_jobs.contracts.prediction import Mode, Prediction, PredictionSummary, Status
 from zypher_jobs.contracts.stats import (
     Health,
     LatencyHistogram,
@@ -19,6 +20,7 @@ from zypher_tui.core.readings import Reading, SourceName
 from zypher_tui.core.rows import Row, ms_of
 
 NOW = datetime(2026, 11, 3, 9, 0, 0, tzinfo=UTC)
+NOW_MS = ms_of(NOW)
 
 
 def histogram(kind: str, counts: list[int]) -> LatencyHistogram:
@@ -98,7 +100,44 @@ def worker(worker_id: str, **fields: Any) -> WorkerStats:
 
 def row(prediction_id: str, *, started_ms: int | None = None, finished_ms: int | None = None, **fields: Any) -> Row:
     """A queued prediction as a row, or what the fields make of it."""
-    queued = Row(prediction_id=prediction_id, status=Status.QUEUED, model="mock", created_ms=ms_of(NOW))
+    queued = Row(prediction_id=prediction_id, status=Status.QUEUED, model="mock", created_ms=NOW_MS)
     made = msgspec.structs.replace(queued, **fields)
     made.set_times(started_ms=started_ms, finished_ms=finished_ms)
     return made
+
+
+def ended(prediction_id: str, finished_ms: int, *, wait_ms: int = 20, run_ms: int = 100, **fields: object) -> Row:
+    """One that succeeded then."""
+    return row(
+        prediction_id,
+        status=Status.SUCCEEDED,
+        created_ms=finished_ms - run_ms - wait_ms,
+        started_ms=finished_ms - run_ms,
+        finished_ms=finished_ms,
+        is_detailed=True,
+        **fields,
+    )
+
+
+def whole(prediction_id: str, **fields: Any) -> Prediction:
+    """A queued prediction with all that its screen shows, or what the fields make of it."""
+    queued = Prediction(
+        prediction_id=prediction_id, status=Status.QUEUED, model="mock", version="2", mode=Mode.ASYNC,
+        created_at=NOW, input_bytes=17,
+    )  # fmt: skip
+    return msgspec.structs.replace(queued, **fields)
+
+
+def version(name: str, share: float = 0, **states: str) -> VersionDetail:
+    """A version and its state in each process."""
+    processes = {process: msgspec.convert({"state": state}, VersionState) for process, state in states.items()}
+    return VersionDetail(version=name, share=share, ready=True, processes=processes)
+
+
+def model(*versions: VersionDetail, **fields: object) -> ModelDetail:
+    """A model with these."""
+    plain = ModelDetail(
+        name="m", version="1", description="", ready=True, input_schema={}, output_schema={}, input_example=None,
+        output_example=None, versions=list(versions), comparisons=[],
+    )  # fmt: skip
+    return msgspec.structs.replace(plain, **fields)

@@ -4,13 +4,13 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from textual.pilot import Pilot
-from textual.widgets._toast import Toast
 
-from tests.tui.screen import screen_text
+from tests.tui.screen import screen_text, told
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.testing import wait_until
 from zypher_tui.demo import WATCHED_S, LivingDemo, living_demo
 from zypher_tui.screens.pane import Filtered
+from zypher_tui.sources.demo import DemoSystem
 from zypher_tui.sources.demo.records import Run
 
 STEP_S = 10.0
@@ -52,12 +52,18 @@ class Living:
     @property
     def popped_up(self) -> str:
         """What pops up, as it was said."""
-        toasts = self.dashboard.screen.query(Toast)
-        return " ".join(toast._notification.message for toast in toasts)  # pyright: ignore[reportPrivateUsage]
+        return " ".join(told(self.dashboard))
 
     def runs(self, status: Status, model: str = "") -> list[Run]:
         """Predictions of the system, newest first."""
         return [run for run in self.system.every if run.status is status and model in ("", run.model)]
+
+
+def system_at(seconds: float) -> DemoSystem:
+    """A system that has lived for so long."""
+    system = DemoSystem()
+    system.advance(seconds)
+    return system
 
 
 @asynccontextmanager

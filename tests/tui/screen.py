@@ -8,6 +8,22 @@ from rich.style import Style
 
 from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
+from zypher_tui.config import Config
+from zypher_tui.core.readings import Reading
+from zypher_tui.core.store import Store
+
+SIZES = [(80, 24), (120, 36), (200, 60)]
+"""Terminals that everything is to look well on."""
+PANES = ("overview", "predictions", "workers", "models", "dead-letters", "load")
+"""By the keys that open them."""
+
+
+def dashboard_over(*readings: Reading, config: Config | None = None) -> Dashboard:
+    """A dashboard that knows exactly these readings; its clock stands at the last one."""
+    store = Store()
+    for one in readings:
+        store.fold(one)
+    return Dashboard({}, api_url="http://127.0.0.1:8080", store=store, clock_s=lambda: readings[-1].at_s, config=config)
 
 
 def screen_lines(dashboard: Dashboard) -> list[str]:
@@ -18,6 +34,11 @@ def screen_lines(dashboard: Dashboard) -> list[str]:
 def screen_text(dashboard: Dashboard) -> str:
     """All lines, without the spaces at their ends."""
     return "\n".join(line.rstrip() for line in screen_lines(dashboard))
+
+
+def told(dashboard: Dashboard) -> list[str]:
+    """What pops up, as it was said: a narrow screen breaks it."""
+    return [each.message for each in dashboard._notifications]
 
 
 async def stands_still(shown: Callable[[], str]) -> None:

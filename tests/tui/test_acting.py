@@ -1,17 +1,12 @@
 """Acting from the dashboard: each key against a real API, server and worker, and what keeps it from acting."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from typing import Any
-
 import msgspec
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import Input
-from textual.widgets._toast import Toast
 
 from tests.api.running import RunningApi, running_worker
 from tests.api.test_keys import bearer, made
+from tests.tui.acting import dashboard_on, failed, known, said, statuses, waiting
 from tests.tui.screen import screen_text
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.settings import Settings
@@ -27,58 +22,6 @@ ASYNC = {"Async-Mode": "true"}
 def api_settings(settings: Settings) -> Settings:
     """A model that waits for the test and one that fails."""
     return msgspec.structs.replace(settings, models=("tests.api.models:Gate", "tests.api.models:Raises"))
-
-
-@asynccontextmanager
-async def dashboard_on(
-    settings: Settings, *, token: str | None = None, size: tuple[int, int] = (120, 36), **arguments: Any
-) -> AsyncGenerator[tuple[Dashboard, Pilot[int]]]:
-    """The Predictions screen of a dashboard that reads and acts on the API, quickly."""
-    url = f"http://127.0.0.1:{settings.port}"
-    dashboard = Dashboard(
-        openers_of(url, None, api_key=token),
-        api_url=url,
-        interval_s=0.05,
-        operator=lambda: ApiOperator(url, api_key=token),
-        **arguments,
-    )
-    async with dashboard.run_test(size=size, notifications=True) as pilot:
-        await pilot.press("2")
-        await wait_until(lambda: dashboard.view.has_figures)
-        yield dashboard, pilot
-
-
-async def waiting(api: RunningApi, count: int = 1, **headers: str) -> list[str]:
-    """Ids of some that nobody takes."""
-    body = [{"input": {"input": f"w{number}"}} for number in range(count)]
-    answer = await api.post("/predictions", json=body, headers=headers)
-    return [item["prediction"]["prediction_id"] for item in answer.json()["items"]]
-
-
-async def failed(api: RunningApi, count: int = 1, text: str = "no") -> list[str]:
-    """Ids of some dead letters; a worker runs."""
-    body = [{"model": "raises", "input": {"text": text}} for _ in range(count)]
-    answer = await api.post("/predictions", json=body)
-    ids = [item["prediction"]["prediction_id"] for item in answer.json()["items"]]
-    for each in ids:
-        assert (await api.get(f"/predict/{each}?wait=20")).json()["status"] == "failed"
-    return ids
-
-
-async def known(dashboard: Dashboard, count: int, status: Status) -> None:
-    """So many of that status are on the dashboard."""
-    await wait_until(lambda: sum(row.status is status for row in dashboard.store.book) == count)
-    dashboard.pane.show_view(dashboard.view)
-
-
-def popped_up(dashboard: Dashboard) -> str:
-    """All that pops up, as it was said."""
-    return " ".join(toast._notification.message for toast in dashboard.screen.query(Toast))  # pyright: ignore[reportPrivateUsage]
-
-
-async def said(dashboard: Dashboard, text: str) -> None:
-    """It stands on the screen; what pops up there breaks its lines."""
-    await wait_until(lambda: text in screen_text(dashboard) or text in popped_up(dashboard))
 
 
 async def test_x_cancels_the_one_under_the_cursor(api: RunningApi) -> None:
@@ -126,11 +69,6 @@ async def test_marks_are_what_keys_act_on(api: RunningApi) -> None:
         await said(dashboard, "Canceled 2 predictions.")
         await known(dashboard, 2, Status.CANCELED)
         assert sorted(await statuses(api, ids)) == ["canceled", "canceled", "queued"]
-
-
-async def statuses(api: RunningApi, ids: list[str]) -> list[str]:
-    """Where each stands."""
-    return [(await api.get(f"/predict/{each}")).json()["status"] for each in ids]
 
 
 async def test_a_thousand_that_the_filter_keeps_want_their_number(api: RunningApi) -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.tui.drawn import SIZES, Alone, alone
+from tests.tui.drawn import Alone, alone
 from tests.tui.mouse import wheel
+from tests.tui.screen import SIZES
 from zypher_tui.core.items import OPEN, RESUME, RETRY, Act, Item, Screen, Severity, Target
 from zypher_tui.widgets.attention import AttentionList
 

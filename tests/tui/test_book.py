@@ -8,16 +8,15 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tui.facts import NOW, summary
+from tests.tui.facts import NOW, NOW_MS, summary
 from zypher_jobs.contracts.event import Event
 from zypher_jobs.contracts.prediction import PredictionFailure, PredictionSummary, Status
 from zypher_tui.core.book import Book, Newest
 from zypher_tui.core.filters import parse
-from zypher_tui.core.rows import Row, ms_of
+from zypher_tui.core.rows import Row
 from zypher_tui.core.selection import Selection
 
 IDS = ["a", "b", "c", "d", "e"]
-NOW_MS = ms_of(NOW)
 
 
 def event(prediction_id: str, status: str, at_ms: int, **fields: object) -> Event:

@@ -13,11 +13,10 @@ from textual.pilot import Pilot
 
 from tests.api.running import running_api, running_worker
 from tests.api.test_keys import bearer, made
+from tests.tui.acting import dashboard_on
 from tests.tui.facts import health, overview, reading, summary
 from tests.tui.golden import golden
-from tests.tui.screen import screen_lines, screen_text
-from tests.tui.test_acting import dashboard_on
-from tests.tui.test_dashboard import dashboard_over
+from tests.tui.screen import SIZES, dashboard_over, screen_lines, screen_text
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
@@ -35,7 +34,6 @@ from zypher_tui.widgets.prediction_columns import BY_NAME, columns_of
 from zypher_tui.widgets.predictions import PredictionTable
 from zypher_tui.widgets.small import LEAST_COLUMNS
 
-SIZES = [(80, 24), (120, 36), (200, 60)]
 DOES: Mapping[str, Callable[[Choosing], object]] = {
     "up": lambda choosing: choosing.move(-1),
     "down": lambda choosing: choosing.move(1),

@@ -8,12 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tui.facts import NOW, row
+from tests.tui.facts import NOW_MS, row
 from zypher_jobs.contracts.prediction import Mode, Status
 from zypher_tui.core.comparing import Times, Verdict, VersionStats, by_version, compare, rank
-from zypher_tui.core.rows import Row, ms_of
-
-NOW_MS = ms_of(NOW)
+from zypher_tui.core.rows import Row
 
 
 def ran(version: str, number: int, run_ms: float, *, failed: bool = False, **fields: object) -> Row:

@@ -11,28 +11,17 @@ from hypothesis import strategies as st
 from tests.tui.facts import NOW, health, overview, reading, summary, worker
 from tests.tui.golden import golden
 from tests.tui.quiet import QuietSource
-from tests.tui.screen import screen_lines, screen_text, shapes
+from tests.tui.screen import SIZES, dashboard_over, screen_lines, screen_text, shapes
 from zypher_jobs.contracts.prediction import Prediction, PredictionSummary, Status
 from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
-from zypher_tui.config import Config
 from zypher_tui.core.cleaning import cleaned
 from zypher_tui.core.readings import Reading, SourceName
-from zypher_tui.core.store import Store
 from zypher_tui.demo import demo_dashboard
 from zypher_tui.widgets.predictions import PredictionTable, curl
 from zypher_tui.widgets.table import arrange
 
-SIZES = [(80, 24), (120, 36), (200, 60)]
 HOSTILE = "\x1b]0;owned\x07 [/red] [bold]x \u202e 模型 \ud800 👩\u200d👧"
-
-
-def dashboard_over(*readings: Reading, config: Config | None = None) -> Dashboard:
-    """A dashboard that knows exactly these readings; its clock stands at the last one."""
-    store = Store()
-    for one in readings:
-        store.fold(one)
-    return Dashboard({}, api_url="http://127.0.0.1:8080", store=store, clock_s=lambda: readings[-1].at_s, config=config)
 
 
 @pytest.mark.parametrize("state", ["connecting", "both-down"])

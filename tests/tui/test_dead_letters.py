@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from tests.api.running import RunningApi, running_worker
+from tests.tui.acting import dashboard_on, failed, said
 from tests.tui.screen import screen_text
-from tests.tui.test_acting import dashboard_on, failed, said
 from zypher_jobs.contracts.prediction import DeadLetterGroup, PredictionFailure
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until

@@ -4,6 +4,7 @@ from contextlib import aclosing
 
 import pytest
 
+from tests.tui.living import system_at
 from zypher_jobs.contracts.prediction import Mode, Priority, Status
 from zypher_jobs.contracts.webhook import DeliveryState
 from zypher_tui.core.book import Book
@@ -11,13 +12,6 @@ from zypher_tui.core.readings import SourceName
 from zypher_tui.core.rows import Row
 from zypher_tui.sources.demo import DemoSource, DemoSystem
 from zypher_tui.sources.source import SourceAway
-
-
-def system_at(seconds: float) -> DemoSystem:
-    """A system that has lived for so long."""
-    system = DemoSystem()
-    system.advance(seconds)
-    return system
 
 
 def test_the_same_time_tells_the_same() -> None:

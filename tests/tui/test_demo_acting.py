@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from tests.tui.test_demo import system_at
+from tests.tui.living import system_at
 from zypher_jobs.contracts.prediction import Mode, Priority, Status
 from zypher_tui.core.deeds import Choice, Verb, choose, choose_ids, choose_queue
 from zypher_tui.core.filters import parse

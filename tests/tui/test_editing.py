@@ -13,10 +13,11 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
-from tests.api.running import RunningApi, running_api, running_worker
+from tests.api.running import running_api, running_worker
+from tests.tui.facts import whole
 from tests.tui.golden import golden
-from tests.tui.screen import screen_lines, screen_text
-from tests.tui.test_prediction_screen import SIZES, Api, open_newest, whole
+from tests.tui.lives import Api, dashboard_on, open_newest
+from tests.tui.screen import SIZES, screen_lines, screen_text
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
@@ -34,15 +35,6 @@ from zypher_tui.widgets.json_area import JsonArea
 BAD: dict[str, Any] = {
     "text": "bad", "count": 1, "weight": 0.5, "flag": True, "raw": "", "row": [1.5], "grid": [[1, 2], [3, 4], [5, 6]],
 }  # fmt: skip
-
-
-@asynccontextmanager
-async def dashboard_on(api: RunningApi) -> AsyncGenerator[tuple[Dashboard, Pilot[int]]]:
-    """The dashboard over it, and a pilot for its keys."""
-    url = f"http://127.0.0.1:{api.settings.port}"
-    dashboard = Dashboard(openers_of(url, api.settings.redis_url), api_url=url, interval_s=0.1)
-    async with dashboard.run_test(size=(120, 60), notifications=True) as pilot:
-        yield dashboard, pilot
 
 
 async def type_over(pilot: Pilot[int], area: JsonArea, old: str, new: str) -> None:

@@ -8,26 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tui.facts import NOW, row
+from tests.tui.facts import NOW_MS, ended, row
 from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core.filters import parse
 from zypher_tui.core.heat import BOUNDS_MS, BUCKETS, COLUMN_MS, IDS, KEPT_MS, KINDS, REMEMBERED, Heat, bucket_of
-from zypher_tui.core.rows import Row, ms_of
-
-NOW_MS = ms_of(NOW)
-
-
-def ended(prediction_id: str, finished_ms: int, *, wait_ms: int = 20, run_ms: int = 100, **fields: object) -> Row:
-    """One that succeeded then."""
-    return row(
-        prediction_id,
-        status=Status.SUCCEEDED,
-        created_ms=finished_ms - run_ms - wait_ms,
-        started_ms=finished_ms - run_ms,
-        finished_ms=finished_ms,
-        is_detailed=True,
-        **fields,
-    )
+from zypher_tui.core.rows import Row
 
 
 def test_a_prediction_is_counted_once_in_each_kind() -> None:

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import settings as tried
 from hypothesis import strategies as st
 
-from tests.tui.drawn import SIZES, alone
-from tests.tui.test_heat import NOW_MS, ended
+from tests.tui.drawn import alone
+from tests.tui.facts import NOW_MS, ended
+from tests.tui.screen import SIZES
 from zypher_tui.core import cells
 from zypher_tui.core.heat import Heat
 from zypher_tui.palette import palette

@@ -5,8 +5,7 @@ from functools import partial
 import pytest
 from textual.pilot import Pilot
 
-from tests.tui.screen import screen_text, stands_still
-from tests.tui.test_screens import PANES
+from tests.tui.screen import PANES, screen_text, stands_still
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard

@@ -8,9 +8,8 @@ import pytest
 
 from tests.api.models import Speaks
 from tests.api.running import running_api, running_worker
+from tests.tui.lives import dashboard_on, open_newest
 from tests.tui.screen import screen_lines, screen_text
-from tests.tui.test_editing import dashboard_on
-from tests.tui.test_prediction_screen import open_newest
 from tests.webhooks.receiver import answer, receiving
 from zypher_jobs.errors import UnknownPrediction
 from zypher_jobs.settings import Pauses, Settings

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.api.running import RunningApi, running_api
 from tests.tui.facts import health, overview, reading
 from tests.tui.golden import golden
-from tests.tui.screen import screen_lines, screen_text
+from tests.tui.screen import SIZES, screen_lines, screen_text
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
@@ -26,8 +26,6 @@ from zypher_tui.load.shapes import Shape
 from zypher_tui.screens.load import LoadPane
 from zypher_tui.sources.source import READ_ONLY
 from zypher_tui.widgets.load_chart import stretched
-
-SIZES = [(80, 24), (120, 36), (200, 60)]
 
 
 class PaperDesk:

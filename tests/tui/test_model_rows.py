@@ -7,34 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from tests.tui.facts import NOW, overview, row
-from zypher_jobs.contracts.deployment import ModelDetail, Traffic, VersionDetail, VersionState
+from tests.tui.facts import NOW, NOW_MS, model, overview, row, version
+from zypher_jobs.contracts.deployment import ModelDetail, Traffic, VersionState
 from zypher_jobs.contracts.model import BatchingInfo
 from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core.book import Book
 from zypher_tui.core.model_facts import call, traffic_text
 from zypher_tui.core.model_rows import Condition, ModelRow, Served, model_rows, recent
 from zypher_tui.core.readings import SourceName
-from zypher_tui.core.rows import Row, ms_of
+from zypher_tui.core.rows import Row
 from zypher_tui.core.version_series import run_over_time, waiting_over_time
 from zypher_tui.core.view import View
-
-NOW_MS = ms_of(NOW)
-
-
-def version(name: str, share: float = 0, **states: str) -> VersionDetail:
-    """A version and its state in each process."""
-    processes = {process: msgspec.convert({"state": state}, VersionState) for process, state in states.items()}
-    return VersionDetail(version=name, share=share, ready=True, processes=processes)
-
-
-def model(*versions: VersionDetail, **fields: object) -> ModelDetail:
-    """A model with these."""
-    plain = ModelDetail(
-        name="m", version="1", description="", ready=True, input_schema={}, output_schema={}, input_example=None,
-        output_example=None, versions=list(versions), comparisons=[],
-    )  # fmt: skip
-    return structs.replace(plain, **fields)
 
 
 def rows_of(*predictions: Row, models: Sequence[ModelDetail] = ()) -> list[ModelRow]:

@@ -11,9 +11,8 @@ import pytest
 
 from tests.api.running import RunningApi, running_api, running_worker
 from tests.models.deploying import adds, sha256_of
-from tests.tui.drawn import SIZES
 from tests.tui.golden import golden
-from tests.tui.screen import screen_text
+from tests.tui.screen import SIZES, screen_text, told
 from zypher_jobs.contracts.deployment import ModelDetail
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
@@ -241,11 +240,6 @@ async def test_a_model_is_unloaded_and_loaded_after_a_question(settings: Setting
         await pilot.press("escape")
 
 
-def said(dashboard: Dashboard) -> str:
-    """All that was said beside what is drawn; a narrow screen breaks it."""
-    return " ".join(toast.message for toast in dashboard._notifications)  # pyright: ignore[reportPrivateUsage]
-
-
 async def test_without_the_api_or_in_the_past_nothing_can_be_changed() -> None:
     """It says why."""
     for state, before, why in (
@@ -259,7 +253,7 @@ async def test_without_the_api_or_in_the_past_nothing_can_be_changed() -> None:
             await pilot.press("4")
             await wait_until(lambda dashboard=dashboard: "fraud-scorer@3" in screen_text(dashboard))
             await pilot.press(before, "T")
-            await wait_until(lambda dashboard=dashboard, why=why: why in said(dashboard))
+            await wait_until(lambda dashboard=dashboard, why=why: why in " ".join(told(dashboard)))
 
 
 async def test_a_read_only_dashboard_changes_no_model(settings: Settings) -> None:
@@ -270,7 +264,7 @@ async def test_a_read_only_dashboard_changes_no_model(settings: Settings) -> Non
         await pilot.press("4")
         await wait_until(lambda: "mock@1" in screen_text(dashboard) and "● ready" in screen_text(dashboard))
         await pilot.press("T")
-        await wait_until(lambda: READ_ONLY in said(dashboard))
+        await wait_until(lambda: READ_ONLY in " ".join(told(dashboard)))
 
 
 async def test_another_width_breaks_the_lines_anew() -> None:

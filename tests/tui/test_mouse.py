@@ -7,11 +7,10 @@ from textual import events
 from textual.pilot import Pilot
 
 from tests.api.running import RunningApi
+from tests.tui.acting import dashboard_on, waiting
 from tests.tui.facts import NOW, health, overview, reading, summary
 from tests.tui.mouse import wheel
-from tests.tui.screen import screen_lines, screen_text
-from tests.tui.test_acting import dashboard_on, waiting
-from tests.tui.test_dashboard import dashboard_over
+from tests.tui.screen import dashboard_over, screen_lines, screen_text
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until

@@ -1,112 +1,39 @@
 """One prediction's life on the screen, over the simulated system and over sources that say what the test wants."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import msgspec
 import pytest
-from textual.pilot import Pilot
 
-from tests.tui.facts import NOW, health, overview, reading, summary
+from tests.tui.facts import NOW, health, overview, reading, whole
 from tests.tui.golden import golden
-from tests.tui.quiet import QuietSource
-from tests.tui.screen import screen_lines, screen_text
-from zypher_jobs.contracts.prediction import PastAttempt, Prediction, PredictionFailure, PredictionSummary, Status
+from tests.tui.lives import Api, lines_of, open_newest
+from tests.tui.screen import SIZES, screen_lines, screen_text
+from zypher_jobs.contracts.prediction import PastAttempt, Prediction, PredictionFailure, Status
 from zypher_jobs.contracts.webhook import Delivery, DeliveryState, WebhookEvent
 from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
 from zypher_tui.core import cells
 from zypher_tui.core.cleaning import cleaned
-from zypher_tui.core.life import Given, as_of
-from zypher_tui.core.readings import Reading, SourceName
+from zypher_tui.core.life import as_of
+from zypher_tui.core.readings import SourceName
 from zypher_tui.core.rows import Row
 from zypher_tui.core.story import Told
 from zypher_tui.core.view import View
 from zypher_tui.demo import demo_dashboard
 from zypher_tui.screens.pane import Opened
 from zypher_tui.screens.prediction import PredictionScreen
-from zypher_tui.sources.source import SourceAway
 from zypher_tui.widgets.predictions import PredictionTable
 
-SIZES = [(80, 24), (120, 36), (200, 60)]
 HOSTILE = "\x1b]0;owned\x07 [/red] [bold]x \u202e 模型 👩\u200d👧 שלום"
-
-
-def whole(prediction_id: str, **fields: Any) -> Prediction:
-    """A queued prediction, or what the fields make of it."""
-    queued = Prediction(
-        prediction_id=prediction_id, status=Status.QUEUED, model="mock", version="2", mode=summary("x").mode,
-        created_at=NOW, input_bytes=17,
-    )  # fmt: skip
-    return msgspec.structs.replace(queued, **fields)
-
-
-class Api(QuietSource):
-    """Knows some predictions whole."""
-
-    def __init__(self, *predictions: Prediction, input_json: str = '{"input":"hello"}') -> None:
-        self.predictions = {each.prediction_id: each for each in predictions}
-        self.input_json = input_json
-        self.reads = 0
-        self.told: Sequence[Sequence[Told]] = ()
-        self.sent: list[Delivery] = []
-        self.is_away = False
-
-    async def read(self, *, overview: bool) -> Reading:
-        """The lines of all of them."""
-        del overview
-        return reading(SourceName.API, 1.0, overview=lines_of(self.predictions.values()), health=health())
-
-    async def summaries(self, prediction_ids: Sequence[str]) -> list[PredictionSummary]:
-        """Their lines."""
-        return lines_of(self.predictions[each] for each in prediction_ids if each in self.predictions).latest
-
-    async def prediction(self, prediction_id: str) -> Prediction:
-        """As it stands."""
-        self.reads += 1
-        if self.is_away:
-            raise SourceAway("connection refused")
-        return self.predictions.get(prediction_id) or await super().prediction(prediction_id)
-
-    async def given(self, prediction_id: str) -> Given:
-        """The same for each."""
-        return Given(json=self.input_json, is_whole=True)
-
-    async def deliveries(self, prediction_id: str) -> list[Delivery]:
-        """What the test put there."""
-        return self.sent
-
-    async def story(self, prediction_id: str) -> AsyncGenerator[list[Told]]:
-        """What the test put there, and then silence."""
-        for each in self.told:
-            yield list(each)
-        async for each in super().story(prediction_id):
-            yield each
-
-
-def lines_of(predictions: Any) -> Any:
-    """An overview with them."""
-    names = set(PredictionSummary.__struct_fields__) & set(Prediction.__struct_fields__)
-    latest = [
-        PredictionSummary(**{name: getattr(each, name) for name in names}, fingerprint="f" * 8 if each.error else "")
-        for each in predictions
-    ]
-    return overview(latest=sorted(latest, key=lambda each: each.created_at, reverse=True))
 
 
 def dashboard_over(api: Api) -> Dashboard:
     """A dashboard that asks it every 20 ms."""
     return Dashboard({SourceName.API: lambda: api}, api_url="http://h", interval_s=0.02, clock_s=lambda: 1.0)
-
-
-async def open_newest(dashboard: Dashboard, pilot: Pilot[int], *, known: int) -> None:
-    """Once so many are in the list."""
-    table = dashboard.pane.first
-    assert isinstance(table, PredictionTable)
-    await wait_until(lambda: table.virtual_size.height == known + 1)
-    await pilot.press("enter")
 
 
 def row_of(view: View, wanted: Callable[[Row], bool]) -> Row:

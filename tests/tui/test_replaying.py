@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.tui.recordings import HEADER, recorded
-from tests.tui.screen import screen_lines, screen_text
+from tests.tui.screen import screen_lines, screen_text, told
 from zypher_jobs.testing import wait_until
 from zypher_tui.core.items import RETRY
 from zypher_tui.core.readings import SourceName
@@ -109,8 +109,7 @@ async def test_every_key_that_acts_says_that_it_is_a_recording(replayed: Replaye
                 dashboard.clear_notifications()
                 await pilot.press(key)
                 if key != "escape":
-                    said = [each.message for each in dashboard._notifications]  # pyright: ignore[reportPrivateUsage]
-                    assert [each[: len(RECORDING)] for each in said] == [RECORDING], (place, key)
+                    assert [each[: len(RECORDING)] for each in told(dashboard)] == [RECORDING], (place, key)
         await pilot.press("6", "S")
         assert RECORDING in screen_text(dashboard)
 
@@ -222,7 +221,5 @@ async def test_the_next_trouble_waits_until_all_was_looked_at(a_recording: Path)
     async with dashboard.run_test(size=(120, 36)) as pilot:
         before_s = dashboard.view.now_s
         await pilot.press(")")
-        await wait_until(
-            lambda: any("still looked through" in each.message for each in dashboard._notifications)  # pyright: ignore[reportPrivateUsage]
-        )
+        await wait_until(lambda: any("still looked through" in each for each in told(dashboard)))
         assert dashboard.view.now_s == before_s

@@ -4,9 +4,9 @@ import pytest
 
 from tests.api.running import RunningApi
 from tests.api.test_retry import pause
+from tests.tui.acting import dashboard_on, known, said, statuses, waiting
+from tests.tui.living import system_at
 from tests.tui.screen import screen_text
-from tests.tui.test_acting import dashboard_on, known, said, statuses, waiting
-from tests.tui.test_demo import system_at
 from tests.tui.test_demo_acting import all_of, now_ms, operator_on
 from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core.deeds import CannotBeMeant, Verb, again, choose, choose_ids, named_statuses

@@ -6,8 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.tui.screen import screen_lines
-from tests.tui.test_replaying import LONG_S
+from tests.tui.screen import screen_lines, told
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
@@ -25,6 +24,7 @@ from zypher_tui.sources.replayed import load
 from zypher_tui.top.replayed import Moment, seen_at
 from zypher_tui.widgets.dialogs import Lines
 
+LONG_S = 60
 AWAY_S = range(30, 40)
 EARLIER_S = 20.0
 
@@ -69,11 +69,6 @@ def shown(view: View) -> object:
 def files(directory: Path) -> list[Path]:
     """What is in it."""
     return [*directory.iterdir()]
-
-
-def told(dashboard: Dashboard) -> str:
-    """What is said in the corner."""
-    return " ".join(each.message for each in dashboard._notifications)  # pyright: ignore[reportPrivateUsage]
 
 
 def asked(dashboard: Dashboard) -> str:
@@ -146,7 +141,7 @@ async def test_the_key_begins_and_ends_it(
         assert path.stat().st_mode & 0o777 == 0o600
         store.book.fold([msgspec.structs.replace(store.book.rows[-1].summary(), prediction_id="later")])
         await pilot.press("W")
-        await wait_until(lambda: "Recorded" in told(dashboard))
+        await wait_until(lambda: "Recorded" in " ".join(told(dashboard)))
         await wait_until(lambda: "rec" not in screen_lines(dashboard)[0])
     assert "later" in {row.prediction_id for row in load(path).store.book}
     (said,) = dashboard.recordist.said
@@ -227,7 +222,7 @@ async def test_a_replay_is_a_recording_already(store: Store, tmp_path: Path) -> 
     dashboard = ReplayDashboard(load(saving.path))
     async with dashboard.run_test(size=(120, 36)) as pilot:
         await pilot.press("W")
-        await wait_until(lambda: "This is a recording already" in told(dashboard))
+        await wait_until(lambda: "This is a recording already" in " ".join(told(dashboard)))
 
 
 async def test_frames_are_in_the_order_of_time(store: Store, tmp_path: Path) -> None:

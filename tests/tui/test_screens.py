@@ -5,15 +5,12 @@ from functools import partial
 import pytest
 
 from tests.tui.golden import golden
-from tests.tui.screen import screen_text, stands_still
+from tests.tui.screen import PANES, SIZES, screen_text, stands_still
 from zypher_jobs.testing import wait_until
 from zypher_tui.demo import demo_dashboard
 from zypher_tui.sources.demo.troubles import TROUBLES
 
-SIZES = [(80, 24), (120, 36), (200, 60)]
 STATES = ("live", "empty", "api-down", "redis-down", "paused", "replay")
-PANES = ("overview", "predictions", "workers", "models", "dead-letters", "load")
-"""By the keys that open them."""
 
 
 @pytest.mark.parametrize("state", STATES)

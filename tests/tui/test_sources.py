@@ -1,15 +1,14 @@
 """The sources against a real API and a real server; outages of both, and the way back."""
 
-import asyncio
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 import msgspec
 import pytest
 
 from tests.api.running import running_api, running_worker
 from tests.tui.screen import screen_text
+from tests.tui.serving import http_server, url_of
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.errors import UnknownPrediction
 from zypher_jobs.queue import PredictionQueue
@@ -26,33 +25,9 @@ from zypher_tui.sources.redis import RedisSource
 from zypher_tui.sources.source import SourceAway
 
 
-def url_of(settings: Settings) -> str:
-    return f"http://127.0.0.1:{settings.port}"
-
-
 def redis_url_of(settings: Settings) -> str:
     assert settings.redis_url is not None
     return settings.redis_url
-
-
-@asynccontextmanager
-async def http_server(
-    answer: Callable[[str], tuple[int, str]], headers: Mapping[str, str] | None = None
-) -> AsyncGenerator[str]:
-    """A server that answers each path as told; yields its URL."""
-    more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        request = await reader.readuntil(b"\r\n\r\n")
-        status, body = answer(request.split()[1].decode())
-        head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body.encode())}\r\nConnection: close\r\n{more}\r\n"
-        writer.write((head + body).encode())
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 async def test_the_api_and_redis_tell_the_same(settings: Settings) -> None:

@@ -33,8 +33,8 @@ SHOW_A_HOSTILE_LIFE = """
 import json
 from datetime import timedelta
 import msgspec
-from tests.tui.facts import NOW
-from tests.tui.test_prediction_screen import Api, whole
+from tests.tui.facts import NOW, whole
+from tests.tui.lives import Api
 from zypher_jobs.contracts.prediction import PastAttempt, PredictionFailure, Status
 from zypher_tui.app import Dashboard
 from zypher_tui.core.cleaning import cleaned

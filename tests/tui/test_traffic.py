@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.tui.test_model_rows import model, version
+from tests.tui.facts import model, version
 from zypher_jobs.contracts.deployment import Traffic
 from zypher_tui.core.traffic import (
     Deed,

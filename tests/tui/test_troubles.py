@@ -18,7 +18,7 @@ from textual.pilot import Pilot
 
 from tests.api.running import RunningApi, running_api
 from tests.tui.screen import screen_text
-from tests.tui.test_sources import http_server, url_of
+from tests.tui.serving import http_server, url_of
 from zypher_jobs.queue.embedded import EmbeddedServer
 from zypher_jobs.settings import Settings
 from zypher_jobs.testing import free_port, wait_until

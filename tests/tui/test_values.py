@@ -8,13 +8,12 @@ import subprocess
 import time
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tui.facts import NOW
-from zypher_jobs.contracts.prediction import Mode, Prediction, Priority, Status
+from tests.tui.facts import whole
+from zypher_jobs.contracts.prediction import Mode, Priority
 from zypher_tui.core import cells
 from zypher_tui.core.cleaning import clean
 from zypher_tui.core.curl import MOST_CHARS, curl_of
@@ -27,14 +26,6 @@ JSON = st.recursive(
     max_leaves=20,
 )
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + random.Random(1).randbytes(9_000)).decode()
-
-
-def prediction(**fields: Any) -> Prediction:
-    """A queued one."""
-    queued = Prediction(
-        prediction_id="p", status=Status.QUEUED, model="mock", version="2", mode=Mode.ASYNC, created_at=NOW
-    )
-    return msgspec.structs.replace(queued, **fields)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +140,7 @@ def test_a_preview_is_the_input_only_if_it_is_all_of_it() -> None:
 def test_a_shell_reads_the_copied_command_as_it_was_meant(text: str) -> None:
     """Quoted for any shell, in printable ASCII; a large body goes through a here document."""
     value = {"input": text}
-    command = curl_of(prediction(), value, api_url="http://127.0.0.1:8080/", with_key=True)
+    command = curl_of(whole("p"), value, api_url="http://127.0.0.1:8080/", with_key=True)
     assert command.replace("\n", "").isascii()
     assert command.replace("\n", "").isprintable()
     script = f'curl() {{ printf "%s\\0" "$@"; case "$*" in *@-*) cat;; esac; }}\nZYPHER_API_KEY=secret\n{command}\n'
@@ -163,10 +154,10 @@ def test_a_shell_reads_the_copied_command_as_it_was_meant(text: str) -> None:
 
 def test_the_command_names_the_priority_where_it_matters() -> None:
     """Only the route for many takes one; a synchronous one waits in no queue. No key is named where none was used."""
-    queued = curl_of(prediction(priority=Priority.HIGH), "x", api_url="http://h", with_key=False)
+    queued = curl_of(whole("p", priority=Priority.HIGH), "x", api_url="http://h", with_key=False)
     arguments = shlex.split(queued)
     assert arguments[1] == "http://h/predictions"
     assert json.loads(arguments[-1]) == [{"model": "mock", "version": "2", "priority": "high", "input": "x"}]
-    now = curl_of(prediction(mode=Mode.SYNC, priority=Priority.HIGH), "x", api_url="http://h", with_key=False)
+    now = curl_of(whole("p", mode=Mode.SYNC, priority=Priority.HIGH), "x", api_url="http://h", with_key=False)
     assert "Async-Mode" not in now
     assert "ZYPHER_API_KEY" not in now

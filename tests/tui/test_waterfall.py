@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tui.drawn import SIZES, alone
-from tests.tui.facts import NOW
+from tests.tui.drawn import alone
+from tests.tui.facts import NOW, whole
+from tests.tui.screen import SIZES
 from zypher_jobs.contracts.prediction import Mode, PastAttempt, Prediction, PredictionFailure, Status
 from zypher_jobs.contracts.webhook import Delivery, DeliveryAttempt, DeliveryState, WebhookEvent
 from zypher_tui.core import cells
@@ -27,16 +28,8 @@ def at(seconds: float) -> datetime:
 
 def prediction(**fields: object) -> Prediction:
     """One of the queue that succeeded: a second of waiting, two of running."""
-    one = Prediction(
-        prediction_id="0f8f",
-        status=Status.SUCCEEDED,
-        model="mock",
-        mode=Mode.ASYNC,
-        attempts=1,
-        created_at=at(0),
-        started_at=at(1),
-        finished_at=at(3),
-        worker="w-1",
+    one = whole(
+        "0f8f", status=Status.SUCCEEDED, attempts=1, started_at=at(1), finished_at=at(3), worker="w-1", version=None
     )
     return msgspec.structs.replace(one, **fields)
 

@@ -12,11 +12,10 @@ import httpx
 import msgspec
 from textual.binding import Binding
 from textual.pilot import Pilot
-from textual.widgets._toast import Toast
 
 from tests.models.deploying import adds, sha256_of
 from tests.process.stack import Up
-from tests.tui.screen import screen_text
+from tests.tui.screen import screen_text, told
 from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
 from zypher_tui.core.deeds import Choice, Outcome
@@ -70,8 +69,7 @@ class Stage:
     @property
     def text(self) -> str:
         """The screen, and what pops up."""
-        popped = [toast._notification.message for toast in self.dashboard.screen.query(Toast)]  # pyright: ignore[reportPrivateUsage]
-        return "\n".join([screen_text(self.dashboard), *popped])
+        return "\n".join([screen_text(self.dashboard), *told(self.dashboard)])
 
     async def ask(self, model: str, *texts: str, priority: str = "normal", ended: bool = False) -> None:
         """Asks for predictions, and waits until the dashboard knows how they stand."""
