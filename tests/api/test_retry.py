@@ -1,5 +1,6 @@
 """``POST /predictions/{id}/retry`` and ``/predictions/retry``: what waits for a later time is due at once."""
 
+import asyncio
 from collections.abc import Collection
 
 import pytest
@@ -93,6 +94,16 @@ async def test_of_a_filters_only_those_that_wait_for_a_time_are_meant(api: Runni
     entries = (await api.get("/audit?action=predictions.retry")).json()["entries"]
     assert [(entry["count"], entry["filter"]) for entry in entries] == [(0, {"model": "mock"}), (3, {"model": "mock"})]
     assert (await api.services.queue.inspect.overview()).queue.depth == 5
+
+
+async def test_of_two_who_retry_the_same_each_counts_its_own(api: RunningApi) -> None:
+    """By a filter and by ids, at once: each is moved by one of them."""
+    ids = [await waiting(api) for _ in range(30)]
+    await pause(api.services.queue, ids)
+    bodies = ({"model": "mock"}, {"ids": ids})
+    answers = await asyncio.gather(*(api.post("/predictions/retry", json=body) for body in bodies))
+    assert sum(answer.json()["touched"] for answer in answers) == 30
+    assert (await api.services.queue.inspect.overview()).queue.depth == 30
 
 
 @pytest.mark.parametrize("is_dry", [True, False], ids=["counted", "done"])
