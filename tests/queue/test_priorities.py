@@ -62,6 +62,19 @@ async def test_places_that_a_priority_does_not_need_go_to_the_others(
     assert set(begins.values) == {"low"}
 
 
+async def test_what_ends_is_known_of_each_queue(queue: PredictionQueue, start_worker: StartWorker) -> None:
+    """Its own rate; together they are that of all."""
+    await start_worker()
+    for priority, count in ((Priority.HIGH, 30), (Priority.LOW, 10)):
+        for each in await queue.submit_many("mock", [{"input": "a"}] * count, priority=priority):
+            await queue.wait_for(each.prediction_id, 10)
+    facts = await queue.inspect.overview(latest=0)
+    rates = {each.name: each.ended_per_s or 0.0 for each in facts.queues}
+    assert rates["high"] == pytest.approx(3 * rates["low"])
+    assert rates["low"] > rates["normal"] == 0
+    assert sum(rates.values()) == pytest.approx(facts.ended_per_s)
+
+
 async def test_a_prediction_says_its_priority(queue: PredictionQueue, start_worker: StartWorker) -> None:
     """Before and after it ran; a queue's depth is its own."""
     submitted = {priority: await queue.submit("mock", {"input": "a"}, priority=priority) for priority in Priority}

@@ -270,10 +270,10 @@ async def test_tab_goes_round_the_tables() -> None:
     async with dashboard.run_test(size=(120, 36)) as pilot:
         await pilot.pause()
         seen: list[str | None] = []
-        for _ in range(5):
+        for _ in range(6):
             seen.append(dashboard.focused.id if dashboard.focused else None)
             await pilot.press("tab")
-        assert seen == ["feed", "attention", "heat", "alive", "feed"]
+        assert seen == ["feed", "attention", "queues", "heat", "alive", "feed"]
 
 
 async def test_pause_stops_the_screen_and_not_the_collecting() -> None:
@@ -299,10 +299,10 @@ async def test_the_span_of_the_charts_changes() -> None:
         await pilot.pause()
         spans: list[str] = []
         for _ in range(5):
-            spans.append(next(line for line in screen_lines(dashboard) if "last " in line)[45:60].strip(" ─╯╰"))
+            spans.append(next(line for line in screen_lines(dashboard) if "last " in line)[25:40].strip(" ─╯╰"))
             await pilot.press("t")
             await pilot.pause()
-        assert spans == ["last 1m44s", "last 8m40s", "last 34m40s", "last 5h12m", "last 1m44s"]
+        assert spans == ["last 1m04s", "last 5m20s", "last 21m20s", "last 3h12m", "last 1m04s"]
 
 
 async def test_an_empty_system_shows_a_call_to_copy() -> None:

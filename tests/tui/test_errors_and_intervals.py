@@ -12,7 +12,7 @@ from tests.tui.facts import overview, row
 from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core import errors
 from zypher_tui.core.intervals import Interval, wilson
-from zypher_tui.core.queue_rules import Drain
+from zypher_tui.core.queue_rows import Drain
 from zypher_tui.core.rows import Row
 from zypher_tui.core.trends import moment_of
 

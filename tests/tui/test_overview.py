@@ -1,5 +1,6 @@
 """The first screen: what needs attention and the latency heat map lead to what they are about."""
 
+import re
 from datetime import timedelta
 
 import msgspec
@@ -7,9 +8,11 @@ import pytest
 
 from tests.tui.facts import NOW, health, overview, reading, summary, worker
 from tests.tui.screen import screen_text
-from zypher_jobs.contracts.prediction import PredictionFailure, Status
-from zypher_jobs.contracts.stats import PartHealth, WorkerStats
+from zypher_jobs.contracts.prediction import PredictionFailure, Priority, Status
+from zypher_jobs.contracts.stats import PartHealth, QueueStats, WorkerStats
+from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
+from zypher_tui.core.queue_rows import queue_rows
 from zypher_tui.core.readings import Reading, SourceName
 from zypher_tui.core.store import Store
 from zypher_tui.demo import demo_dashboard
@@ -17,6 +20,7 @@ from zypher_tui.screens.prediction import PredictionScreen
 from zypher_tui.screens.predictions import PredictionsPane
 from zypher_tui.widgets.attention import AttentionList
 from zypher_tui.widgets.heat_map import HeatMap
+from zypher_tui.widgets.queues import QueueTable
 
 
 def alive(number: int) -> WorkerStats:
@@ -104,7 +108,7 @@ async def test_a_cell_of_the_heat_map_leads_to_its_predictions() -> None:
     """To exactly as many as it counts."""
     dashboard = demo_dashboard("live")
     async with dashboard.run_test(size=(120, 36)) as pilot:
-        await pilot.press("tab", "tab", "left", "left")
+        await pilot.press("tab", "tab", "tab", "left", "left")
         heat = dashboard.focused
         assert isinstance(heat, HeatMap)
         cell = heat.selected
@@ -124,7 +128,7 @@ async def test_a_cell_of_one_prediction_opens_it() -> None:
     store.fold(reading(SourceName.API, 1.0, overview=overview(latest=[one], workers=[worker("w-1")]), health=health()))
     dashboard = Dashboard({}, api_url="http://127.0.0.1:8080", store=store, clock_s=lambda: 1.0)
     async with dashboard.run_test(size=(120, 36)) as pilot:
-        await pilot.press("tab", "tab", "enter")
+        await pilot.press("tab", "tab", "tab", "enter")
         await pilot.pause()
         assert isinstance(dashboard.screen, PredictionScreen)
         await pilot.press("escape")
@@ -173,3 +177,40 @@ async def test_the_past_shows_what_needed_attention_then() -> None:
         await pilot.press("]")
         await pilot.pause()
         assert "Redis takes 90 ms" in screen_text(dashboard)
+
+
+async def test_each_queue_says_when_it_will_be_empty_and_leads_to_what_waits_in_it() -> None:
+    """At the rate at which its own end; a paused one says so, and all of them together stand over the chart."""
+    queues = [
+        QueueStats(name="high", depth=0, running=1, ended_per_s=4.0),
+        QueueStats(name="normal", depth=120, running=4, oldest_age_ms=30_000.0, ended_per_s=2.0),
+        QueueStats(name="low", depth=7, running=0, oldest_age_ms=90_000.0, paused=True, ended_per_s=0.0),
+    ]
+    facts = msgspec.structs.replace(
+        overview(latest=[summary("a", priority=Priority.NORMAL)], workers=[alive(1)], depth=127),
+        queues=queues,
+        ended_per_s=6.0,
+    )
+    store = Store()
+    store.fold(reading(SourceName.API, 1.0, overview=facts, health=health()))
+    dashboard = Dashboard({}, api_url="http://127.0.0.1:8080", store=store, clock_s=lambda: 1.0)
+    async with dashboard.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        text = screen_text(dashboard)
+        assert re.search(r"normal +120 +30\.0 s +1m00s ", text), text
+        assert re.search(r"low +7 +1m30s +■ paused ", text), text
+        assert "Queue depth · empty in 20 s" in text
+        dashboard.query_one(QueueTable).focus()
+        await pilot.press("down", "enter")
+        await wait_until(lambda: "Predictions · 1 of 1 · status:queued priority:normal" in screen_text(dashboard))
+
+
+def test_of_an_older_server_each_queue_has_its_share_of_what_ends() -> None:
+    """It says only what ends of all together; an even older one knows one queue."""
+    queues = [QueueStats(name=name, depth=depth, running=0) for name, depth in (("high", 30), ("low", 10))]
+    facts = msgspec.structs.replace(overview(depth=40), queues=queues, ended_per_s=8.0)
+    assert [row.empty_s for row in queue_rows(facts)] == [5.0, 5.0]
+    assert [row.drain.ended_per_s for row in queue_rows(facts)] == [6.0, 2.0]
+    (only,) = queue_rows(msgspec.structs.replace(facts, queues=[]))
+    assert (only.empty_s, only.filter) == (5.0, "status:queued")
+    assert queue_rows(None) == []

@@ -117,7 +117,13 @@ _STATS_OPERATION = Operation(
                 example=Overview(
                     taken_at=datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC),
                     redis_ms=0.4,
-                    queue=QueueStats(name="arq:queue", depth=3, running=2, oldest_age_ms=120.0),
+                    queue=QueueStats(name="all", depth=3, running=2, oldest_age_ms=120.0),
+                    queues=[
+                        QueueStats(name="high", depth=0, running=0, ended_per_s=0.5),
+                        QueueStats(name="normal", depth=3, running=2, oldest_age_ms=120.0, ended_per_s=12.0),
+                        QueueStats(name="low", depth=0, running=0, paused=True, ended_per_s=0.0),
+                    ],
+                    ended_per_s=12.5,
                     counts=[],
                     latencies=[],
                     workers=[],

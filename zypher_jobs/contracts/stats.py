@@ -19,6 +19,8 @@ class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     """How long the oldest waiting prediction has waited; ``None`` when none waits."""
     paused: bool = False
     """Whether workers leave it alone until it is resumed."""
+    ended_per_s: float | None = None
+    """Predictions of it that ended, over the last 20 to 30 s; ``None``: an older version did not say."""
 
 
 class ModelLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -282,8 +282,9 @@ class Inspector:
                 running=later,
                 oldest_age_ms=None if since_ms < 0 or not waiting else float(max(0, now_ms - since_ms)),
                 paused=paused == 1,
+                ended_per_s=ended_of_it / in_ms * 1000,
             )
-            for name, (waiting, later, since_ms, paused) in zip(keys.QUEUES, each, strict=True)
+            for name, (waiting, later, since_ms, paused, ended_of_it, in_ms) in zip(keys.QUEUES, each, strict=True)
         ]
         depth = sum(queue.depth for queue in stats)
         total = QueueStats(

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterable
 
-import msgspec
-
-from zypher_jobs.contracts.prediction import Priority
 from zypher_jobs.contracts.stats import QueueStats
 from zypher_tui.core import formats
 from zypher_tui.core.concerns import Rule, Scene, Signal, times
 from zypher_tui.core.items import OPEN, RESUME, Screen, Severity, Target
+from zypher_tui.core.queue_rows import Drain, drain_of, filter_of, queues_of
 
 WINDOW_S = 60.0
 """What growth is measured over."""
@@ -18,24 +16,8 @@ OLDEST_MS, NEARLY_OLDEST_MS = 60_000.0, 30_000.0
 LONG_DRAIN_S, NEARLY_LONG_DRAIN_S = 300.0, 120.0
 
 
-class Drain(msgspec.Struct, frozen=True, kw_only=True):
-    """How a queue's depth changes, and what that means for those who wait."""
-
-    depth: int
-    ended_per_s: float
-    growth_per_s: float = 0.0
-    """By how much the depth changed per second lately: below 0 it drains."""
-
-    @property
-    def empty_s(self) -> float | None:
-        """Until the last of those that wait now has ended; ``None``: nothing ends."""
-        if self.depth == 0:
-            return 0.0
-        return self.depth / self.ended_per_s if self.ended_per_s > 0 else None
-
-
 def _paused(scene: Scene) -> Iterable[Signal]:
-    for queue in _queues(scene):
+    for queue in queues_of(scene.overview):
         if not queue.paused:
             continue
         waiting = (
@@ -47,7 +29,7 @@ def _paused(scene: Scene) -> Iterable[Signal]:
             severity=Severity.WARNING if queue.depth else Severity.NOTICE,
             sentence=f"Queue {queue.name} is paused{waiting}",
             advice="Resume it when what it was paused for is done.",
-            target=Target(screen=Screen.PREDICTIONS, filter=_filter(queue), queue=queue.name),
+            target=Target(screen=Screen.PREDICTIONS, filter=filter_of(queue), queue=queue.name),
             acts=(OPEN, RESUME),
         )
 
@@ -56,7 +38,7 @@ def _backlog(scene: Scene) -> Iterable[Signal]:
     """What waits for workers that are there. Of a paused queue, or with no worker, others speak."""
     if not scene.overview.workers:
         return
-    for queue in _queues(scene):
+    for queue in queues_of(scene.overview):
         if queue.paused or queue.depth == 0:
             continue
         drain = _drain(scene, queue)
@@ -69,7 +51,7 @@ def _backlog(scene: Scene) -> Iterable[Signal]:
             severity=Severity.WARNING,
             sentence=_backlog_sentence(queue, drain, oldest_ms),
             advice="More workers (ZYPHER_WORKERS), more at once (ZYPHER_CONCURRENCY), or fewer callers.",
-            target=Target(screen=Screen.PREDICTIONS, filter=_filter(queue), queue=queue.name),
+            target=Target(screen=Screen.PREDICTIONS, filter=filter_of(queue), queue=queue.name),
         )
 
 
@@ -99,28 +81,12 @@ def _backlog_sentence(queue: QueueStats, drain: Drain, oldest_ms: float) -> str:
 
 
 def _drain(scene: Scene, queue: QueueStats) -> Drain:
-    """Its growth over the last minute. What ends is known of all queues together: each has its share of it by depth."""
-    total = sum(each.depth for each in _queues(scene))
-    share = queue.depth / total if total else 1.0
+    """With its growth over the last minute."""
     now, before = scene.trends.now, scene.trends.within(WINDOW_S)
     grown, seconds = 0, 0.0
     if before is not None and queue.name in before.depths:
         grown, seconds = queue.depth - before.depths[queue.name], now.at_s - before.at_s
-    return Drain(
-        depth=queue.depth,
-        ended_per_s=scene.overview.ended_per_s * share,
-        growth_per_s=grown / max(seconds, WINDOW_S / 2) if grown else 0.0,
-    )
-
-
-def _queues(scene: Scene) -> list[QueueStats]:
-    """One for each priority; all as one where the server says no more."""
-    return scene.overview.queues or [scene.overview.queue]
-
-
-def _filter(queue: QueueStats) -> str:
-    is_one = queue.name in {priority.value for priority in Priority}
-    return f"status:queued priority:{queue.name}" if is_one else "status:queued"
+    return drain_of(scene.overview, queue, growth_per_s=grown / max(seconds, WINDOW_S / 2) if grown else 0.0)
 
 
 QUEUE_RULES: tuple[Rule, ...] = (

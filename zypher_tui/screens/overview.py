@@ -1,14 +1,16 @@
-"""Key 1: how it stands. Figures, what needs attention, depth, throughput and latencies over time, workers, a feed."""
+"""Key 1: how it stands. Figures, what needs attention, depth, throughput, latencies, queues, workers, a feed."""
 
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widget import Widget
 
+from zypher_tui.core import formats
 from zypher_tui.core.deeds import MOST_NAMED, Verb
 from zypher_tui.core.filters import parse
 from zypher_tui.core.history import LONGEST_GAP_S
 from zypher_tui.core.items import RESUME, RETRY
+from zypher_tui.core.queue_rows import drain_of_all, queue_rows
 from zypher_tui.core.rows import Row
 from zypher_tui.core.view import View
 from zypher_tui.keymap import Help
@@ -16,9 +18,12 @@ from zypher_tui.screens.asked import Asked, QueueAsked
 from zypher_tui.screens.pane import Filtered, Led, Opened, Pane
 from zypher_tui.widgets.attention import AttentionList
 from zypher_tui.widgets.chart import Chart
+from zypher_tui.widgets.drawing import entitle
 from zypher_tui.widgets.figures import FigureRow
 from zypher_tui.widgets.heat_map import HeatMap
 from zypher_tui.widgets.predictions import PredictionTable
+from zypher_tui.widgets.queues import QueueTable
+from zypher_tui.widgets.table import Table
 from zypher_tui.widgets.workers import WorkerTable
 
 SPANS_S = (1.0, 5.0, 20.0, 180.0)
@@ -61,6 +66,7 @@ class OverviewPane(Pane):
         self._depth_chart = Chart(id="depth", title="Queue depth", ramp="depth")
         self._throughput_chart = Chart(id="throughput", title="Finished per second", ramp="throughput")
         self._attention = AttentionList(id="attention")
+        self._queue_table = QueueTable(id="queues")
         self._heat_map = HeatMap(id="heat")
         self._worker_table = WorkerTable(id="alive")
         self._feed = PredictionTable(id="feed", api_url=api_url, title="Latest predictions")
@@ -72,6 +78,7 @@ class OverviewPane(Pane):
             self._attention,
             self._depth_chart,
             self._throughput_chart,
+            self._queue_table,
             self._heat_map,
             self._worker_table,
             self._feed,
@@ -93,11 +100,19 @@ class OverviewPane(Pane):
         per_s = [(sample.at_s, sample.per_s) for sample in samples]
         self._depth_chart.show(depth, end_s=view.now_s, step_s=self._step_s)
         self._throughput_chart.show(per_s, end_s=view.now_s, step_s=self._step_s)
+        self._say_drain(view)
         self._attention.show(view.items, now_s=view.now_s, is_known=view.has_figures)
         column_s = min(2 * self._step_s, WIDEST_COLUMN_S)
         self._heat_map.show(view.heat, end_ms=view.now_ms, step_ms=round(1000 * column_s))
+        self._queue_table.show_view(view)
         self._worker_table.show_view(view)
         self._feed.show_view(view)
+
+    def _say_drain(self, view: View) -> None:
+        """When all that waits will have ended, beside how much that is."""
+        empty_s = drain_of_all(view.overview).empty_s if view.overview else None
+        says = f" · empty in {formats.age_s(empty_s)}" if empty_s and empty_s >= 1 else ""
+        entitle(self._depth_chart, f"Queue depth{says}")
 
     def action_latency(self) -> None:
         """The next of total, run and wait."""
@@ -120,6 +135,14 @@ class OverviewPane(Pane):
         if view is None:
             return []
         return [row for row in view.rows[:MOST_NAMED] if kept.keeps(row, view.now_ms)]
+
+    @on(Table.Chosen, "#queues")
+    def open_queue(self, message: Table.Chosen) -> None:
+        """Show what waits in it."""
+        rows = queue_rows(self._view.overview if self._view else None)
+        for row in rows:
+            if row.queue.name == message.key:
+                self.post_message(Filtered(row.filter))
 
     @on(HeatMap.Chosen)
     def open_cell(self, message: HeatMap.Chosen) -> None:

@@ -7,6 +7,7 @@ from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.contracts.stats import WorkerStats
 from zypher_tui.core import cells, formats
 from zypher_tui.core.latencies import Percentile
+from zypher_tui.core.queue_rows import QueueRow, queue_rows
 from zypher_tui.core.rows import Row, at_of
 from zypher_tui.core.view import Link, LinkView, View
 
@@ -34,11 +35,14 @@ def text_of(view: View) -> list[str]:
         f"wait p50 {_time(figures.wait_p50)}, p95 {_time(figures.wait_p95)}",
         f"run p50 {_time(figures.run_p50)}, p95 {_time(figures.run_p95)}",
     )
+    queues = [_queue_cells(row) for row in queue_rows(view.overview)]
     workers = [_worker_cells(worker, view.taken_at) for worker in view.workers]
     latest = [_prediction_cells(row) for row in view.rows[:SHOWN]]
     return [
         *lines,
         " · ".join(now),
+        "",
+        *_table(_QUEUE_COLUMNS, queues, empty="No queue is known."),
         "",
         *_table(_WORKER_COLUMNS, workers, empty="No worker is alive."),
         "",
@@ -58,8 +62,21 @@ def _time(percentile: Percentile | None) -> str:
     return (">" if percentile.beyond else "") + formats.duration_ms(percentile.ms)
 
 
+_QUEUE_COLUMNS = ("QUEUE", "WAITING", "RUNNING", "OLDEST", "PER S", "EMPTY IN")
 _WORKER_COLUMNS = ("WORKER", "HOST", "PID", "SLOTS", "DONE", "FAILED", "MEMORY", "SEEN")
 _COLUMNS = ("CREATED", "ID", "MODEL", "MODE", "STATUS", "WAIT", "RUN", "INPUT", "RESULT")
+
+
+def _queue_cells(row: QueueRow) -> list[str]:
+    queue, empty_s = row.queue, row.empty_s
+    return [
+        queue.name,
+        formats.count(queue.depth),
+        formats.count(queue.running),
+        formats.duration_ms(queue.oldest_age_ms),
+        formats.rate(row.drain.ended_per_s),
+        "paused" if queue.paused else formats.duration_ms(None if empty_s is None else empty_s * 1000),
+    ]
 
 
 def _worker_cells(worker: WorkerStats, now: datetime | None) -> list[str]:

@@ -102,7 +102,7 @@ EVERYWHERE = [
 ]  # fmt: skip
 
 OVERVIEW = [
-    Try("OverviewPane", "time-span", "!last 1m44s", lead=[see("last 1m44s")]),
+    Try("OverviewPane", "time-span", "!last 1m04s", lead=[see("last 1m04s")]),
     Try("OverviewPane", "wait-run-or-total", changes(lambda stage: stage.dashboard.query_one(HeatMap).kind),
         lead=[remember(lambda stage: stage.dashboard.query_one(HeatMap).kind)], back=["w", "w"]),
     Try("OverviewPane", "to-what-needs-attention", lambda stage: isinstance(focused(stage), AttentionList),

@@ -1,9 +1,9 @@
 """What the simulated system counts."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 
-from zypher_jobs.contracts.prediction import Mode, Status
+from zypher_jobs.contracts.prediction import Mode, Priority, Status
 from zypher_jobs.contracts.stats import LatencyHistogram, PredictionCount, QueueStats
 from zypher_tui.sources.demo.records import Run
 
@@ -19,14 +19,14 @@ class Counters:
         self._counts: dict[tuple[str, Mode, Status], int] = {}
         self._latencies: dict[tuple[str, Mode, str], list[int]] = {}
         self._sums_ms: dict[tuple[str, Mode, str], float] = {}
-        self._ended: deque[float] = deque()
+        self._ended: deque[tuple[float, Priority]] = deque()
 
     def count(self, run: Run, now_s: float) -> None:
         """One more has ended."""
         key = (run.model, run.mode, run.status)
         self._counts[key] = self._counts.get(key, 0) + 1
         if run.mode is Mode.ASYNC:
-            self._ended.append(now_s)
+            self._ended.append((now_s, run.priority))
         if run.started_s is None or run.finished_s is None:
             return
         wait_ms = max(run.started_s - run.created_s, 0.0004) * 1000
@@ -37,11 +37,12 @@ class Counters:
             counts[next((i for i, bound in enumerate(BOUNDS_MS) if ms <= bound), len(BOUNDS_MS))] += 1
             self._sums_ms[of] = self._sums_ms.get(of, 0) + ms
 
-    def ended_per_s(self, now_s: float) -> float:
+    def ended_per_s(self, now_s: float) -> dict[Priority, float]:
         """Queued ones, lately."""
-        while self._ended and self._ended[0] < now_s - RATE_S:
+        while self._ended and self._ended[0][0] < now_s - RATE_S:
             self._ended.popleft()
-        return len(self._ended) / RATE_S
+        counts = Counter(priority for _, priority in self._ended)
+        return {priority: counts[priority] / RATE_S for priority in Priority}
 
     def counts(self) -> list[PredictionCount]:
         """As ``GET /stats`` has them."""
@@ -65,7 +66,15 @@ class Counters:
         ]
 
 
-def queue_stats(name: str, waiting: Sequence[Run], running: int, now_s: float, *, paused: bool = False) -> QueueStats:
+def queue_stats(
+    name: str,
+    waiting: Sequence[Run],
+    running: int,
+    now_s: float,
+    *,
+    paused: bool = False,
+    ended_per_s: float | None = None,
+) -> QueueStats:
     """One queue, or all as one."""
     oldest_s = min((run.created_s for run in waiting), default=None)
     return QueueStats(
@@ -74,4 +83,5 @@ def queue_stats(name: str, waiting: Sequence[Run], running: int, now_s: float, *
         running=running,
         oldest_age_ms=None if oldest_s is None else round((now_s - oldest_s) * 1000, 1),
         paused=paused,
+        ended_per_s=ended_per_s,
     )

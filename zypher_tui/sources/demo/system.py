@@ -58,6 +58,7 @@ class DemoSystem(Simulation):
         for _, run in self._later:
             waiting[run.priority].append(run)
         running = [run for run in self._running if run.mode is Mode.ASYNC]
+        ended_per_s = self._counters.ended_per_s(self.now_s)
         return Overview(
             taken_at=at(self.now_s),
             redis_ms=0.3,
@@ -69,10 +70,11 @@ class DemoSystem(Simulation):
                     sum(run.priority is priority for run in running),
                     self.now_s,
                     paused=priority in self.paused,
+                    ended_per_s=ended_per_s[priority],
                 )
                 for priority in Priority
             ],
-            ended_per_s=self._counters.ended_per_s(self.now_s),
+            ended_per_s=sum(ended_per_s.values()),
             dead_letters=sum(run.is_dead for run in self._runs.values()),
             counts=self._counters.counts(),
             latencies=self._counters.latencies(),
