@@ -114,7 +114,7 @@ class PredictionScreen(Keyed, Screen[None]):
         self._time_bar = TimeBar(id="time")
         self._body = LifeBody(id="life-columns")
         self._key_line = KeyLine(id="keys", first=(), last=())
-        self._again = Verb.REPLAY
+        self._says_retry = False
         self._key_line.show(KEYS, type(self))
 
     def compose(self) -> ComposeResult:
@@ -298,9 +298,9 @@ class PredictionScreen(Keyed, Screen[None]):
         if fingerprint and self._following.has_ended and self._traced_id != self._prediction_id:
             self._traced_id = self._prediction_id
             self.run_worker(partial(self._following.read_traceback, fingerprint), name="traceback", exit_on_error=False)
-        if (verb := self._verb_again("ask")) is not self._again:
-            self._again = verb
-            said = "retry now" if verb is Verb.RETRY else "replay"
+        if (waits := known is not None and known.due_at is not None) is not self._says_retry:
+            self._says_retry = waits
+            said = "retry now" if waits else "replay"
             self._key_line.show([(key, said if key == "r" else word) for key, word in KEYS], type(self))
         self._header_line.show(view)
         self._notice_line.show(view)
