@@ -19,7 +19,7 @@ from pathlib import Path
 
 from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
-from zypher_tui.demo import STATES, demo_dashboard
+from zypher_tui.demo_states import STATES, demo_dashboard
 from zypher_tui.sources.demo.troubles import TROUBLES
 
 SIZES = ("80x24", "120x36", "200x60")

@@ -8,10 +8,11 @@ from textual.pilot import Pilot
 from tests.tui.screen import screen_text, told
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.testing import wait_until
-from zypher_tui.demo import WATCHED_S, LivingDemo, living_demo
+from zypher_tui.demo import LivingDemo, living_demo
 from zypher_tui.screens.pane import Filtered
 from zypher_tui.sources.demo import DemoSystem
 from zypher_tui.sources.demo.records import Run
+from zypher_tui.sources.demo.watched import WATCHED_S
 
 STEP_S = 10.0
 PROMOTED_AFTER_S = 15.0

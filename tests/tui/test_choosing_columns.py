@@ -25,7 +25,7 @@ from zypher_tui.config import keep_columns, load_config
 from zypher_tui.core.choosing import COLUMNS, USUAL, Choosing
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.rows import Row
-from zypher_tui.demo import demo_dashboard
+from zypher_tui.demo_states import demo_dashboard
 from zypher_tui.palette import palette
 from zypher_tui.widgets.column_dialog import ColumnDialog
 from zypher_tui.widgets.columns import arrange, gap

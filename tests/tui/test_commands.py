@@ -8,7 +8,7 @@ import pytest
 
 from tests.tui.screen import screen_lines, screen_text
 from zypher_tui.config import load_config
-from zypher_tui.demo import demo_dashboard
+from zypher_tui.demo_states import demo_dashboard
 from zypher_tui.keymap import ALSO, actions, keymap
 from zypher_tui.palette import palette
 from zypher_tui.themes import LIGHT

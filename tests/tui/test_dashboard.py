@@ -17,7 +17,7 @@ from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
 from zypher_tui.core.cleaning import cleaned
 from zypher_tui.core.readings import Reading, SourceName
-from zypher_tui.demo import demo_dashboard
+from zypher_tui.demo_states import demo_dashboard
 from zypher_tui.widgets.predictions import PredictionTable, curl
 from zypher_tui.widgets.table import arrange
 

@@ -12,7 +12,7 @@ from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
 from zypher_tui.core.letters import filter_of
 from zypher_tui.core.rows import at_of
-from zypher_tui.demo import demo_dashboard
+from zypher_tui.demo_states import demo_dashboard
 from zypher_tui.opening import openers_of
 from zypher_tui.widgets.letters import GroupTable, LetterTable
 

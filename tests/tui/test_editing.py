@@ -25,7 +25,7 @@ from zypher_tui.app import Dashboard
 from zypher_tui.core import cells
 from zypher_tui.core.fitting import misfit
 from zypher_tui.core.readings import SourceName
-from zypher_tui.demo import demo_dashboard
+from zypher_tui.demo_states import demo_dashboard
 from zypher_tui.opening import openers_of
 from zypher_tui.screens.editing import EditScreen
 from zypher_tui.screens.prediction import PredictionScreen

@@ -8,7 +8,7 @@ from textual.binding import Binding
 
 from tests.tui.screen import screen_lines, screen_text
 from zypher_tui.config import load_config
-from zypher_tui.demo import demo_dashboard
+from zypher_tui.demo_states import demo_dashboard
 from zypher_tui.keymap import keymap
 from zypher_tui.screens.pane import Pane
 from zypher_tui.widgets.help import help_of

@@ -5,7 +5,7 @@ import pytest
 from tests.tui.screen import SIZES, screen_lines, screen_text
 from zypher_jobs.testing import wait_until
 from zypher_tui.core import cells
-from zypher_tui.demo import demo_dashboard
+from zypher_tui.demo_states import demo_dashboard
 from zypher_tui.screens.jumping import JumpScreen
 from zypher_tui.widgets.predictions import PredictionTable
 

@@ -10,7 +10,7 @@ from textual.binding import Binding
 from tests.tui.screen import screen_text
 from zypher_tui.app import Dashboard
 from zypher_tui.config import Config, WrongConfig, load_config
-from zypher_tui.demo import demo_dashboard
+from zypher_tui.demo_states import demo_dashboard
 from zypher_tui.keymap import actions, display, keymap
 from zypher_tui.opening import keys_as_file
 from zypher_tui.screens.predictions import PredictionsPane

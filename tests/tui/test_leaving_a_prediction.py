@@ -9,7 +9,7 @@ from tests.tui.screen import PANES, screen_text, stands_still
 from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
-from zypher_tui.demo import demo_dashboard
+from zypher_tui.demo_states import demo_dashboard
 from zypher_tui.screens.pane import Opened
 from zypher_tui.screens.prediction import PredictionScreen
 

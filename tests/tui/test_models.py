@@ -18,7 +18,7 @@ from zypher_jobs.settings import Settings
 from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
 from zypher_tui.core.model_rows import ModelRow
-from zypher_tui.demo import demo_dashboard
+from zypher_tui.demo_states import demo_dashboard
 from zypher_tui.opening import openers_of
 from zypher_tui.sources.api import ApiSource
 from zypher_tui.sources.redis import RedisSource

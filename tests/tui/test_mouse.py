@@ -17,7 +17,7 @@ from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
 from zypher_tui.core import cells
 from zypher_tui.core.readings import SourceName
-from zypher_tui.demo import demo_dashboard
+from zypher_tui.demo_states import demo_dashboard
 from zypher_tui.screens.pane import Opened
 from zypher_tui.screens.prediction import PredictionScreen
 from zypher_tui.widgets.letters import LetterTable

@@ -15,7 +15,7 @@ from zypher_tui.app import Dashboard
 from zypher_tui.core.queue_rows import queue_rows
 from zypher_tui.core.readings import Reading, SourceName
 from zypher_tui.core.store import Store
-from zypher_tui.demo import demo_dashboard
+from zypher_tui.demo_states import demo_dashboard
 from zypher_tui.screens.prediction import PredictionScreen
 from zypher_tui.screens.predictions import PredictionsPane
 from zypher_tui.widgets.attention import AttentionList

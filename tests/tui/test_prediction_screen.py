@@ -23,7 +23,7 @@ from zypher_tui.core.readings import SourceName
 from zypher_tui.core.rows import Row
 from zypher_tui.core.story import Told
 from zypher_tui.core.view import View
-from zypher_tui.demo import demo_dashboard
+from zypher_tui.demo_states import demo_dashboard
 from zypher_tui.screens.pane import Opened
 from zypher_tui.screens.prediction import PredictionScreen
 from zypher_tui.widgets.predictions import PredictionTable

@@ -12,7 +12,7 @@ from zypher_jobs.contracts.prediction import Status
 from zypher_tui.core.deeds import CannotBeMeant, Verb, again, choose, choose_ids, named_statuses
 from zypher_tui.core.filters import parse
 from zypher_tui.core.rows import Row
-from zypher_tui.demo import demo_dashboard
+from zypher_tui.demo_states import demo_dashboard
 from zypher_tui.sources.operator import OperatorError
 from zypher_tui.widgets.predictions import PredictionTable
 

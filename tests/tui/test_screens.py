@@ -7,7 +7,7 @@ import pytest
 from tests.tui.golden import golden
 from tests.tui.screen import PANES, SIZES, screen_text, stands_still
 from zypher_jobs.testing import wait_until
-from zypher_tui.demo import demo_dashboard
+from zypher_tui.demo_states import demo_dashboard
 from zypher_tui.sources.demo.troubles import TROUBLES
 
 STATES = ("live", "empty", "api-down", "redis-down", "paused", "replay")

@@ -13,7 +13,7 @@ from tests.tui.screen import screen_text, shapes, shown_segments
 from zypher_jobs.commands.tui import tui
 from zypher_tui.app import Dashboard
 from zypher_tui.config import Config, load_config
-from zypher_tui.demo import demo_dashboard
+from zypher_tui.demo_states import demo_dashboard
 from zypher_tui.palette import palette
 from zypher_tui.themes import DARK, LIGHT, MONO, NONE, TERMINAL, THEMES, Theme, fitting
 

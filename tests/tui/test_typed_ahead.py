@@ -9,7 +9,7 @@ from textual.widgets import Input
 from tests.tui.screen import screen_text
 from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
-from zypher_tui.demo import demo_dashboard
+from zypher_tui.demo_states import demo_dashboard
 from zypher_tui.screens.predictions import PredictionsPane
 
 

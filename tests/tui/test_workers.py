@@ -16,7 +16,7 @@ from zypher_tui.app import Dashboard
 from zypher_tui.core.cleaning import cleaned
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.store import Store
-from zypher_tui.demo import demo_dashboard
+from zypher_tui.demo_states import demo_dashboard
 from zypher_tui.opening import openers_of
 from zypher_tui.screens.pane import Led
 from zypher_tui.widgets.workers import WorkerTable
