@@ -10,7 +10,7 @@ from zypher_tui.load.ledger import Ledger
 from zypher_tui.load.meter import Meter, Outcome, outcome_of
 from zypher_tui.load.pacing import CATCH_UP, Pacer
 from zypher_tui.load.plan import How, Plan
-from zypher_tui.load.report import Report, State
+from zypher_tui.load.report import Report, State, report_of
 from zypher_tui.load.target import PATIENCE_S, Reply, Target, TargetAway
 from zypher_tui.sources.source import MOST_IDS
 
@@ -96,30 +96,8 @@ class Generator:
     def report(self) -> Report:
         """How it stands now."""
         now_s = 0.0 if self._state is State.READY else self._elapsed_s or self._now_s()
-        self._meter.tick(now_s)
-        meter, plan = self._meter, self.plan
-        sending_s = now_s if self._sending_for_s is None else self._sending_for_s
-        if self._schedule and meter.sent == self._schedule.count:
-            sending_s = max(sending_s, self._schedule.length_s)
-        return Report(
-            state=self._state,
-            elapsed_s=now_s,
-            due=self._schedule.due_by(now_s) if self._schedule else None,
-            planned=self._schedule.count if self._schedule else plan.total,
-            left_s=max(plan.duration_s - now_s, 0.0) if self._sending_for_s is None else 0.0,
-            sent=meter.sent,
-            in_flight=meter.in_flight,
-            held_back=meter.held_back,
-            outcomes=dict(meter.counts()),
-            times=meter.times,
-            due_per_s=self._schedule.count / self._schedule.length_s if self._schedule else None,
-            sent_per_s=meter.sent / sending_s if sending_s > 0 else 0.0,
-            late_p95_ms=meter.late_p95_ms if self._schedule else None,
-            open=self._ledger.open,
-            forgotten=self._ledger.forgotten,
-            ended=dict(self._ledger.ended),
-            errors=meter.errors,
-            seconds=meter.seconds,
+        return report_of(
+            self.plan, self._meter, self._ledger, state=self._state, now_s=now_s, sent_for_s=self._sending_for_s
         )
 
     async def _send_on_time(self) -> None:

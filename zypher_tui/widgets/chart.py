@@ -8,7 +8,7 @@ from textual.strip import Strip
 from zypher_tui.core import formats
 from zypher_tui.core.history import columns
 from zypher_tui.palette import Ramp, palette
-from zypher_tui.widgets.drawing import LineWidget, entitle, line
+from zypher_tui.widgets.drawing import DrawnWhole, entitle, line
 
 AXIS_CELLS = 6
 _LEFT = (0, 0x40, 0x44, 0x46, 0x47)
@@ -19,7 +19,7 @@ BRAILLE = [[chr(0x2800 + left + right) if left + right else " " for right in _RI
 Points = Sequence[tuple[float, float | None]]
 
 
-class Chart(LineWidget):
+class Chart(DrawnWhole):
     """One figure; each cell is two columns of ``step_s`` seconds."""
 
     def __init__(self, *, id: str, title: str, ramp: Ramp) -> None:  # noqa: A002  # Textual's name
@@ -30,8 +30,6 @@ class Chart(LineWidget):
         self._end_s = 0.0
         self._step_s = 1.0
         self._values: list[float | None] = []
-        self._drawn: tuple[object, ...] = ()
-        self._strips: list[Strip] = []
 
     def show(self, points: Points, *, end_s: float, step_s: float) -> None:
         """Draw anew if a column changed."""
@@ -50,14 +48,9 @@ class Chart(LineWidget):
         self._values = self._columns()
         self.refresh()
 
-    def line_at(self, y: int) -> Strip:
-        """One line of the chart."""
-        width, height = self.size
-        state = (self._values, width, height, palette.theme.name)
-        if state != self._drawn:
-            self._drawn = state
-            self._strips = self._draw(width, height)
-        return self._strips[y] if y < len(self._strips) else Strip.blank(width)
+    def state(self) -> object:
+        """Its columns."""
+        return self._values
 
     def _say_span(self) -> None:
         entitle(self, f"last {formats.age_s(2 * self._room * self._step_s)}", below=True)
@@ -69,7 +62,8 @@ class Chart(LineWidget):
     def _columns(self) -> list[float | None]:
         return columns(self._points, end_s=self._end_s, step_s=self._step_s, count=2 * self._room)
 
-    def _draw(self, width: int, height: int) -> list[Strip]:
+    def draw_lines(self, width: int, height: int) -> list[Strip]:
+        """The axis on the left, the columns as dots."""
         values = self._values
         known = [value for value in values if value is not None]
         top = nice_ceiling(max(known, default=0))

@@ -1,6 +1,6 @@
 """Lines put together from styled parts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.segment import Segment
 from rich.style import Style
@@ -11,6 +11,7 @@ from textual.widget import Widget
 
 from zypher_tui.core import cells
 from zypher_tui.keymap import Keyed
+from zypher_tui.palette import palette
 
 Part = tuple[str, Style]
 """Clean text and how it looks."""
@@ -63,3 +64,29 @@ class LineWidget(Keyed, Grounded):
     def render_line(self, y: int) -> Strip:
         """The line on the widget's background."""
         return self.on_ground(self.line_at(y))
+
+
+class DrawnWhole(LineWidget):
+    """A widget that draws all its lines at once, and only when something of it is another."""
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's name
+        super().__init__(id=id)
+        self._drawn_of: object = None
+        self._strips: Sequence[Strip] = ()
+
+    def state(self) -> object:
+        """What the lines are made of, beside the size and the theme."""
+        raise NotImplementedError
+
+    def draw_lines(self, width: int, height: int) -> Sequence[Strip]:
+        """Make them."""
+        raise NotImplementedError
+
+    def line_at(self, y: int) -> Strip:
+        """One of them."""
+        width, height = self.size
+        drawn_of = (self.state(), width, height, palette.theme.name)
+        if drawn_of != self._drawn_of:
+            self._drawn_of = drawn_of
+            self._strips = self.draw_lines(width, height)
+        return self._strips[y] if y < len(self._strips) else Strip.blank(width)

@@ -11,14 +11,14 @@ from zypher_tui.core import cells
 from zypher_tui.core.heat import COLUMN_MS, KINDS, Cell, Grid, Heat, Kind
 from zypher_tui.keymap import Help
 from zypher_tui.palette import palette
-from zypher_tui.widgets.drawing import LineWidget, Part, entitle, length, line
+from zypher_tui.widgets.drawing import DrawnWhole, Part, entitle, length, line
 from zypher_tui.widgets.heat_drawing import AXIS, cell_lines, nice_peak, scale, times
 
 WIDE = 75
 """From here on there is room for a whole sentence."""
 
 
-class HeatMap(LineWidget, can_focus=True):
+class HeatMap(DrawnWhole, can_focus=True):
     """Below the map: the times, and what the cell under the cursor or the mouse is."""
 
     ABOUT = Help(
@@ -60,10 +60,8 @@ class HeatMap(LineWidget, can_focus=True):
         """When the column under the cursor begins, and the first bucket of its band; ``None``: it is the newest."""
         self._pointed: tuple[int, int] | None = None
         """Column and band under the mouse."""
-        self._drawn: tuple[object, ...] = ()
         self._grid: Grid | None = None
         self._grid_of: tuple[object, ...] = ()
-        self._strips: list[Strip] = []
         self._say_title()
 
     def show(self, heat: Heat, *, end_ms: int, step_ms: int = COLUMN_MS) -> None:
@@ -81,15 +79,10 @@ class HeatMap(LineWidget, can_focus=True):
         place = self._place(grid)
         return self._heat.cell(grid, *place) if place else None
 
-    def line_at(self, y: int) -> Strip:
-        """A line of the map, its times, or what is under the cursor."""
-        width, height = self.size
-        grid = self._laid_out()
-        state = (self._grid_of, self._pointer, self._pointed, self.has_focus, width, height, palette.theme.name)
-        if state != self._drawn:
-            self._drawn = state
-            self._strips = self._draw(grid, width, height)
-        return self._strips[y] if y < len(self._strips) else Strip.blank(width)
+    def state(self) -> object:
+        """The grid, and what is under the cursor and under the mouse."""
+        self._laid_out()
+        return self._grid_of, self._pointer, self._pointed, self.has_focus
 
     def action_move(self, columns: int, bands: int) -> None:
         """Move the cursor by so many columns and bands; it stays with what it stands on."""
@@ -190,7 +183,9 @@ class HeatMap(LineWidget, can_focus=True):
         found = [half // grid.halves for half in (low, low + 1) if half // grid.halves < len(grid.bands)]
         return (column, max(found, key=lambda band: grid.counts[column][band])) if found else None
 
-    def _draw(self, grid: Grid, width: int, height: int) -> list[Strip]:
+    def draw_lines(self, width: int, height: int) -> list[Strip]:
+        """The map, its times, and what is under the cursor."""
+        grid = self._laid_out()
         cursor = self._place(grid) if self.has_focus else None
         top = nice_peak(grid.peak)
         parts = [

@@ -16,6 +16,31 @@ FIRST: Entries = (("q", "quit"), ("?", "help"), ("enter", "details"))
 LAST: Entries = (("p", "pause"), ("c", "copy"), ("[ ]", "time"), ("↑↓", "move"), ("tab", "next"), (":", "commands"))
 
 
+class Spots:
+    """Where keys are drawn on a line, so that a click on one presses it."""
+
+    def __init__(self) -> None:
+        self._ends: list[tuple[str, int]] = []
+        self._start = 0
+
+    def clear(self, start: int = 0) -> None:
+        """There are none before that cell, and none are known behind it yet."""
+        self._ends, self._start = [], start
+
+    def add(self, shown: str, *, start: int, end: int) -> None:
+        """An entry: each of its keys, the last of which has the word behind it."""
+        keys = shown.split(" ")
+        for key in keys[:-1]:
+            start += len(key) + 1
+            self._ends.append((key, start))
+        self._ends.append((keys[-1], end))
+
+    def pressed(self, x: int) -> str | None:
+        """The key at that cell, in Textual's words."""
+        shown = next((shown for shown, end in self._ends if self._start <= x < end), None)
+        return keymap.pressed(shown) if shown else None
+
+
 class KeyLine(LineWidget):
     """Keys and what they do; those of the open pane stand in the middle."""
 
@@ -31,8 +56,7 @@ class KeyLine(LineWidget):
         self._first, self._last = first, last
         self._own: Entries = ()
         self._owners: tuple[type[Keyed], ...] = ()
-        self._keys: list[tuple[str, int]] = []
-        """Keys that are drawn, and where each ends."""
+        self._spots = Spots()
 
     def show(self, own: Entries, *owners: type[Keyed]) -> None:
         """The open pane's own keys, and whose they are."""
@@ -42,28 +66,17 @@ class KeyLine(LineWidget):
     def line_at(self, y: int) -> Strip:  # noqa: ARG002  # there is only one
         """As many as fit."""
         parts: list[Part] = []
-        self._keys = []
+        self._spots.clear()
         for key, word in (*self._first, *self._own, *self._last):
             shown = keymap.shown(key, *self._owners)
             entry: list[Part] = [(f" {shown} ", palette.BRAND), (f"{word} ", palette.DIM)]
             if length(parts) + length(entry) > self.size.width:
                 break
-            self._keys += places(shown, start=length(parts), end=length(parts) + length(entry))
+            self._spots.add(shown, start=length(parts), end=length(parts) + length(entry))
             parts += entry
         return line(parts, self.size.width)
 
     def on_click(self, event: events.Click) -> None:
         """A click on a key presses it."""
-        shown = next((shown for shown, end in self._keys if event.x < end), None)
-        key = keymap.pressed(shown) if shown else None
-        if key is not None:
+        if (key := self._spots.pressed(event.x)) is not None:
             self.post_message(self.Pressed(key))
-
-
-def places(shown: str, *, start: int, end: int) -> list[tuple[str, int]]:
-    """Each key of an entry, and where it ends; the last one has the word behind it."""
-    ends: list[tuple[str, int]] = []
-    for key in shown.split(" "):
-        start += len(key) + 1
-        ends.append((key, start))
-    return [*ends[:-1], (ends[-1][0], end)]

@@ -9,7 +9,7 @@ from textual.strip import Strip
 from zypher_tui.core import formats
 from zypher_tui.palette import Ramp, palette
 from zypher_tui.widgets.chart import AXIS_CELLS, BRAILLE, axis_label, nice_ceiling
-from zypher_tui.widgets.drawing import LineWidget, Part, entitle, line
+from zypher_tui.widgets.drawing import DrawnWhole, Part, entitle, line
 
 _DOTS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
 """Of a braille cell, on its left and on its right, from the bottom."""
@@ -17,7 +17,7 @@ _DOTS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
 Values = Sequence[float | None]
 
 
-class LoadChart(LineWidget):
+class LoadChart(DrawnWhole):
     """Second by second."""
 
     def __init__(self, *, id: str, ramp: Ramp) -> None:  # noqa: A002  # Textual's name
@@ -26,8 +26,6 @@ class LoadChart(LineWidget):
         self._filled: Values = ()
         self._dotted: Values = ()
         self._seconds = 1
-        self._drawn: tuple[object, ...] = ()
-        self._strips: list[Strip] = []
 
     def show(self, title: str, filled: Values, dotted: Values, *, seconds: int) -> None:
         """A value for each second, as far as they are known; ``seconds`` in all."""
@@ -37,16 +35,12 @@ class LoadChart(LineWidget):
             self._filled, self._dotted, self._seconds = filled, dotted, seconds
             self.refresh()
 
-    def line_at(self, y: int) -> Strip:
-        """One line of it."""
-        width, height = self.size
-        state = (self._filled, self._dotted, self._seconds, width, height, palette.theme.name)
-        if state != self._drawn:
-            self._drawn = state
-            self._strips = self._draw(width, height)
-        return self._strips[y] if y < len(self._strips) else Strip.blank(width)
+    def state(self) -> object:
+        """Both figures, and for how long."""
+        return self._filled, self._dotted, self._seconds
 
-    def _draw(self, width: int, height: int) -> list[Strip]:
+    def draw_lines(self, width: int, height: int) -> list[Strip]:
+        """The axis on the left, one figure filled, the other as dots."""
         count = 2 * max(width - AXIS_CELLS, 1)
         filled, dotted = (stretched(values, self._seconds, count) for values in (self._filled, self._dotted))
         known = [value for value in (*filled, *dotted) if value is not None]

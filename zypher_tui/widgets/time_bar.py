@@ -13,7 +13,7 @@ from zypher_tui.core.view import View
 from zypher_tui.keymap import keymap
 from zypher_tui.palette import palette
 from zypher_tui.widgets.drawing import LineWidget, Part, length, line
-from zypher_tui.widgets.keys import KeyLine, places
+from zypher_tui.widgets.keys import KeyLine, Spots
 
 AGE_CELLS = 7
 """Of the longest age, and a space: the bar stays where it is under the mouse."""
@@ -38,9 +38,7 @@ class TimeBar(LineWidget):
         self._shown: tuple[str, str, float, tuple[float, ...]] = ("", "", 1.0, ())
         self._bar = range(0)
         """Where it is drawn."""
-        self._keys: list[tuple[str, int]] = []
-        """Keys that are drawn, and where each ends."""
-        self._keys_from = 0
+        self._spots = Spots()
         self._sought: int | None = None
         """The cell of the bar that the mouse has hold of."""
         self.display = False
@@ -80,11 +78,11 @@ class TimeBar(LineWidget):
                     left.append(("▲", palette.WARNING))
                 else:
                     left.append(("━", palette.BRAND) if cell < place else ("─", palette.FRAME))
-        self._keys_from = start = length(left)
-        self._keys = []
+        start = length(left)
+        self._spots.clear(start)
         for key, word in entries:
             end = start + length(_keys([(key, word)]))
-            self._keys += places(keymap.shown(key), start=start, end=end)
+            self._spots.add(keymap.shown(key), start=start, end=end)
             start = end
         return line([*left, *_keys(entries)], width)
 
@@ -106,9 +104,7 @@ class TimeBar(LineWidget):
 
     def on_click(self, event: events.Click) -> None:
         """A click on a key presses it."""
-        shown = next((shown for shown, end in self._keys if self._keys_from <= event.x < end), None)
-        key = keymap.pressed(shown) if shown else None
-        if key is not None:
+        if (key := self._spots.pressed(event.x)) is not None:
             self.post_message(KeyLine.Pressed(key))
 
     def _seek(self, x: int) -> None:

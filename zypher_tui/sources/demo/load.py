@@ -13,7 +13,7 @@ from zypher_tui.load.ledger import Ledger
 from zypher_tui.load.meter import Meter, Outcome, outcome_of
 from zypher_tui.load.pacing import CATCH_UP, Pacer
 from zypher_tui.load.plan import How, Plan
-from zypher_tui.load.report import Report, State
+from zypher_tui.load.report import Report, State, report_of
 from zypher_tui.sources.demo.cast import chosen
 from zypher_tui.sources.demo.made import id_of
 from zypher_tui.sources.demo.records import Run
@@ -86,30 +86,8 @@ class SimulatedLoad:
     def report(self) -> Report:
         """How it stands now."""
         now_s = self._now_s if self._elapsed_s is None else self._elapsed_s
-        meter, plan, due = self._meter, self._plan, self._schedule
-        meter.tick(now_s)
-        sending_s = now_s if self._sending_for_s is None else self._sending_for_s
-        if due and meter.sent == due.count:
-            sending_s = max(sending_s, due.length_s)
-        return Report(
-            state=self._state,
-            elapsed_s=now_s,
-            due=due.due_by(now_s) if due else None,
-            planned=due.count if due else plan.total,
-            left_s=max(plan.duration_s - now_s, 0.0) if self._sending_for_s is None else 0.0,
-            sent=meter.sent,
-            in_flight=meter.in_flight,
-            held_back=meter.held_back,
-            outcomes=dict(meter.counts()),
-            times=meter.times,
-            due_per_s=due.count / due.length_s if due else None,
-            sent_per_s=meter.sent / sending_s if sending_s > 0 else 0.0,
-            late_p95_ms=meter.late_p95_ms if due else None,
-            open=self._ledger.open,
-            forgotten=self._ledger.forgotten,
-            ended=dict(self._ledger.ended),
-            errors=meter.errors,
-            seconds=meter.seconds,
+        return report_of(
+            self._plan, self._meter, self._ledger, state=self._state, now_s=now_s, sent_for_s=self._sending_for_s
         )
 
     @property
