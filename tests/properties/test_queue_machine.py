@@ -1,7 +1,7 @@
 """The queue against a model of it: in whatever order things happen, each prediction is in one place and ends once."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from itertools import count
 from typing import Any, TypeVar, cast
 
@@ -20,9 +20,9 @@ from hypothesis.stateful import (
 
 from tests.properties.facts import Facts, read_facts
 from tests.queue import steps
-from zypher_jobs.contracts.prediction import Priority, Status
+from zypher_jobs.contracts.prediction import Prediction, Priority, Status
 from zypher_jobs.errors import Conflict, UnknownPrediction
-from zypher_jobs.queue import PredictionQueue, keys
+from zypher_jobs.queue import PredictionQueue, keys, scripts
 from zypher_jobs.queue.connection import RedisClient, connection_pool
 from zypher_jobs.queue.embedded import EmbeddedServer
 from zypher_jobs.queue.rows import Claim, Claimed, handed_of
@@ -32,6 +32,15 @@ T = TypeVar("T")
 FOREVER_MS = 3_600_000
 NOTHING = multiple(*list[Any]())
 VERDICTS = tuple(status for status in Status if status.is_terminal)
+
+
+SOME = st.lists(st.integers(0, 50), max_size=4)
+"""Which of those that there are, however many: what is drawn must not hang on what happened."""
+
+
+def some_of(ids: Sequence[str], which: Sequence[int]) -> list[str]:
+    """Those of them."""
+    return [ids[number % len(ids)] for number in which] if ids else []
 
 
 class Known(msgspec.Struct):
@@ -96,6 +105,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.idle: dict[str, int] = {}
         """Workers that stand idle, and their places."""
         self.handed: list[Claim] = []
+        scripts.__dict__["_places"] = count()  # whose turn it is among the queues: the same in each run
         self.do(self.redis.flushdb())
 
     def do(self, what: Coroutine[Any, Any, T]) -> T:
@@ -178,12 +188,11 @@ class QueueMachine(RuleBasedStateMachine):
             self.ended += 1
         assert told.status is known.status
 
-    @rule(prediction_id=predictions, is_look=st.booleans(), data=st.data())
-    def retries(self, prediction_id: str, is_look: bool, data: st.DataObject) -> None:
+    @rule(prediction_id=predictions, is_look=st.booleans(), which=SOME)
+    def retries(self, prediction_id: str, is_look: bool, which: list[int]) -> None:
         """What waits for a later time is due; each of the others is named with the reason."""
         later = [i for i, known in self.known.items() if known.is_deferred]
-        some = data.draw(st.lists(st.sampled_from(later), min_size=1, max_size=3)) if later else []
-        prediction_ids = [prediction_id, *some]
+        prediction_ids = [prediction_id, *some_of(later, which)]
         told = self.do(self.queue.bulk.retry(prediction_ids, is_look=is_look))
         due = {i for i in prediction_ids if (known := self.known.get(i)) is not None and known.is_deferred}
         assert [i for i, why in zip(prediction_ids, told, strict=True) if why is None] == [
@@ -205,7 +214,8 @@ class QueueMachine(RuleBasedStateMachine):
             with pytest.raises(UnknownPrediction if known is None else Conflict):
                 self.do(self.queue.replay(prediction_id))
             return NOTHING
-        new = self.do(self.queue.replay(prediction_id))
+        (new,) = self.do(self.queue.bulk.replay([prediction_id], new_ids=[f"p{next(self.numbers)}"]))
+        assert isinstance(new, Prediction)
         assert (new.replay_of, new.priority) == (prediction_id, known.priority)
         self.is_new(new.prediction_id, Known(known.priority, has_deadline=False))
         known.is_dead = False
@@ -264,6 +274,10 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(target=claims, room=st.integers(1, 4))
     def claims_some(self, room: int) -> Any:
         """As many as there is room for, of what is due and held by nobody."""
+        return multiple(*self.claimed(room).claims)
+
+    def claimed(self, room: int) -> Claimed:
+        """One claim, as the model expects it."""
         claimed = self.do(steps.claim(self.queue, f"w{next(self.numbers)}", room=room, lease_ms=FOREVER_MS))
         due = {i for i, known in self.known.items() if known.is_due and known.priority not in self.paused}
         assert len(claimed.claims) == min(room, len(due))
@@ -271,13 +285,14 @@ class QueueMachine(RuleBasedStateMachine):
             self.all_are_woken()
         assert set(steps.ids(claimed)) <= due
         assert not any(claim.expired for claim in claimed.claims)
-        return self.taken(claimed)
+        self.taken(claimed)
+        return claimed
 
-    @rule(target=claims, room=st.integers(1, 4), data=st.data())
-    def expires(self, room: int, data: st.DataObject) -> Any:
+    @rule(target=claims, room=st.integers(1, 4), which=SOME)
+    def expires(self, room: int, which: list[int]) -> Any:
         """What waits past its deadline, wherever it stands and even in a paused queue."""
         waiting = [i for i, k in self.known.items() if k.status is Status.QUEUED and k.has_deadline]
-        late = data.draw(st.lists(st.sampled_from(waiting), unique=True, max_size=room)) if waiting else []
+        late = list(dict.fromkeys(some_of(waiting, which)))[:room]
         if late:
             self.do(self.redis.zadd(keys.DEADLINES, dict.fromkeys(late, 1), xx=True))
         claimed = self.do(steps.expire(self.queue, f"w{next(self.numbers)}", room=room))
@@ -329,14 +344,22 @@ class QueueMachine(RuleBasedStateMachine):
             known.ended_by = (claim.token, verdict)
             self.ended += 1
 
-    @rule(claim=claims, counts=st.booleans(), defer_ms=st.sampled_from([0, FOREVER_MS]))
-    def hands_back(self, claim: Claim, counts: bool, defer_ms: int) -> None:
+    @rule(claim=claims, counts=st.booleans(), is_deferred=st.booleans())
+    def hands_back(self, claim: Claim, counts: bool, is_deferred: bool) -> None:
         """Queued again, now or later; the attempt counts or does not."""
+        # each to a time of its own, however long the steps take
+        defer_ms = FOREVER_MS + 10_000 * next(self.numbers) if is_deferred else 0
         if (known := self.reports(claim, Status.QUEUED, counts_as_attempt=counts, defer_ms=defer_ms)) is not None:
             known.status, known.holder, known.lapsed = Status.QUEUED, "", ""
             known.is_deferred = defer_ms > 0
             known.counted -= not counts
             self.all_are_woken()
+
+    @rule(room=st.integers(1, 3), counts=st.booleans())
+    def fails_some(self, room: int, counts: bool) -> None:
+        """What is taken fails at once, and waits for a later time."""
+        for claim in self.claimed(room).claims:
+            self.hands_back(claim, counts=counts, is_deferred=True)
 
     def reports(self, claim: Claim, status: Status, **how: Any) -> Known | None:
         """Sent twice, as when the first answer was lost; what it was of if it was accepted, once."""
@@ -433,7 +456,7 @@ def test_the_queue_does_what_its_model_does(shared_server: EmbeddedServer, loop:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=60,
+            max_examples=120,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
