@@ -7,13 +7,12 @@ from datetime import UTC, datetime
 
 from textual.app import App
 
-from zypher_tui.core import formats
 from zypher_tui.core.cleaning import clean
 from zypher_tui.core.deeds import CannotBeMeant, Choice, Noted, Outcome, Verb, choose, choose_ids, choose_queue
-from zypher_tui.core.readings import SourceName
 from zypher_tui.core.rows import at_of
 from zypher_tui.core.tally import Tally
-from zypher_tui.core.view import Link, View
+from zypher_tui.core.view import View
+from zypher_tui.hindrance import hindrance
 from zypher_tui.screens.asked import Asked
 from zypher_tui.sources.operator import Operator, OperatorError
 from zypher_tui.widgets.deed_dialog import DeedDialog
@@ -67,14 +66,7 @@ class Deeds:
             return self._closed
         if self._opener is None:
             return NO_API
-        view = self._view()
-        if view.past_s is not None:
-            at = formats.clock(at_of(view.now_ms)) if view.taken_at else "that time"
-            return f"This is the past ({at}), which nobody changes. Press p to come back to now."
-        api = next((link for link in view.links if link.source is SourceName.API), None)
-        if api is not None and api.link is Link.AWAY:
-            return f"The API is away ({api.reason}), and acting needs it. Try again when it is back."
-        return None
+        return hindrance(self._view(), without="nothing can be done") or None
 
     def begin(self, asked: Asked) -> None:
         """Do it: one at once, many after a question."""

@@ -210,7 +210,7 @@ async def test_an_api_that_is_away_is_said() -> None:
     async with dashboard.run_test(size=(120, 36), notifications=True) as pilot:
         await wait_until(lambda: "API ✗ away" in screen_text(dashboard))
         await pilot.press("P")
-        await said(dashboard, "acting needs it")
+        await said(dashboard, "without it nothing can be done")
 
 
 async def test_without_an_api_nothing_can_be_done() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from textual.binding import Binding
 
-from tests.tui.screen import screen_text
+from tests.tui.screen import screen_text, told
+from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
 from zypher_tui.config import Config, WrongConfig, load_config
 from zypher_tui.demo_states import demo_dashboard
@@ -66,6 +67,20 @@ def test_what_is_printed_is_a_file_that_changes_nothing(tmp_path: Path) -> None:
     chosen = config_of(tmp_path, 'help = ["f1", "?"]\n')
     assert 'help = ["f1", "?"]' in keys_as_file(chosen)
     assert 'quit = ["q"]' in keys_as_file(chosen)
+
+
+async def test_sentences_name_the_keys_that_were_chosen(tmp_path: Path) -> None:
+    """The way back from the past, and what copies the example."""
+    dashboard = dashboard_with(tmp_path, 'pause = ["z"]\n')
+    async with dashboard.run_test(size=(120, 36), notifications=True) as pilot:
+        await wait_until(lambda: dashboard.feeds.is_reading)
+        await pilot.press("4", "z", "T")
+        await wait_until(lambda: "Press z to come back to now." in " ".join(told(dashboard)))
+    empty = demo_dashboard("empty")
+    keymap.use(config_of(tmp_path, 'copy = ["Y"]\n'))
+    async with empty.run_test(size=(120, 36)) as pilot:
+        await pilot.press("2")
+        await wait_until(lambda: "Send one (press Y to copy)" in screen_text(empty))
 
 
 async def test_a_chosen_key_does_it_and_the_old_one_does_not(tmp_path: Path) -> None:

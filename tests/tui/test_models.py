@@ -245,7 +245,7 @@ async def test_without_the_api_or_in_the_past_nothing_can_be_changed() -> None:
     for state, before, why in (
         ("api-down", "escape", "The API is away (connection refused); without it no model can be changed."),
         ("live", "escape", "what is shown is no running system"),
-        ("live", "left_square_bracket", "This is the past, which stays as it was"),
+        ("live", "left_square_bracket", "which nobody changes. Press p to come back to now."),
     ):
         dashboard = demo_dashboard(state)
         async with dashboard.run_test(size=(160, 50), notifications=True) as pilot:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from zypher_jobs.contracts.deployment import ModelDetail
 from zypher_tui.core.deeds import ending
-from zypher_tui.core.readings import SourceName
 from zypher_tui.core.traffic import (
     Deed,
     ModelChange,
@@ -15,7 +14,8 @@ from zypher_tui.core.traffic import (
     live_traffic,
     parse_traffic,
 )
-from zypher_tui.core.view import Link, View
+from zypher_tui.core.view import View
+from zypher_tui.hindrance import hindrance
 from zypher_tui.screens.asked import Acted
 from zypher_tui.screens.asking import AskScreen, Question
 from zypher_tui.sources.source import Deploys, Refused, SourceAway
@@ -32,12 +32,8 @@ def why_not(view: View | None, source: object) -> str:
     """Why nothing can be changed now; empty: it can."""
     if view is None:
         return "Nothing is known yet."
-    if view.past_s is not None:
-        return "This is the past, which stays as it was; p leads back to now."
-    link = next((each for each in view.links if each.source is SourceName.API), None)
-    if source is None or (link is not None and link.link is Link.AWAY):
-        why = f" ({link.reason})" if link and link.reason else ""
-        return f"The API is away{why}; without it no model can be changed."
+    if why := hindrance(view, without="no model can be changed", is_open=source is not None):
+        return why
     if not isinstance(source, Deploys):
         return "Nothing can be changed here: what is shown is no running system."
     return source.why_not

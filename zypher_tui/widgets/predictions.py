@@ -14,7 +14,7 @@ from zypher_tui.core.filters import EVERYTHING
 from zypher_tui.core.rows import Row
 from zypher_tui.core.selection import Selection
 from zypher_tui.core.view import View
-from zypher_tui.keymap import Help
+from zypher_tui.keymap import Help, keymap
 from zypher_tui.palette import palette
 from zypher_tui.screens.asked import Asked, is_there
 from zypher_tui.widgets.drawing import Part, entitle
@@ -145,7 +145,7 @@ class PredictionTable(Table[Row]):
             return [[("No predictions are known of that time.", palette.DIM)]]
         lines = curl(self._api_url, "\\\n").split("\n")
         return [
-            [("No predictions yet. Send one (press c to copy):", palette.PLAIN)],
+            [(f"No predictions yet. Send one (press {keymap.shown('c')} to copy):", palette.PLAIN)],
             [("", palette.PLAIN)],
             *[[(text, palette.BRAND)] for text in lines],
         ]
