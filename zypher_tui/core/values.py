@@ -1,17 +1,14 @@
 """Inputs and outputs for reading: JSON in lines; images, long texts and long lists are named, not written out."""
 
-import base64
-import binascii
 import json
 import math
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import msgspec
 
-from zypher_tui.core import formats
 from zypher_tui.core.cleaning import clean
+from zypher_tui.core.encoded import encoded
 
 DEEPEST = 24
 """Levels that are written out."""
@@ -19,24 +16,6 @@ INLINE_CHARS = 60
 """A list or an object of plain values is one line up to here."""
 MOST_MEMBERS = 200
 MOST_DIMENSIONS = 6
-LEAST_ENCODED = 120
-"""Characters from which a text may be data in base64."""
-SAMPLE_CHARS = 4096
-
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
-_DATA_URL = re.compile(r"data:([\w.+-]{1,60}/[\w.+-]{1,60})?(?:;[\w=.+-]{1,60}){0,4};base64,")
-_KINDS = (
-    (b"\x89PNG", "PNG image"),
-    (b"\xff\xd8\xff", "JPEG image"),
-    (b"GIF8", "GIF image"),
-    (b"RIFF", "WebP image or WAV sound"),
-    (b"%PDF", "PDF"),
-    (b"ID3", "MP3 sound"),
-    (b"OggS", "Ogg sound"),
-    (b"fLaC", "FLAC sound"),
-    (b"PK\x03\x04", "zip archive"),
-    (b"\x1f\x8b", "gzip data"),
-)
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +106,7 @@ def _shortened(value: Any, kept: dict[str, Any]) -> Any:
     whole: Any = value
     if isinstance(value, str):
         rest = f"<{len(value):,} characters>" if len(value) > EDITED_CHARS else ""
-        name = (_encoded(value) or rest)[1:]
+        name = (encoded(value) or rest)[1:]
     elif isinstance(value, list):
         items = cast("list[Any]", value)
         shape = _shape(items)
@@ -262,35 +241,9 @@ def _range(numbers: Sequence[float]) -> str:
 def _plain(value: Any, limits: Limits) -> str:
     if not isinstance(value, str):
         return json.dumps(value)[: limits.text_chars]
-    if (named := _encoded(value)) is not None:
+    if (named := encoded(value)) is not None:
         return named
     rest = len(value) - limits.text_chars
     if rest <= 0:
         return json.dumps(value, ensure_ascii=False)
     return json.dumps(value[: limits.text_chars], ensure_ascii=False) + f" <{rest:,} characters more>"
-
-
-def _encoded(text: str) -> str | None:
-    """What data in base64 is, and its size; ``None`` for a text."""
-    if len(text) < LEAST_ENCODED:
-        return None
-    start, mime = 0, ""
-    if text.startswith("data:") and (url := _DATA_URL.match(text[:400])):
-        start, mime = url.end(), url[1] or ""
-    sample = text[start : start + SAMPLE_CHARS]
-    if not _BASE64.fullmatch(sample):
-        return None
-    kind = _kind(sample) or mime
-    if not kind and not (re.search("[A-Z]", sample) and re.search("[a-z]", sample) and re.search("[0-9]", sample)):
-        return None
-    size = (len(text) - start) * 3 // 4
-    return f"<{kind or 'data'} in base64, {formats.size_bytes(size)}>"
-
-
-def _kind(sample: str) -> str:
-    """By the first bytes; nothing where they are not known."""
-    try:
-        head = base64.b64decode(sample[:16].replace("-", "+").replace("_", "/"), validate=True)
-    except (binascii.Error, ValueError):
-        return ""
-    return next((kind for magic, kind in _KINDS if head.startswith(magic)), "")
