@@ -58,6 +58,13 @@ class Following:
         self._is_forgotten = False
 
     @property
+    def why_no_input(self) -> str:
+        """Why its input is not known whole, as the end of a sentence."""
+        if self.given is not None:
+            return self.given.why or "the rest of it is not kept"
+        return self.given_note or "its input is still being read"
+
+    @property
     def has_ended(self) -> bool:
         """Whether nothing more can come but its webhooks' deliveries."""
         return self.whole is not None and self.whole.status.is_terminal

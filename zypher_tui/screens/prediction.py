@@ -10,17 +10,16 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 
 from zypher_jobs.contracts.prediction import Prediction
-from zypher_tui.core.curl import curl_of
 from zypher_tui.core.deeds import Verb, again
 from zypher_tui.core.errors import kind
 from zypher_tui.core.life import as_of, stand_in
 from zypher_tui.core.readings import SourceName
 from zypher_tui.core.rows import Row
 from zypher_tui.core.times import Span
-from zypher_tui.core.values import plain_json
 from zypher_tui.core.view import View
 from zypher_tui.following import Following
 from zypher_tui.keymap import Help, Keyed
+from zypher_tui.screens import copying
 from zypher_tui.screens.asked import Acted, Asked, is_there
 from zypher_tui.screens.pane import Copied, Filtered, Opened
 from zypher_tui.screens.resending import editor, taker
@@ -182,33 +181,19 @@ class PredictionScreen(Keyed, Screen[None]):
 
     def action_copy_id(self) -> None:
         """Put the id on the clipboard."""
-        self._copy(self._prediction_id, "the id")
+        self._copy(Copied(self._prediction_id, "the id"))
 
     def action_copy_trace(self) -> None:
         """Put the trace's id on the clipboard."""
-        known = self.known
-        if known is None or not known.trace_id:
-            self._say("It has no trace: its caller sent no traceparent.")
-        else:
-            self._copy(known.trace_id, "the trace's id")
+        self._copy(copying.trace(self.known))
 
     def action_copy_output(self) -> None:
         """Put the whole output on the clipboard."""
-        whole = self._following.whole
-        if whole is None or whole.output is None:
-            self._say("It has no output." if whole and whole.status.is_terminal else "It has no output yet.")
-        else:
-            self._copy(plain_json(whole.output), "the output")
+        self._copy(copying.output(self._following.whole))
 
     def action_copy_curl(self) -> None:
         """Put the command that asks the same again on the clipboard."""
-        given, known = self._following.given, self.known
-        if known is None or given is None or not given.is_whole:
-            self._say(f"It cannot be copied: {self._why_no_input}.")
-            return
-        with_key = bool(self._row and self._row.caller)
-        command = curl_of(known, given.value, api_url=self._api_url, with_key=with_key)
-        self._copy(command, "a command for the shell")
+        self._copy(copying.command(self.known, self._row, self._following, api_url=self._api_url))
 
     def action_edit(self) -> None:
         """Change the input, and ask with that."""
@@ -219,7 +204,7 @@ class PredictionScreen(Keyed, Screen[None]):
         elif known is None:
             return
         elif given is None or not given.is_whole:
-            self._say(f"It cannot be edited: {self._why_no_input}.")
+            self._say(f"It cannot be edited: {self._following.why_no_input}.")
         elif isinstance(opened := editor(known, given.value, source), str):
             self._say(opened)
         else:
@@ -271,13 +256,6 @@ class PredictionScreen(Keyed, Screen[None]):
             self.post_message(Acted(f"Sent the edited input of {origin[:8]} as {new_id[:8]}."))
             self.post_message(Opened(new_id, origin=origin))
 
-    @property
-    def _why_no_input(self) -> str:
-        following = self._following
-        if following.given is not None:
-            return following.given.why or "the rest of it is not kept"
-        return following.given_note or "its input is still being read"
-
     def _follow(self, prediction_id: str) -> Following:
         return Following(prediction_id, self._sources, changed=self._draw, every_s=self._every_s)
 
@@ -287,8 +265,12 @@ class PredictionScreen(Keyed, Screen[None]):
     def _say(self, sentence: str) -> None:
         self.notify(sentence, timeout=4, markup=False)
 
-    def _copy(self, text: str, what: str) -> None:
-        self.post_message(Copied(text, what))
+    def _copy(self, found: Copied | str) -> None:
+        """Or say why there is nothing to copy."""
+        if isinstance(found, str):
+            self._say(found)
+        else:
+            self.post_message(found)
 
     def _draw(self) -> None:
         known, view = self.known, self._view
@@ -313,7 +295,6 @@ class PredictionScreen(Keyed, Screen[None]):
                 row=self._row,
                 view=view,
                 following=self._following,
-                why_no_input=self._why_no_input,
                 origin=self._origin,
             )
             self._body.show(seen, is_folded=self._is_folded)

@@ -37,7 +37,6 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """As it is now, if it is in the book."""
     view: View
     following: Following
-    why_no_input: str
     origin: str
 
 
@@ -140,7 +139,7 @@ class LifeBody(Container):
     def _draw_values(self, seen: Seen) -> None:
         known, following = seen.known, seen.following
         now = AS_IT_IS_NOW if seen.view.past_s is not None else ""
-        given, why = following.given, seen.why_no_input
+        given, why = following.given, following.why_no_input
         size = known.input_bytes or (len(given.json.encode()) if given else 0)
         title = f"Input · {formats.size_bytes(size)}" if size else "Input"
         preview = seen.row.input_preview if seen.row else ""
