@@ -176,7 +176,8 @@ def _busy(running: Stack, directory: Path, predictions: int, seconds: float) -> 
             bytes_of_frame = (terminal.received_bytes - received) / seconds * FRAME_S
             rows.append(Row(f"a frame on the wire, {name}", bytes_of_frame / 1024, 6, "KiB"))
             if name == "Predictions":  # a hundred more come every second
-                rows.append(Row("memory, 100,000 predictions", resident_mb(terminal.process.pid), 120, "MiB"))
+                held_mb = resident_mb(terminal.process.pid) * 2**20 / 1e6
+                rows.append(Row("memory, 100,000 predictions", held_mb, 120, "MB"))
         rows += _keys(terminal)
         return rows
     finally:

@@ -8,12 +8,14 @@ import pytest
 from textual.binding import Binding
 
 from tests.tui.screen import screen_text, told
+from zypher_jobs.contracts.prediction import Status
 from zypher_jobs.testing import wait_until
 from zypher_tui.app import Dashboard
 from zypher_tui.config import Config, WrongConfig, load_config
 from zypher_tui.demo_states import demo_dashboard
 from zypher_tui.keymap import actions, display, keymap
 from zypher_tui.opening import keys_as_file
+from zypher_tui.screens.pane import Opened
 from zypher_tui.screens.predictions import PredictionsPane
 from zypher_tui.widgets.predictions import PredictionTable
 
@@ -81,6 +83,13 @@ async def test_sentences_name_the_keys_that_were_chosen(tmp_path: Path) -> None:
     async with empty.run_test(size=(120, 36)) as pilot:
         await pilot.press("2")
         await wait_until(lambda: "Send one (press Y to copy)" in screen_text(empty))
+    failed = dashboard_with(tmp_path, 'same-error = ["z"]\nfold = ["F"]\nbefore = ["v"]\n')
+    async with failed.run_test(size=(120, 36)):
+        await wait_until(lambda: failed.feeds.is_reading)
+        row = next(row for row in failed.view.rows if row.status is Status.FAILED)
+        failed.post_message(Opened(row.prediction_id))
+        await wait_until(lambda: "(z shows them)" in screen_text(failed))
+        assert "n v next" in screen_text(failed)
 
 
 async def test_a_chosen_key_does_it_and_the_old_one_does_not(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from textual.widget import Widget
 
 from zypher_tui.core import formats
 from zypher_tui.core.view import View
-from zypher_tui.keymap import Help
+from zypher_tui.keymap import Help, keymap
 from zypher_tui.load.desk import Desk, Offer
 from zypher_tui.load.plan import How, Plan
 from zypher_tui.load.report import Report, State
@@ -160,9 +160,9 @@ class LoadPane(Pane):
         if self._desk.why_not:
             return self._desk.why_not
         if self._is_past:
-            return "The past is shown, and a load is of now: p goes back to it."
+            return f"The past is shown, and a load is of now: {keymap.shown('p')} goes back to it."
         if self._is_under_way:
-            return "A load is under way: x stops it."
+            return f"A load is under way: {keymap.shown('x', LoadPane)} stops it."
         return self._trouble or ("" if self._offers else "The API is asked for its models.")
 
     def _draw_if_shown(self) -> None:

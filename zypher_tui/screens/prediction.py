@@ -18,7 +18,7 @@ from zypher_tui.core.rows import Row
 from zypher_tui.core.times import Span
 from zypher_tui.core.view import View
 from zypher_tui.following import Following
-from zypher_tui.keymap import Help, Keyed
+from zypher_tui.keymap import Help, Keyed, keymap
 from zypher_tui.screens import copying
 from zypher_tui.screens.asked import Acted, Asked, is_there
 from zypher_tui.screens.pane import Copied, Filtered, Opened
@@ -111,7 +111,7 @@ class PredictionScreen(Keyed, Screen[None]):
         self._header_line = Header(id="header")
         self._notice_line = Notice(id="notice")
         self._time_bar = TimeBar(id="time")
-        self._body = LifeBody(id="life-columns")
+        self._body = LifeBody(id="life-columns", key=lambda key: keymap.shown(key, PredictionScreen))
         self._key_line = KeyLine(id="keys", first=(), last=())
         self._says_retry = False
         self._key_line.show(KEYS, type(self))

@@ -8,6 +8,7 @@ from textual.binding import Binding, BindingType
 
 from zypher_tui.core import cells, formats
 from zypher_tui.core.deeds import ASK_FOR_NUMBER, Choice, Counted, Verb, ending, predictions
+from zypher_tui.keymap import keymap
 from zypher_tui.palette import palette
 from zypher_tui.widgets.dialogs import Dialog
 from zypher_tui.widgets.drawing import Part, entitle
@@ -141,7 +142,7 @@ class DeedDialog(Dialog, inherit_bindings=False):
         if self._error:
             return "esc closes"
         if self._answer.done():
-            return "s stops after this step · esc goes on behind"
+            return f"{keymap.shown('s', DeedDialog)} stops after this step · esc goes on behind"
         return "esc leaves it"
 
     def _sentences(self) -> list[Part]:

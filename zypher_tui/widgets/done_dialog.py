@@ -7,6 +7,7 @@ from textual.binding import Binding, BindingType
 
 from zypher_tui.core import cells, formats
 from zypher_tui.core.deeds import Noted
+from zypher_tui.keymap import keymap
 from zypher_tui.palette import palette
 from zypher_tui.widgets.dialogs import Dialog
 from zypher_tui.widgets.drawing import Part, entitle
@@ -41,7 +42,8 @@ class DoneDialog(Dialog):
         """When, how it went, and the sentence."""
         width = max(self.box.scrollable_content_region.width - 14, 20)
         running = self._under_way()
-        entitle(self.box, f"{'s stops what is under way · ' if running else ''}esc closes · ↑ ↓ scroll", below=True)
+        stops = f"{keymap.shown('s', DoneDialog)} stops what is under way · " if running else ""
+        entitle(self.box, f"{stops}esc closes · ↑ ↓ scroll", below=True)
         lines: list[list[Part]] = [[]]
         for sentence in running:
             for number, text in enumerate(cells.wrap(sentence, width)):

@@ -1,6 +1,6 @@
 """The parts of one prediction's life as lines."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.style import Style
 
@@ -26,6 +26,10 @@ ROOMY = 60
 FOLDED_TRACEBACK = 6
 
 
+Key = Callable[[str], str]
+"""What a person presses, for the key that it is by default."""
+
+
 def head_lines(known: Prediction, told: Sequence[Fact], note: str, width: int) -> Lines:
     """Status and id, then the facts in as many columns as there is room for."""
     glyph, style = palette.STATUS[known.status]
@@ -46,13 +50,14 @@ def head_lines(known: Prediction, told: Sequence[Fact], note: str, width: int) -
     return lines + (wrapped([note], width, palette.WARNING) if note else [])
 
 
-def error_lines(known: Prediction, traceback: Sequence[str], width: int, *, is_folded: bool) -> Lines:
+def error_lines(known: Prediction, traceback: Sequence[str], width: int, *, is_folded: bool, key: Key) -> Lines:
     """Why it failed, where in the model that was, and why its attempts before did."""
     lines: Lines = []
     if known.error is not None:
         lines += wrapped([f"{cut(known.error.message)} ({known.error.code})"], width, palette.ERROR)
         if is_folded and len(traceback) > FOLDED_TRACEBACK + 1:
-            lines.append([(f" … {times(len(traceback) - FOLDED_TRACEBACK, 'line')} before, f shows all", palette.DIM)])
+            before = times(len(traceback) - FOLDED_TRACEBACK, "line")
+            lines.append([(f" … {before} before, {key('f')} shows all", palette.DIM)])
             traceback = traceback[-FOLDED_TRACEBACK:]
         lines += wrapped(list(traceback), width, palette.DIM)
     for past in known.past_attempts:
@@ -60,12 +65,12 @@ def error_lines(known: Prediction, traceback: Sequence[str], width: int, *, is_f
     return lines
 
 
-def said_lines(known: Prediction, said: Sequence[Told], note: str, width: int, *, is_folded: bool) -> Lines:
+def said_lines(known: Prediction, said: Sequence[Told], note: str, width: int, *, is_folded: bool, key: Key) -> Lines:
     """What the model said, in order: when, how long after the request, and its text."""
     kept = said[-FOLDED_LOG:] if is_folded and len(said) > FOLDED_LOG + 1 else said
     lines: Lines = []
     if len(kept) < len(said):
-        lines.append([(f" … {len(said) - len(kept):,} before, f shows all", palette.DIM)])
+        lines.append([(f" … {len(said) - len(kept):,} before, {key('f')} shows all", palette.DIM)])
     for each in kept:
         is_step = each.kind == "progress"
         mark: list[Part] = [(" " + _when(each, known, width), palette.DIM), (f"{MARKS[each.kind]} ", palette.BRAND)]
@@ -84,7 +89,7 @@ def _when(told: Told, known: Prediction, width: int) -> str:
     return f"{formats.clock(told.at)} {after:>{AFTER_CELLS}} " if width >= ROOMY else f"{after:>{AFTER_CELLS}} "
 
 
-def elsewhere_lines(group: ErrorGroup | None, good: Row | None, now_ms: int, width: int) -> Lines:
+def elsewhere_lines(group: ErrorGroup | None, good: Row | None, now_ms: int, width: int, *, key: Key) -> Lines:
     """How often the same went wrong, since when and where; and what went well last."""
     texts: list[str] = []
     if group is None:
@@ -92,14 +97,14 @@ def elsewhere_lines(group: ErrorGroup | None, good: Row | None, now_ms: int, wid
     else:
         others = "1 other" if group.count == 1 else f"{formats.count(group.count)} others"
         first, last = formats.clock(at_of(group.first_ms)), formats.clock(at_of(group.last_ms))
-        texts.append(f"{others} failed like this one: first {first}, last {last} (s shows them).")
+        texts.append(f"{others} failed like this one: first {first}, last {last} ({key('s')} shows them).")
         texts.append(f"Models: {', '.join(group.models) or formats.UNKNOWN}.")
         texts.append(f"Workers: {', '.join(group.workers) or formats.UNKNOWN}.")
     if good is None:
         texts.append("None of this model is known to have succeeded before it.")
     else:
         ago = f", {formats.duration_ms(now_ms - good.finished_ms)} ago" if good.finished_ms and now_ms else ""
-        texts.append(f"The last good one of this model: {good.prediction_id}{ago} (l opens it).")
+        texts.append(f"The last good one of this model: {good.prediction_id}{ago} ({key('l')} opens it).")
     return wrapped(texts, width, palette.PLAIN)
 
 

@@ -43,8 +43,9 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 class LifeBody(Container):
     """As high as its parts; scrolled by whatever it stands in."""
 
-    def __init__(self, *, id: str) -> None:  # noqa: A002  # Textual's name
+    def __init__(self, *, id: str, key: life.Key) -> None:  # noqa: A002  # Textual's name
         super().__init__(id=id)
+        self._key = key
         self._is_folded = True
         self._same: tuple[object, ErrorGroup | None, Row | None] = (None, None, None)
         self._head = Section(id="life-head")
@@ -94,7 +95,7 @@ class LifeBody(Container):
             note = f"As of then; {rest} are shown as they are now."
         elif following.deliveries_note and not note and known.status.is_terminal:
             note = f"Whether webhooks were told is not known: {following.deliveries_note}."
-        entitle(self._head, "esc back · n b next", below=True)
+        entitle(self._head, f"{self._key('esc')} back · {self._key('n b')} next", below=True)
         self._head.show(
             "Prediction",
             lambda width: life.head_lines(known, told, note, width),
@@ -113,7 +114,7 @@ class LifeBody(Container):
             trace, folded = seen.following.traceback, self._is_folded
             self._error.show(
                 "Error" if known.error else "Attempts before",
-                lambda width: life.error_lines(known, trace, width, is_folded=folded),
+                lambda width: life.error_lines(known, trace, width, is_folded=folded, key=self._key),
                 version=(known.prediction_id, known.error, len(known.past_attempts), trace, folded),
             )
         if row is None or known.status is not Status.FAILED:
@@ -124,7 +125,7 @@ class LifeBody(Container):
         now_ms = view.now_ms
         self._elsewhere.show(
             "The same error elsewhere",
-            lambda width: life.elsewhere_lines(group, good, now_ms, width),
+            lambda width: life.elsewhere_lines(group, good, now_ms, width, key=self._key),
             version=(known.prediction_id, group, good and good.prediction_id, now_ms // 1000),
         )
 
@@ -157,9 +158,13 @@ class LifeBody(Container):
         note = "" if is_timed or not seen.following.has_ended else NO_TIMES
         if story.missing:
             note = f"{formats.count(story.missing)} more that it said is kept no more."
+
+        def lines(width: int) -> Lines:
+            return life.said_lines(known, said, note, width, is_folded=folded, key=self._key)
+
         self._said.show(
             "Progress and log" if is_timed or seen.view.past_s is None else f"Progress and log{AS_IT_IS_NOW}",
-            (lambda width: life.said_lines(known, said, note, width, is_folded=folded)) if said else None,
+            lines if said else None,
             version=(known.prediction_id, len(said), said[-1:], note, folded),
         )
 
@@ -182,7 +187,7 @@ class LifeBody(Container):
     def _values(self, value: Written, title: str) -> tuple[Callable[[int], Lines], str]:
         texts = value.folded if self._is_folded else value.whole
         if value.is_long:
-            title += " · f shows all" if self._is_folded else " · f folds"
+            title += f" · {self._key('f')} {'shows all' if self._is_folded else 'folds'}"
         return (lambda width: wrapped(texts, width, palette.PLAIN)), title
 
 
