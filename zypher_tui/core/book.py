@@ -232,6 +232,9 @@ class Newest(Sequence[Row]):
             raise IndexError(index)
         return self._rows[count - 1 - index if index >= 0 else -1 - index]
 
+    def __iter__(self) -> Iterator[Row]:
+        return islice(reversed(self._rows), len(self._rows) - len(self), None)
+
     def find(self, row: Row) -> int | None:
         """Where it stands."""
         index = place(self._rows, row)

@@ -122,11 +122,8 @@ def model_rows(view: View, rows: Sequence[Row], served: Served | None) -> list[M
     names = {count.model for count in view.overview.counts} if view.overview else set[str]()
     names -= {model for model, _ in (*stats, *versions)}  # nothing else is known of those
     span_ms = _span_ms(view, rows)
-    ended = Counter(
-        (row.model, row.version)
-        for row in rows
-        if row.finished_ms is not None and row.finished_ms > view.now_ms - span_ms
-    )
+    since_ms = view.now_ms - span_ms
+    ended = Counter((row.model, row.version) for row in rows if (row.finished_ms or 0) > since_ms)
     made: list[ModelRow] = []
     for key in {*stats, *versions, *((name, "") for name in names if name)}:
         counts = stats[key].counts if key in stats else {}
