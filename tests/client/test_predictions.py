@@ -137,11 +137,13 @@ async def test_canceling(client: Any, worker: PredictionWorker) -> None:
 
 
 async def test_listing(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of them, over pages; by status and model; as far as somebody looks."""
+    """All over pages, the newest first, of one millisecond by id; by status and model; as far as somebody looks."""
     monkeypatch.setattr(calls, "PAGE", 2)
     ids = [(await client.submit(HELLO)).id for _ in range(5)]
     other = (await client.submit({"text": "x"}, model="gate")).id
-    assert [each.prediction_id async for each in client.list()] == [other, *reversed(ids)]
+    listed = [(each.created_at, each.prediction_id) async for each in client.list()]
+    assert sorted(each for _, each in listed) == sorted([other, *ids])
+    assert listed == sorted(listed, reverse=True)
     assert [each.prediction_id async for each in client.list(model="gate", status=Status.QUEUED)] == [other]
     assert [each async for each in client.list(status="failed")] == []
     with pytest.raises(Invalid, match="Did you mean 'failed'"):
