@@ -5,6 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from zypher_tui.palette import palette
+from zypher_tui.themes import DARK
+
 
 @pytest.fixture(autouse=True)
 def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -14,3 +17,10 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     monkeypatch.undo()
     time.tzset()
+
+
+@pytest.fixture(autouse=True)
+def usual_colours() -> Iterator[None]:
+    """What a test chose is chosen for itself only: the palette is the process's."""
+    yield
+    palette.use(DARK)
