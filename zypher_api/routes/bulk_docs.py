@@ -1,5 +1,7 @@
 """What the routes that act on many predictions say of themselves."""
 
+import msgspec
+
 from zypher_api.openapi import EXAMPLE_ID, Answer, Content, Operation, Parameter
 from zypher_api.operator_answers import BulkDone, Replayed, Skipped
 from zypher_jobs.contracts.access import Scope
@@ -10,18 +12,18 @@ MALFORMED = 'The body is not JSON; send a filter such as {"model":"mock"}, or {"
 WRONG_DRY_RUN = "dry_run must be true or false."
 
 _NEW_ID = "5a3c09d1e7b64f7d8f2e1c0b9a887766"
+
+
+def _skipped(reason: str) -> Skipped:
+    return Skipped(prediction_id=EXAMPLE_ID, code="conflict", reason=reason)
+
+
 _DONE = BulkDone(
     dry_run=False,
     matched=2,
     touched=1,
     skipped=1,
-    skips=[
-        Skipped(
-            prediction_id=EXAMPLE_ID,
-            code="conflict",
-            reason=f"Prediction '{EXAMPLE_ID}' is succeeded and stays as it is.",
-        )
-    ],
+    skips=[_skipped(f"Prediction '{EXAMPLE_ID}' is succeeded and stays as it is.")],
     searched=40,
     next=None,
 )
@@ -84,21 +86,7 @@ RETRY = _operation(
     "a filter's, what waits only for its turn is not meant; of those named by `ids`, what is due, runs or has ended is "
     "skipped, so that the same call twice moves nothing twice.",
     BulkRequest(model="mock"),
-    BulkDone(
-        dry_run=False,
-        matched=2,
-        touched=1,
-        skipped=1,
-        skips=[
-            Skipped(
-                prediction_id=EXAMPLE_ID,
-                code="conflict",
-                reason=f"Prediction '{EXAMPLE_ID}' is running already.",
-            )
-        ],
-        searched=40,
-        next=None,
-    ),
+    msgspec.structs.replace(_DONE, skips=[_skipped(f"Prediction '{EXAMPLE_ID}' is running already.")]),
 )
 REPLAY = _operation(
     "replay",

@@ -126,19 +126,11 @@ class Inspector:
 
     async def are_dead(self, prediction_ids: Sequence[str]) -> list[bool]:
         """For each whether it is a dead letter."""
-        if not prediction_ids:
-            return []
-        with redis_errors():
-            scores: list[Any] = await self._redis.execute_command("ZMSCORE", keys.DEAD, *prediction_ids)
-        return [score is not None for score in scores]
+        return await self._are_in(keys.DEAD, prediction_ids)
 
     async def are_stopping(self, prediction_ids: Sequence[str]) -> list[bool]:
         """For each that runs whether somebody asked for it to be stopped."""
-        if not prediction_ids:
-            return []
-        with redis_errors():
-            scores: list[Any] = await self._redis.execute_command("ZMSCORE", keys.ARQ_ABORT, *prediction_ids)
-        return [score is not None for score in scores]
+        return await self._are_in(keys.ARQ_ABORT, prediction_ids)
 
     async def are_replayed(self, prediction_ids: Sequence[str]) -> list[bool]:
         """For each whether somebody asked for it again."""
@@ -256,6 +248,13 @@ class Inspector:
         """Close the client."""
         await self._wire.aclose()
         await self._redis.aclose()
+
+    async def _are_in(self, key: str, prediction_ids: Sequence[str]) -> list[bool]:
+        if not prediction_ids:
+            return []
+        with redis_errors():
+            scores: list[Any] = await self._redis.execute_command("ZMSCORE", key, *prediction_ids)
+        return [score is not None for score in scores]
 
     async def _newest(
         self, lists: Sequence[str], *, before: str | None, limit: int
